@@ -1,0 +1,51 @@
+# A thin front: the work is done by CMake, ninja and lit. `make help` lists it.
+BUILD := build
+NINJA := ninja -C $(BUILD)
+
+.PHONY: all setup configure build demo check check-fast bench accept fuzz docs format clean help asan
+
+all: build
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .setup-done ## install what is missing (apt, pip)
+
+.setup-done: cmake/setup.sh cmake/packages.txt cmake/requirements.txt
+	cmake/setup.sh
+	@touch $@
+
+configure: $(BUILD)/build.ninja
+
+$(BUILD)/build.ninja: .setup-done CMakePresets.json
+	cmake --preset default
+
+build: configure ## set up and build everything
+	$(NINJA)
+
+demo: build ## compile and run a sharded GPT training step on 8 CPU ranks
+	examples/demo.sh
+
+check: build ## all tests
+	$(NINJA) check
+
+check-fast: build ## the tests that need no more than three minutes
+	$(NINJA) check-fast
+
+accept: build ## pass, fail or the figure for every promise with a number
+	.venv/bin/python benchmarks/accept.py
+
+bench: build ## measure beside XLA
+	.venv/bin/python benchmarks/bench.py
+
+fuzz: build ## random programs in random shardings, N ranks against one and JAX
+	.venv/bin/python test/Fuzz/fuzz.py
+
+docs: configure ## pass and dialect reference under build/docs, from TableGen
+	$(NINJA) shoal-docs
+
+format: ## clang-format everything
+	git ls-files '*.cpp' '*.h' | xargs clang-format-22 -i
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,37 @@
+# -*- Python -*-
+# Substitutions and features for all lit tests of Shoal.
+import os
+import sys
+
+import lit.formats
+from lit.llvm import llvm_config
+from lit.llvm.subst import ToolSubst
+
+config.name = "Shoal"
+config.test_format = lit.formats.ShTest(True)
+config.suffixes = [".mlir", ".test"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.shoal_obj_root, "test")
+config.excludes = ["Inputs", "Unit", "CMakeLists.txt", "README.md", "models"]
+
+# The Python that has JAX: the set-up's environment where there is one.
+python = os.path.join(config.shoal_src_root, ".venv", "bin", "python")
+if not os.path.exists(python):
+    python = sys.executable
+config.substitutions.append(("%python", python))
+config.substitutions.append(("%models", os.path.join(config.shoal_src_root, "examples", "models")))
+config.substitutions.append(("%src", config.shoal_src_root))
+
+# Tests that take long say `REQUIRES: slow`; `make check-fast` leaves them out.
+if "fast" not in lit_config.params:
+    config.available_features.add("slow")
+
+# Test runs must not read or fill the user's cache.
+config.environment["SHOAL_CACHE_DIR"] = os.path.join(config.test_exec_root, "cache")
+
+llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
+llvm_config.add_tool_substitutions(
+    [ToolSubst(t, unresolved="ignore") for t in
+     ["shoal-opt", "shoal-compile", "shoal-run", "shoal-reduce", "shoal-lsp-server",
+      "FileCheck", "not", "split-file", "count"]],
+    [config.shoal_tools_dir, config.llvm_tools_dir])
