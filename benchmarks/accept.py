@@ -1,0 +1,221 @@
+"""Prints one line for every promise with a number: pass, FAIL or the figure.
+
+  python benchmarks/accept.py [--only SUBSTRING] [--models NAME…]
+
+Run by `make accept`. Exits 1 when any line says FAIL. Needs build/bin and the
+models in examples/models; the peer's figures are in benchmarks/peer.
+"""
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+BIN = TOP / "build" / "bin"
+MODELS = TOP / "examples" / "models"
+MANIFEST = {m["name"]: m for m in json.loads((MODELS / "manifest.json").read_text())}
+
+# Issue 3: every model that must run on its 8 ranks in this version.
+RANKED = ["mlp_tp", "mlp_tp_loc", "gpt_tp_fwd", "gpt_train_dp_tp", "gpt_train_fsdp",
+          "gpt_train_tp_sp", "llama_scan_train", "llama_scan_train_f32", "llama_decode",
+          "vit_dp", "uneven", "ring_attention", "ulysses"]
+FULL = ["llama3_8b", "llama3_70b", "gpt2_xl_unrolled", "gpt3_175b_4l"]
+NOT_YET_SINGLE = {"fft_conv", "rng_bits", "topk_sampling", "moe_sort", "resnet_spatial"}
+
+failures = 0
+
+
+def line(name, ok, figure=""):
+    """One result: ok is True, False or None (a figure without a bound)."""
+    global failures
+    failures += ok is False
+    word = {True: "pass", False: "FAIL", None: "    "}[ok]
+    print(f"{word}  {name:<58} {figure}", flush=True)
+
+
+def run(*args, timeout=300):
+    """Runs a tool of build/bin; returns (exit code, output, seconds, peak MiB)."""
+    start = time.monotonic()
+    try:
+        p = subprocess.Popen([str(BIN / args[0]), *map(str, args[1:])], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True)
+        try:
+            out, _ = p.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            out, _ = p.communicate()
+            return 124, out, timeout, 0
+    except OSError as e:
+        return 127, str(e), 0, 0
+    return p.returncode, out, time.monotonic() - start, \
+        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def model_file(name):
+    return MODELS / MANIFEST[name].get("file", name + ".mlir")
+
+
+def peer_bytes(name):
+    """The least bytes any plan of XLA's sends: CPU with Shardy, with GSPMD, GPU."""
+    cpu = {m["name"]: m for m in json.loads((TOP / "benchmarks/peer/xla_baseline.json").read_text())["models"]}
+    gpu = json.loads((TOP / "benchmarks/peer/xla_gpu_baseline.json").read_text())["models"]
+    figures = [cpu[name][p]["totals"]["bytes_logical"] for p in ("shardy", "gspmd") if "totals" in cpu[name].get(p, {})]
+    if name in gpu:
+        figures.append(gpu[name]["bytes_sent_per_device"])
+    return min(figures)
+
+
+def peer_compile_s(name):
+    cpu = {m["name"]: m for m in json.loads((TOP / "benchmarks/peer/xla_baseline.json").read_text())["models"]}
+    return min(cpu[name][p]["compile_s"] for p in ("shardy", "gspmd"))
+
+
+def check_model(name, *flags, report=None):
+    m = MANIFEST[name]
+    extra = ["--report", report] if report else []
+    return run("shoal-run", model_file(name), f"--input={MODELS / name}.in.npz", f"--check={MODELS / name}.out.npz",
+               f"--rtol={m['rtol']}", f"--atol={m['atol']}", *flags, *extra)
+
+
+def single_device(names):
+    for name in names:
+        if MANIFEST[name].get("full"):
+            continue
+        rc, out, s, _ = check_model(name, "--single-device")
+        ok = rc == 0 if name not in NOT_YET_SINGLE else (rc == 0 or None)
+        line(f"single device: {name}", ok, f"{s:.2f} s" if rc == 0 else f"exit {rc}: {out.strip()[-200:]}")
+
+
+def ranked(names, tmp):
+    for name in names:
+        if MANIFEST[name].get("full"):
+            continue
+        report = Path(tmp) / f"{name}.json"
+        rc, out, s, _ = check_model(name, report=report)
+        ok = rc == 0 if name in RANKED else (rc == 0 or None)
+        line(f"all ranks: {name}", ok, f"{s:.2f} s" if rc == 0 else f"exit {rc}: {out.strip()[-200:]}")
+        if not report.exists():
+            continue
+        r = json.loads(report.read_text())
+        sent = r["totals"]["bytes_sent_per_device"]
+        counted = r.get("measured", {}).get("bytes_sent_per_device")
+        line(f"bytes counted equal reported: {name}", counted is not None and abs(counted - sent) < 1, f"{counted} and {sent}")
+        bound = peer_bytes(name)
+        binding = name in RANKED and name != "uneven"
+        line(f"bytes at most XLA's best plan: {name}", sent <= bound if binding else None, f"{sent:.0f} / {bound} = {sent / bound:.3f}")
+
+
+def partition_time(names, tmp):
+    for name in names:
+        report = Path(tmp) / f"{name}.phases.json"
+        rc, out, s, mib = run("shoal-compile", model_file(name), "--compile-to=partitioned", f"--report={report}")
+        if rc or not report.exists():
+            line(f"partition time: {name}", False, f"exit {rc}: {out.strip()[-200:]}")
+            continue
+        phases = json.loads(report.read_text())["compile_s"]
+        ours = sum(phases.get(p, 0) for p in ("sharded", "partitioned"))
+        peer = peer_compile_s(name)
+        line(f"propagate+choose+partition at most 1/5 of XLA's compile: {name}", ours <= peer / 5, f"{ours:.3f} s / {peer} s = {ours / peer:.3f}")
+
+
+def full_size(names):
+    for name in names:
+        rc, out, s, mib = run("shoal-compile", model_file(name), "--compile-to=scheduled", "-o", "/dev/null", timeout=120)
+        line(f"to scheduled in 60 s and 8 GiB: {name}", rc == 0 and s <= 60 and mib <= 8192,
+             f"{s:.1f} s, {mib:.0f} MiB" if rc == 0 else f"exit {rc}: {out.strip()[-200:]}")
+        report = Path(tempfile.gettempdir()) / f"shoal-accept-{name}.json"
+        rc, _, _, _ = run("shoal-compile", model_file(name), "--compile-to=partitioned", f"--report={report}")
+        if rc == 0:
+            sent = json.loads(report.read_text())["totals"]["bytes_sent_per_device"]
+            line(f"bytes beside XLA's best plan: {name}", None, f"{sent:.4g} / {peer_bytes(name):.4g} = {sent / peer_bytes(name):.3f}")
+
+
+def device_scaling(tmp):
+    """The same full-size model on meshes of 8, 64 and 512 devices."""
+    import gzip
+    text = gzip.open(model_file("llama3_8b"), "rt").read()
+    for fsdp, tp in ((2, 4), (8, 8), (64, 8)):
+        src = Path(tmp) / f"llama3_8b_{fsdp * tp}.mlir"
+        src.write_text(text.replace('"fsdp"=16, "tp"=8', f'"fsdp"={fsdp}, "tp"={tp}'))
+        report = Path(tmp) / "scaling.json"
+        rc, out, s, _ = run("shoal-compile", src, "--compile-to=partitioned", f"--report={report}")
+        if rc:
+            line(f"partition time on {fsdp * tp} devices: llama3_8b", False, out.strip()[-200:])
+            continue
+        phases = json.loads(report.read_text())["compile_s"]
+        line(f"partition time on {fsdp * tp} devices: llama3_8b", None,
+             f"{sum(phases.get(p, 0) for p in ('sharded', 'partitioned')):.3f} s")
+
+
+def bad_input(tmp):
+    tmp = Path(tmp)
+    good = MODELS / "mlp_tp.mlir"
+    keep = tmp / "keep.so"
+    keep.write_bytes(b"precious")
+    text = good.read_text()
+    cases = {
+        "malformed IR": ("bad.mlir", text[:1500]),
+        "unknown axis": ("axis.mlir", text.replace('[{"data"}, {}]', '[{"nope"}, {}]', 1)),
+        "axis used twice": ("twice.mlir", text.replace('[{"data"}, {}]', '[{"data"}, {"data"}]', 1)),
+    }
+    for what, (name, content) in cases.items():
+        (tmp / name).write_text(content)
+        rc, out, _, _ = run("shoal-compile", tmp / name, "-o", keep)
+        line(f"bad input: {what}", rc == 2 and "error:" in out and keep.read_bytes() == b"precious", f"exit {rc}")
+    for what, args in {
+        "missing file": ("shoal-run", tmp / "none.mlir"),
+        "unknown option": ("shoal-run", good, "--nope"),
+        "unknown target": ("shoal-compile", good, "--target=abacus", "-o", keep),
+        "no input": ("shoal-run", good),
+    }.items():
+        rc, out, _, _ = run(*args)
+        line(f"bad input: {what}", rc == 2 and bool(out.strip()), f"exit {rc}")
+    npz = (MODELS / "mlp_tp.in.npz").read_bytes()
+    (tmp / "cut.npz").write_bytes(npz[:len(npz) // 2])
+    rc, out, _, _ = run("shoal-run", good, f"--input={tmp / 'cut.npz'}")
+    line("bad input: truncated npz", rc == 2, f"exit {rc}")
+    rc, out, _, _ = run("shoal-run", good, f"--input={MODELS / 'gpt_tp_fwd.in.npz'}")
+    line("bad input: wrong-shaped npz", rc == 2, f"exit {rc}")
+    so = tmp / "m.so"
+    rc, out, _, _ = run("shoal-compile", good, "-o", so)
+    if rc == 0:
+        data = so.read_bytes()
+        codes = set()
+        for i in range(64):
+            (tmp / "cut.so").write_bytes(data[:len(data) * i // 64])
+            codes.add(run("shoal-run", tmp / "cut.so", "--input=random")[0])
+        line("bad input: truncated .so, 64 lengths", codes == {2}, f"exits {sorted(codes)}")
+    else:
+        line("bad input: truncated .so", False, f"cannot compile: {out.strip()[-200:]}")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--only", default="", help="single, ranks, time, full, scaling or bad; default: all")
+    p.add_argument("--models", nargs="*", default=list(MANIFEST))
+    args = p.parse_args()
+    os.environ.setdefault("SHOAL_CACHE_DIR", tempfile.mkdtemp(prefix="shoal-accept-cache"))
+    with tempfile.TemporaryDirectory() as tmp:
+        if args.only in ("", "single"):
+            single_device(args.models)
+        if args.only in ("", "ranks"):
+            ranked(args.models, tmp)
+        if args.only in ("", "time"):
+            partition_time([n for n in args.models if n in RANKED + FULL], tmp)
+        if args.only in ("", "full"):
+            full_size([n for n in args.models if n in FULL])
+        if args.only in ("", "scaling"):
+            device_scaling(tmp)
+        if args.only in ("", "bad"):
+            bad_input(tmp)
+    print(f"{failures} failures")
+    return failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
