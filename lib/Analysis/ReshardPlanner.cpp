@@ -1,0 +1,250 @@
+// The search of the reshard planner, and its cache.
+
+#include "shoal/Analysis/ReshardPlanner.h"
+
+#include <algorithm>
+#include <queue>
+
+using namespace shoal;
+using llvm::ArrayRef;
+
+namespace {
+/// Bytes a device must still receive, whatever the path: its part of the
+/// target, less the most it can already hold of it. Says nothing while a
+/// reduction is pending, since reducing may come after further slicing.
+double lowerBound(const PlacementState &state, const PlacementState &to,
+                  const ReshardProblem &problem, double perByte) {
+  if (state.partial)
+    return 0.0;
+  int64_t overlap = 1, wanted = 1;
+  for (size_t d = 0; d < state.blocks.size(); ++d) {
+    overlap *= std::min(state.blocks[d], to.blocks[d]);
+    wanted *= to.blocks[d];
+  }
+  // Padding at the end of an uneven dimension is never sent for sure.
+  for (size_t d = 0; d < state.blocks.size(); ++d)
+    if (to.blocks[d] * partCount(to.dims[d], problem.atoms) !=
+        problem.shape[d])
+      return 0.0;
+  return perByte * static_cast<double>(wanted - overlap) *
+         problem.elementBytes;
+}
+
+struct Visit {
+  double cost;
+  size_t parent; // Index of the node the step came from.
+  ReshardStep step;
+  bool closed = false;
+};
+
+/// Gather everything, then slice: always possible, the search's upper limit.
+ReshardPlan rematerialize(const PlacementState &from, const PlacementState &to,
+                          const ReshardProblem &problem) {
+  ReshardPlan plan;
+  PlacementState state = from;
+  auto take = [&](auto wanted) {
+    for (ReshardStep &step : reshardMoves(state, to, problem))
+      if (wanted(step)) {
+        state = step.after;
+        plan.bytes += step.bytes;
+        plan.time += step.time;
+        plan.steps.push_back(std::move(step));
+        return true;
+      }
+    return false;
+  };
+  while (take([&](const ReshardStep &step) {
+    if (step.kind == ReshardKind::AllReduce)
+      return (step.after.partial & ~to.partial) == 0;
+    return step.kind == ReshardKind::AllGather &&
+           step.after.dims[step.dim].empty();
+  })) {
+  }
+  for (size_t d = 0; d < to.dims.size(); ++d)
+    for (size_t i = 0; i < to.dims[d].size(); ++i)
+      take([&](const ReshardStep &step) {
+        return step.kind == ReshardKind::AllSlice &&
+               step.dim == static_cast<int>(d) &&
+               step.atoms[0] == to.dims[d][i];
+      });
+  take([](const ReshardStep &step) {
+    return step.kind == ReshardKind::MakePartial;
+  });
+  return plan;
+}
+
+ReshardPlan search(const PlacementState &from, const PlacementState &to,
+                   const ReshardProblem &problem, int64_t memoryBound) {
+  double perByte = 0.0;
+  for (const AxisCost &axis : problem.costs->axes)
+    perByte = perByte == 0.0 ? axis.secondsPerByte
+                             : std::min(perByte, axis.secondsPerByte);
+  std::map<std::vector<int64_t>, size_t> index;
+  std::vector<Visit> visits;
+  using Entry = std::pair<double, size_t>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<Entry>> open;
+  auto keyOf = [](const PlacementState &state) {
+    std::vector<int64_t> key;
+    state.appendKey(key);
+    return key;
+  };
+  Visit start{0.0, 0, {}, false};
+  start.step.after = from;
+  index[keyOf(from)] = 0;
+  visits.push_back(start);
+  open.push({lowerBound(from, to, problem, perByte), 0});
+  // Far beyond anything real placements reach; then the fallback serves.
+  const size_t limit = 20000;
+  while (!open.empty() && visits.size() < limit) {
+    size_t current = open.top().second;
+    open.pop();
+    if (visits[current].closed)
+      continue;
+    visits[current].closed = true;
+    PlacementState state = visits[current].step.after;
+    if (state == to) {
+      ReshardPlan plan;
+      for (size_t i = current; i != 0; i = visits[i].parent)
+        plan.steps.push_back(visits[i].step);
+      std::reverse(plan.steps.begin(), plan.steps.end());
+      for (const ReshardStep &step : plan.steps) {
+        plan.bytes += step.bytes;
+        plan.time += step.time;
+      }
+      return plan;
+    }
+    for (ReshardStep &step : reshardMoves(state, to, problem)) {
+      if (memoryBound && step.after != to &&
+          localElements(step.after) * problem.elementBytes > memoryBound)
+        continue;
+      double cost = visits[current].cost + step.time;
+      auto [it, isNew] = index.insert({keyOf(step.after), visits.size()});
+      size_t node = it->second;
+      double bound = lowerBound(step.after, to, problem, perByte);
+      if (isNew) {
+        visits.push_back({cost, current, std::move(step), false});
+      } else {
+        if (visits[node].closed || visits[node].cost <= cost)
+          continue;
+        visits[node].cost = cost;
+        visits[node].parent = current;
+        visits[node].step = std::move(step);
+      }
+      open.push({cost + bound, node});
+    }
+  }
+  return memoryBound ? search(from, to, problem, 0)
+                     : rematerialize(from, to, problem);
+}
+} // namespace
+
+ReshardPlan shoal::planReshard(const PlacementState &from,
+                               const PlacementState &to,
+                               const ReshardProblem &problem) {
+  ReshardPlan plan;
+  if (from != to)
+    plan = search(from, to, problem, problem.memoryBound);
+  plan.peakBytes = localElements(from) * problem.elementBytes;
+  for (const ReshardStep &step : plan.steps)
+    plan.peakBytes = std::max(plan.peakBytes, localElements(step.after) *
+                                                  problem.elementBytes);
+  return plan;
+}
+
+ReshardPlanner::ReshardPlanner(ArrayRef<MeshAtom> atoms, MeshCosts costs,
+                               int64_t memoryBound)
+    : atoms(atoms.begin(), atoms.end()), costs(std::move(costs)),
+      memoryBound(memoryBound) {}
+
+namespace {
+/// Renames atoms by order of first mention.
+struct Renaming {
+  llvm::SmallVector<uint8_t, 8> toOriginal;
+  llvm::SmallVector<int, 64> toCanonical = llvm::SmallVector<int, 64>(64, -1);
+
+  void mention(uint8_t atom) {
+    if (toCanonical[atom] >= 0)
+      return;
+    toCanonical[atom] = toOriginal.size();
+    toOriginal.push_back(atom);
+  }
+  void mention(const PlacementState &state) {
+    for (const AtomList &list : state.dims)
+      for (uint8_t atom : list)
+        mention(atom);
+    for (unsigned i = 0; i < 64; ++i)
+      if (state.partial & atomBit(i))
+        mention(i);
+  }
+  PlacementState canonical(const PlacementState &state) const {
+    return rename(state, [&](uint8_t a) { return toCanonical[a]; });
+  }
+  PlacementState original(const PlacementState &state) const {
+    return rename(state, [&](uint8_t a) { return toOriginal[a]; });
+  }
+  template <typename Fn>
+  static PlacementState rename(const PlacementState &state, Fn fn) {
+    PlacementState result = state;
+    for (AtomList &list : result.dims)
+      for (uint8_t &atom : list)
+        atom = fn(atom);
+    result.partial = 0;
+    for (unsigned i = 0; i < 64; ++i)
+      if (state.partial & atomBit(i))
+        result.partial |= atomBit(fn(i));
+    return result;
+  }
+};
+} // namespace
+
+const ReshardPlan &ReshardPlanner::plan(const PlacementState &from,
+                                        const PlacementState &to,
+                                        ArrayRef<int64_t> shape,
+                                        int64_t elementBytes) {
+  std::vector<int64_t> key(shape.begin(), shape.end());
+  key.push_back(elementBytes);
+  from.appendKey(key);
+  to.appendKey(key);
+  std::unique_ptr<ReshardPlan> &slot = exact[key];
+  if (slot)
+    return *slot;
+
+  Renaming names;
+  names.mention(from);
+  names.mention(to);
+  std::vector<MeshAtom> used;
+  std::vector<int64_t> canonicalKey(shape.begin(), shape.end());
+  canonicalKey.push_back(elementBytes);
+  for (uint8_t atom : names.toOriginal) {
+    used.push_back(atoms[atom]);
+    // Axes are told apart by cost only, and only against one another.
+    canonicalKey.push_back(atoms[atom].size);
+    const AxisCost &cost = costs.axes[atoms[atom].axis];
+    for (size_t axis = 0; axis < costs.axes.size(); ++axis)
+      if (costs.axes[axis] == cost) {
+        canonicalKey.push_back(axis);
+        break;
+      }
+  }
+  PlacementState start = names.canonical(from), goal = names.canonical(to);
+  start.appendKey(canonicalKey);
+  goal.appendKey(canonicalKey);
+  std::unique_ptr<ReshardPlan> &shared = canonical[canonicalKey];
+  if (!shared) {
+    ReshardProblem problem;
+    problem.shape.assign(shape.begin(), shape.end());
+    problem.elementBytes = elementBytes;
+    problem.atoms = used;
+    problem.costs = &costs;
+    problem.memoryBound = memoryBound;
+    shared = std::make_unique<ReshardPlan>(planReshard(start, goal, problem));
+  }
+  slot = std::make_unique<ReshardPlan>(*shared);
+  for (ReshardStep &step : slot->steps) {
+    for (uint8_t &atom : step.atoms)
+      atom = names.toOriginal[atom];
+    step.before = names.original(step.before);
+    step.after = names.original(step.after);
+  }
+  return *slot;
+}
