@@ -293,8 +293,8 @@ private:
     AtomSet changed = 0;
     for (size_t d = 0; d < state.dims.size(); ++d)
       if (state.dims[d] != after.dims[d])
-        for (const AtomList *list : {&state.dims[d], &after.dims[d]})
-          for (uint8_t atom : *list)
+        for (const AtomList &list : {state.dims[d], after.dims[d]})
+          for (uint8_t atom : list)
             changed |= atomBit(atom);
     for (size_t i = 0; i < atoms.size(); ++i)
       if (changed & atomBit(i))

@@ -124,8 +124,11 @@ ReshardPlan search(const PlacementState &from, const PlacementState &to,
       if (isNew) {
         visits.push_back({cost, current, std::move(step), false});
       } else {
-        if (visits[node].closed || visits[node].cost <= cost)
+        if (visits[node].cost <= cost)
           continue;
+        // The bound is admissible but not consistent: a closed placement may
+        // be reached more cheaply later, and is then opened again.
+        visits[node].closed = false;
         visits[node].cost = cost;
         visits[node].parent = current;
         visits[node].step = std::move(step);
