@@ -1,0 +1,555 @@
+"""Random StableHLO programs with random shardings.
+
+A program is a list of values, each made by one operation from earlier ones.
+Every generator below takes the program under construction, picks operands
+that suit it, and appends one line of MLIR; it returns False where no operand
+suits. To add an operation, write one generator and put its name in GENERATORS.
+
+Floats hold small integers wherever the operations so far allow it ("exact"
+values), so that sums in any order agree to the last bit and a wrong shard
+cannot hide in a tolerance. `err` bounds the relative error of the others.
+"""
+import random
+from dataclasses import dataclass, field
+
+MESHES = [[("a", 2), ("b", 2)], [("a", 2), ("b", 4)], [("a", 8)], [("a", 3), ("b", 2)],
+          [("a", 2), ("b", 2), ("c", 2)]]
+FLOATS = ["f32"]
+INTS = ["i32"]
+
+
+@dataclass
+class Value:
+    name: str
+    dtype: str
+    shape: tuple
+    exact: bool = True     # integers held exactly, whatever the order of sums
+    bound: float = 4.0     # largest magnitude
+    err: float = 0.0       # relative error against `bound`, in units of 2^-24
+
+    @property
+    def type(self):
+        return tensor(self.shape, self.dtype)
+
+    @property
+    def size(self):
+        n = 1
+        for d in self.shape:
+            n *= d
+        return n
+
+
+def tensor(shape, dtype):
+    return "tensor<" + "".join(f"{d}x" for d in shape) + dtype + ">"
+
+
+def nums(xs):
+    return "[" + ", ".join(map(str, xs)) + "]"
+
+
+@dataclass
+class Program:
+    rng: random.Random
+    mesh: list
+    lines: list = field(default_factory=list)
+    values: list = field(default_factory=list)
+    args: list = field(default_factory=list)
+    counter: int = 0
+    sharded: bool = True
+
+    def pick(self, *tests):
+        """A random value for which all tests hold, the later ones likelier."""
+        good = [v for v in self.values if all(t(v) for t in tests)]
+        if not good:
+            return None
+        return good[min(len(good) - 1, int(len(good) * self.rng.random() ** 0.6))]
+
+    def fresh(self):
+        self.counter += 1
+        return f"%v{self.counter}"
+
+    def emit(self, text, dtype, shape, exact=True, bound=4.0, err=0.0):
+        """Appends `%new = text` and keeps its result as a value."""
+        v = Value(self.fresh(), dtype, tuple(shape), exact, bound, err)
+        self.lines.append(f"{v.name} = {text}")
+        self.values.append(v)
+        return v
+
+    def const(self, value, dtype):
+        name = self.fresh()
+        self.lines.append(f"{name} = stablehlo.constant dense<{value}> : {tensor((), dtype)}")
+        return name
+
+    def dim(self):
+        return self.rng.choice([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16])
+
+    def shape(self, rank=None, limit=4096):
+        rank = self.rng.randint(1, 4) if rank is None else rank
+        s = [self.dim() for _ in range(rank)]
+        while s and _product(s) > limit:
+            s[self.rng.randrange(len(s))] = self.rng.choice([1, 2, 3, 4])
+        return tuple(s)
+
+    def sharding(self, shape, open_dims=False):
+        """A random sharding: each axis goes to one dimension or to none."""
+        dims = [[] for _ in shape]
+        axes = list(self.mesh)
+        self.rng.shuffle(axes)
+        for name, size in axes:
+            if dims and self.rng.random() < 0.75:
+                if size == 4 and self.rng.random() < 0.15:
+                    dims[self.rng.randrange(len(dims))].append(f'"{name}":(1)2')
+                    if self.rng.random() < 0.5:
+                        dims[self.rng.randrange(len(dims))].append(f'"{name}":(2)2')
+                else:
+                    dims[self.rng.randrange(len(dims))].append(f'"{name}"')
+        text = []
+        for d in dims:
+            tail = ["?"] if open_dims and self.rng.random() < 0.5 else []
+            text.append("{" + ", ".join(d + tail) + "}")
+        return "<@mesh, [" + ", ".join(text) + "]>"
+
+
+def _product(xs):
+    n = 1
+    for x in xs:
+        n *= x
+    return n
+
+
+def is_float(v):
+    return v.dtype in FLOATS
+
+
+def is_int(v):
+    return v.dtype in INTS
+
+
+def is_num(v):
+    return is_float(v) or is_int(v)
+
+
+def same_shape_pair(p, test):
+    a = p.pick(test)
+    if a is None:
+        return None, None
+    return a, p.pick(lambda v: v.shape == a.shape and v.dtype == a.dtype)
+
+
+# ---------------------------------------------------------------- elementwise
+
+def binary(p):
+    a, b = same_shape_pair(p, is_num)
+    if a is None:
+        return False
+    op = p.rng.choice(["add", "subtract", "multiply", "maximum", "minimum"])
+    bound = a.bound * b.bound if op == "multiply" else a.bound + b.bound
+    if bound > 1e5:
+        op, bound = "minimum", max(a.bound, b.bound)
+    exact = a.exact and b.exact
+    p.emit(f"stablehlo.{op} {a.name}, {b.name} : {a.type}", a.dtype, a.shape, exact, bound, a.err + b.err + (0 if exact else 1))
+
+
+def unary(p):
+    a = p.pick(is_num)
+    if a is None:
+        return False
+    op = p.rng.choice(["negate", "abs", "sign"])
+    if op == "sign" and not a.exact:
+        op = "abs"
+    p.emit(f"stablehlo.{op} {a.name} : {a.type}", a.dtype, a.shape, a.exact, 1.0 if op == "sign" else a.bound, a.err)
+
+
+def smooth(p):
+    a = p.pick(is_float, lambda v: v.bound <= 200)
+    if a is None:
+        return False
+    op = p.rng.choice(["tanh", "logistic", "cosine", "sine"])
+    p.emit(f"stablehlo.{op} {a.name} : {a.type}", a.dtype, a.shape, False, 1.0, a.err * max(1.0, a.bound) + 4)
+
+
+def compare_select(p):
+    a, b = same_shape_pair(p, lambda v: is_num(v) and v.exact)
+    if a is None or not b.exact:
+        return False
+    c, d = same_shape_pair(p, lambda v: is_num(v) and v.shape == a.shape)
+    if c is None:
+        return False
+    kind = "FLOAT" if is_float(a) else "SIGNED"
+    pred = p.emit(f"stablehlo.compare {p.rng.choice(['LT', 'EQ', 'GE', 'NE'])}, {a.name}, {b.name}, {kind} : ({a.type}, {b.type}) -> {tensor(a.shape, 'i1')}",
+                  "i1", a.shape, True, 1)
+    p.emit(f"stablehlo.select {pred.name}, {c.name}, {d.name} : {pred.type}, {c.type}", c.dtype, c.shape, c.exact and d.exact, max(c.bound, d.bound), max(c.err, d.err))
+
+
+def convert(p):
+    a = p.pick(lambda v: v.exact and v.bound < 2**20)
+    if a is None:
+        return False
+    to = "f32" if a.dtype != "f32" else "i32"
+    p.emit(f"stablehlo.convert {a.name} : ({a.type}) -> {tensor(a.shape, to)}", to, a.shape, True, a.bound)
+
+
+# ---------------------------------------------------------------- shape
+
+def broadcast(p):
+    a = p.pick(lambda v: len(v.shape) <= 3 and v.size <= 512)
+    if a is None:
+        return False
+    rank = p.rng.randint(len(a.shape), min(4, len(a.shape) + 2))
+    dims = sorted(p.rng.sample(range(rank), len(a.shape)))
+    out = [p.rng.choice([1, 2, 3, 4, 6]) for _ in range(rank)]
+    for i, d in enumerate(dims):
+        out[d] = a.shape[i] if a.shape[i] != 1 or p.rng.random() < 0.5 else p.rng.choice([2, 3, 4])
+    if _product(out) > 4096:
+        return False
+    p.emit(f"stablehlo.broadcast_in_dim {a.name}, dims = {nums(dims)} : ({a.type}) -> {tensor(out, a.dtype)}", a.dtype, out, a.exact, a.bound, a.err)
+
+
+def reshape(p):
+    a = p.pick(lambda v: len(v.shape) >= 1)
+    if a is None:
+        return False
+    s = list(a.shape)
+    for _ in range(p.rng.randint(1, 2)):
+        if len(s) >= 2 and p.rng.random() < 0.5:
+            i = p.rng.randrange(len(s) - 1)
+            s[i:i + 2] = [s[i] * s[i + 1]]
+        elif s and len(s) < 5:
+            i = p.rng.randrange(len(s))
+            f = p.rng.choice([d for d in range(1, s[i] + 1) if s[i] % d == 0])
+            s[i:i + 1] = [f, s[i] // f]
+    p.emit(f"stablehlo.reshape {a.name} : ({a.type}) -> {tensor(s, a.dtype)}", a.dtype, s, a.exact, a.bound, a.err)
+
+
+def transpose(p):
+    a = p.pick(lambda v: len(v.shape) >= 2)
+    if a is None:
+        return False
+    perm = list(range(len(a.shape)))
+    p.rng.shuffle(perm)
+    p.emit(f"stablehlo.transpose {a.name}, dims = {nums(perm)} : ({a.type}) -> {tensor([a.shape[i] for i in perm], a.dtype)}",
+           a.dtype, [a.shape[i] for i in perm], a.exact, a.bound, a.err)
+
+
+def slice_(p):
+    a = p.pick(lambda v: len(v.shape) >= 1 and v.size > 1)
+    if a is None:
+        return False
+    parts, out = [], []
+    for d in a.shape:
+        lo = p.rng.randrange(d) if p.rng.random() < 0.4 else 0
+        hi = p.rng.randint(lo + 1, d) if p.rng.random() < 0.5 else d
+        st = p.rng.choice([1, 1, 1, 2, 3])
+        parts.append(f"{lo}:{hi}" + (f":{st}" if st > 1 else ""))
+        out.append((hi - lo + st - 1) // st)
+    p.emit(f"stablehlo.slice {a.name} [{', '.join(parts)}] : ({a.type}) -> {tensor(out, a.dtype)}", a.dtype, out, a.exact, a.bound, a.err)
+
+
+def pad(p):
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1 and v.size <= 1024)
+    if a is None:
+        return False
+    lo = [p.rng.choice([0, 0, 1, 2, -1]) for _ in a.shape]
+    hi = [p.rng.choice([0, 0, 1, 3, -1]) for _ in a.shape]
+    it = [p.rng.choice([0, 0, 0, 1, 2]) for _ in a.shape]
+    out = [d + (d - 1) * k + l + h for d, l, h, k in zip(a.shape, lo, hi, it)]
+    if min(out) < 1 or _product(out) > 4096:
+        return False
+    c = p.const(p.rng.choice(["1", "-2", "0"]) + (".0" if is_float(a) else ""), a.dtype)
+    p.emit(f"stablehlo.pad {a.name}, {c}, low = {nums(lo)}, high = {nums(hi)}, interior = {nums(it)} : ({a.type}, {tensor((), a.dtype)}) -> {tensor(out, a.dtype)}",
+           a.dtype, out, a.exact, max(a.bound, 2), a.err)
+
+
+def concatenate(p):
+    a = p.pick(lambda v: len(v.shape) >= 1 and v.size <= 1024)
+    if a is None:
+        return False
+    d = p.rng.randrange(len(a.shape))
+    parts = [a]
+    for _ in range(p.rng.randint(1, 2)):
+        b = p.pick(lambda v: v.dtype == a.dtype and len(v.shape) == len(a.shape) and v.shape[:d] == a.shape[:d] and v.shape[d + 1:] == a.shape[d + 1:] and v.size <= 1024)
+        parts.append(b)
+    p.rng.shuffle(parts)
+    out = list(a.shape)
+    out[d] = sum(v.shape[d] for v in parts)
+    p.emit(f"stablehlo.concatenate {', '.join(v.name for v in parts)}, dim = {d} : ({', '.join(v.type for v in parts)}) -> {tensor(out, a.dtype)}",
+           a.dtype, out, all(v.exact for v in parts), max(v.bound for v in parts), max(v.err for v in parts))
+
+
+def reverse(p):
+    a = p.pick(lambda v: len(v.shape) >= 1)
+    if a is None:
+        return False
+    dims = sorted(p.rng.sample(range(len(a.shape)), p.rng.randint(1, len(a.shape))))
+    p.emit(f"stablehlo.reverse {a.name}, dims = {nums(dims)} : {a.type}", a.dtype, a.shape, a.exact, a.bound, a.err)
+
+
+def iota(p):
+    shape = p.shape()
+    dtype = p.rng.choice(FLOATS + INTS)
+    d = p.rng.randrange(len(shape))
+    p.emit(f"stablehlo.iota dim = {d} : {tensor(shape, dtype)}", dtype, shape, True, shape[d])
+
+
+# ---------------------------------------------------------------- contraction
+
+def reduce(p):
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1 and v.bound * v.size < 1e6)
+    if a is None:
+        return False
+    dims = sorted(p.rng.sample(range(len(a.shape)), p.rng.randint(1, len(a.shape))))
+    op, init = p.rng.choice([("add", "0"), ("add", "3"), ("maximum", "-100000"), ("minimum", "100000"), ("maximum", "2")])
+    out = [d for i, d in enumerate(a.shape) if i not in dims]
+    n = _product(a.shape[i] for i in dims)
+    c = p.const(init + (".0" if is_float(a) else ""), a.dtype)
+    p.emit(f"stablehlo.reduce({a.name} init: {c}) applies stablehlo.{op} across dimensions = {nums(dims)} : ({a.type}, {tensor((), a.dtype)}) -> {tensor(out, a.dtype)}",
+           a.dtype, out, a.exact, a.bound * n + 3 if op == "add" else max(a.bound, 1e5 if len(init) > 3 and n == 0 else 3), a.err + (0 if a.exact else n))
+
+
+def dot_general(p):
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1 and v.bound <= 300)
+    if a is None:
+        return False
+    b = p.pick(lambda v: v.dtype == a.dtype and v.bound <= 300 and len(v.shape) >= 1)
+    pairs, used = [], set()
+    order = list(range(len(a.shape)))
+    p.rng.shuffle(order)
+    for i in order:
+        match = [j for j in range(len(b.shape)) if j not in used and b.shape[j] == a.shape[i]]
+        if match and p.rng.random() < 0.8:
+            j = p.rng.choice(match)
+            used.add(j)
+            pairs.append((i, j))
+    k = p.rng.randint(0, len(pairs))
+    batch, contract = pairs[:k][:2], pairs[k:] + pairs[:k][2:]
+    fa = [i for i in range(len(a.shape)) if i not in [x for x, _ in pairs]]
+    fb = [j for j in range(len(b.shape)) if j not in [y for _, y in pairs]]
+    out = [a.shape[i] for i, _ in batch] + [a.shape[i] for i in fa] + [b.shape[j] for j in fb]
+    n = _product(a.shape[i] for i, _ in contract)
+    bound = a.bound * b.bound * n
+    if _product(out) > 4096 or len(out) > 5 or bound > 1e6:
+        return False
+    attrs = []
+    if batch:
+        attrs.append(f"batching_dims = {nums(i for i, _ in batch)} x {nums(j for _, j in batch)}")
+    attrs.append(f"contracting_dims = {nums(i for i, _ in contract)} x {nums(j for _, j in contract)}")
+    exact = a.exact and b.exact
+    p.emit(f"stablehlo.dot_general {a.name}, {b.name}, {', '.join(attrs)} : ({a.type}, {b.type}) -> {tensor(out, a.dtype)}",
+           a.dtype, out, exact, bound, a.err + b.err + (0 if exact else n))
+
+
+# ---------------------------------------------------------------- indexed
+
+def index_operand(p, shape, limit):
+    """An i32 tensor whose values lie somewhat beyond [0, limit)."""
+    a = p.pick(lambda v: is_int(v) and v.shape == tuple(shape))
+    if a is not None:
+        return a
+    d = p.rng.randrange(len(shape)) if shape else None
+    if d is None:
+        return Value(p.const(p.rng.randint(-1, limit), "i32"), "i32", ())
+    base = p.emit(f"stablehlo.iota dim = {d} : {tensor(shape, 'i32')}", "i32", shape, True, max(shape))
+    c = p.const(p.rng.choice([-1, 2, 3, 5]), "i32")
+    k = p.emit(f"stablehlo.broadcast_in_dim {c}, dims = [] : (tensor<i32>) -> {tensor(shape, 'i32')}", "i32", shape, True, 5)
+    return p.emit(f"stablehlo.multiply {base.name}, {k.name} : {base.type}", "i32", shape, True, 5 * max(shape))
+
+
+def scalar_index(p, limit):
+    v = p.pick(lambda v: is_int(v) and v.shape == ())
+    if v is not None and p.rng.random() < 0.5:
+        return v.name
+    return p.const(p.rng.randint(-1, limit), "i32")
+
+
+def dynamic_slice(p):
+    a = p.pick(lambda v: len(v.shape) >= 1)
+    if a is None:
+        return False
+    sizes = [d if p.rng.random() < 0.5 else p.rng.randint(1, d) for d in a.shape]
+    idx = [scalar_index(p, d) for d in a.shape]
+    p.emit(f"stablehlo.dynamic_slice {a.name}, {', '.join(idx)}, sizes = {nums(sizes)} : ({a.type}, {', '.join(['tensor<i32>'] * len(idx))}) -> {tensor(sizes, a.dtype)}",
+           a.dtype, sizes, a.exact, a.bound, a.err)
+
+
+def dynamic_update_slice(p):
+    a = p.pick(lambda v: len(v.shape) >= 1)
+    if a is None:
+        return False
+    b = p.pick(lambda v: v.dtype == a.dtype and len(v.shape) == len(a.shape) and all(x <= y for x, y in zip(v.shape, a.shape)))
+    idx = [scalar_index(p, d) for d in a.shape]
+    p.emit(f"stablehlo.dynamic_update_slice {a.name}, {b.name}, {', '.join(idx)} : ({a.type}, {b.type}, {', '.join(['tensor<i32>'] * len(idx))}) -> {a.type}",
+           a.dtype, a.shape, a.exact and b.exact, max(a.bound, b.bound), max(a.err, b.err))
+
+
+def gather(p):
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1)
+    if a is None:
+        return False
+    d = p.rng.randrange(len(a.shape))
+    ishape = p.shape(p.rng.randint(1, 2), 32)
+    idx = index_operand(p, ishape, a.shape[d])
+    out = list(ishape) + [x for i, x in enumerate(a.shape) if i != d]
+    if _product(out) > 4096:
+        return False
+    off = list(range(len(ishape), len(out)))
+    sizes = [1 if i == d else x for i, x in enumerate(a.shape)]
+    p.emit(f'"stablehlo.gather"({a.name}, {idx.name}) <{{dimension_numbers = #stablehlo.gather<offset_dims = {nums(off)}, collapsed_slice_dims = [{d}], start_index_map = [{d}], '
+           f'index_vector_dim = {len(ishape)}>, indices_are_sorted = false, slice_sizes = array<i64: {", ".join(map(str, sizes))}>}}> : ({a.type}, {idx.type}) -> {tensor(out, a.dtype)}',
+           a.dtype, out, a.exact, a.bound, a.err)
+
+
+def scatter_add(p):
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1 and v.bound < 1e4)
+    if a is None:
+        return False
+    d = p.rng.randrange(len(a.shape))
+    n = p.rng.randint(1, 12)
+    ushape = [n] + [x for i, x in enumerate(a.shape) if i != d]
+    u = p.pick(lambda v: v.dtype == a.dtype and v.shape == tuple(ushape) and v.bound < 1e4)
+    if u is None:
+        c = p.const("2" + (".0" if is_float(a) else ""), a.dtype)
+        u = p.emit(f"stablehlo.broadcast_in_dim {c}, dims = [] : ({tensor((), a.dtype)}) -> {tensor(ushape, a.dtype)}", a.dtype, ushape, True, 2)
+    idx = index_operand(p, (n,), a.shape[d])
+    win = list(range(1, len(ushape)))
+    x, y, r = p.fresh(), p.fresh(), p.fresh()
+    op = p.rng.choice(["add", "add", "maximum"])
+    t = tensor((), a.dtype)
+    exact = a.exact and u.exact
+    p.emit(f'"stablehlo.scatter"({a.name}, {idx.name}, {u.name}) <{{indices_are_sorted = false, scatter_dimension_numbers = #stablehlo.scatter<update_window_dims = {nums(win)}, inserted_window_dims = [{d}], '
+           f'scatter_dims_to_operand_dims = [{d}], index_vector_dim = 1>, unique_indices = false}}> ({{\n    ^bb0({x}: {t}, {y}: {t}):\n      {r} = stablehlo.{op} {x}, {y} : {t}\n      stablehlo.return {r} : {t}\n    }}) '
+           f': ({a.type}, {idx.type}, {u.type}) -> {a.type}',
+           a.dtype, a.shape, exact, a.bound + n * u.bound, a.err + u.err + (0 if exact else n))
+
+
+# ---------------------------------------------------------------- windows, order
+
+def reduce_window(p):
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1 and v.bound < 1e4)
+    if a is None:
+        return False
+    win, stride, base, dil, padding, out = [], [], [], [], [], []
+    for d in a.shape:
+        w = p.rng.choice([1, 1, 2, 3]) if p.rng.random() < 0.8 else d
+        s, k = p.rng.choice([1, 1, 2]), p.rng.choice([1, 1, 1, 2])
+        lo, hi = p.rng.choice([(0, 0), (1, 1), (w - 1, 0), (0, 2)])
+        span = d + lo + hi - ((w - 1) * k + 1)
+        if span < 0:
+            return False
+        win.append(w), stride.append(s), base.append(1), dil.append(k), padding.append([lo, hi])
+        out.append(span // s + 1)
+    op, init = p.rng.choice([("add", "0"), ("maximum", "-100000")])
+    c = p.const(init + (".0" if is_float(a) else ""), a.dtype)
+    x, y, r = p.fresh(), p.fresh(), p.fresh()
+    t = tensor((), a.dtype)
+
+    def arr(v):
+        return "array<i64: " + ", ".join(map(str, v)) + ">"
+    n = _product(win)
+    p.emit(f'"stablehlo.reduce_window"({a.name}, {c}) <{{base_dilations = {arr(base)}, padding = dense<{padding}> : tensor<{len(win)}x2xi64>, window_dilations = {arr(dil)}, '
+           f'window_dimensions = {arr(win)}, window_strides = {arr(stride)}}}> ({{\n    ^bb0({x}: {t}, {y}: {t}):\n      {r} = stablehlo.{op} {x}, {y} : {t}\n      stablehlo.return {r} : {t}\n    }}) '
+           f': ({a.type}, {t}) -> {tensor(out, a.dtype)}',
+           a.dtype, out, a.exact, a.bound * n if op == "add" else 1e5, a.err + (0 if a.exact else n))
+
+
+def sort(p):
+    a = p.pick(lambda v: is_num(v) and v.exact and len(v.shape) >= 1)
+    if a is None:
+        return False
+    d = p.rng.randrange(len(a.shape))
+    x, y, r = p.fresh(), p.fresh(), p.fresh()
+    t = tensor((), a.dtype)
+    kind = "FLOAT" if is_float(a) else "SIGNED"
+    p.emit(f'"stablehlo.sort"({a.name}) <{{dimension = {d} : i64, is_stable = true}}> ({{\n    ^bb0({x}: {t}, {y}: {t}):\n      {r} = stablehlo.compare {p.rng.choice(["LT", "GT"])}, {x}, {y}, {kind} : ({t}, {t}) -> tensor<i1>\n'
+           f'      stablehlo.return {r} : tensor<i1>\n    }}) : ({a.type}) -> {a.type}', a.dtype, a.shape, True, a.bound)
+
+
+# ---------------------------------------------------------------- control flow
+
+def counted_loop(p):
+    """A scan: carries one value, adds a row of another at each step."""
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1 and v.bound < 1e4)
+    if a is None:
+        return False
+    xs = p.pick(lambda v: v.dtype == a.dtype and len(v.shape) == len(a.shape) + 1 and v.shape[1:] == a.shape and v.bound < 1e3)
+    if xs is None:
+        n = p.rng.randint(2, 4)
+        xs = p.emit(f"stablehlo.broadcast_in_dim {a.name}, dims = {nums(range(1, len(a.shape) + 1))} : ({a.type}) -> {tensor((n,) + a.shape, a.dtype)}",
+                    a.dtype, (n,) + a.shape, a.exact, a.bound, a.err)
+    n = xs.shape[0]
+    zero, limit, one = p.const(0, "i32"), p.const(n, "i32"), p.const(1, "i32")
+    i, c, s, r, x, q, t, w = (p.fresh() for _ in range(8))
+    row = tensor((1,) + a.shape, a.dtype)
+    out = p.fresh()
+    rest = "".join(f", {zero}" for _ in a.shape)
+    types = ", ".join(["tensor<i32>"] * (len(a.shape) + 1))
+    full = [1] + list(a.shape)
+    p.lines.append(
+        f"{out}:3 = stablehlo.while({i} = {zero}, {c} = {a.name}, {s} = {xs.name}) : tensor<i32>, {a.type}, {xs.type}\n    cond {{\n"
+        f"      {q} = stablehlo.compare LT, {i}, {limit}, SIGNED : (tensor<i32>, tensor<i32>) -> tensor<i1>\n      stablehlo.return {q} : tensor<i1>\n    }} do {{\n"
+        f"      {x} = stablehlo.dynamic_slice {s}, {i}{rest}, sizes = {nums(full)} : ({xs.type}, {types}) -> {row}\n"
+        f"      {r} = stablehlo.reshape {x} : ({row}) -> {a.type}\n"
+        f"      {t} = stablehlo.add {c}, {r} : {a.type}\n"
+        f"      {p.fresh()} = stablehlo.reshape {t} : ({a.type}) -> {row}\n"
+        f"      {w} = stablehlo.dynamic_update_slice {s}, %v{p.counter}, {i}{rest} : ({xs.type}, {row}, {types}) -> {xs.type}\n"
+        f"      {p.fresh()} = stablehlo.add {i}, {one} : tensor<i32>\n"
+        f"      stablehlo.return %v{p.counter}, {t}, {w} : tensor<i32>, {a.type}, {xs.type}\n    }}")
+    exact = a.exact and xs.exact
+    bound = a.bound + n * xs.bound
+    err = a.err + xs.err + (0 if exact else n)
+    p.values.append(Value(f"{out}#1", a.dtype, a.shape, exact, bound, err))
+    p.values.append(Value(f"{out}#2", xs.dtype, xs.shape, exact, bound, err))
+
+
+def conditional(p):
+    a, b = same_shape_pair(p, is_num)
+    if a is None:
+        return False
+    pred = p.rng.choice(["true", "false"])
+    c = p.const(pred, "i1")
+    x, y, out = p.fresh(), p.fresh(), p.fresh()
+    p.lines.append(f'{out} = "stablehlo.if"({c}) ({{\n      {x} = stablehlo.add {a.name}, {b.name} : {a.type}\n      stablehlo.return {x} : {a.type}\n    }}, {{\n'
+                   f'      {y} = stablehlo.subtract {a.name}, {b.name} : {a.type}\n      stablehlo.return {y} : {a.type}\n    }}) : (tensor<i1>) -> {a.type}')
+    p.values.append(Value(out, a.dtype, a.shape, a.exact and b.exact, a.bound + b.bound, a.err + b.err + 1))
+
+
+GENERATORS = [binary, binary, unary, smooth, compare_select, convert, broadcast, broadcast, reshape, reshape, transpose,
+              slice_, pad, concatenate, reverse, iota, reduce, reduce, dot_general, dot_general, dynamic_slice,
+              dynamic_update_slice, gather, scatter_add, reduce_window, sort, counted_loop, conditional]
+
+
+def constrain(p):
+    v = p.pick(lambda v: len(v.shape) >= 1)
+    if v is not None:
+        p.emit(f"sdy.sharding_constraint {v.name} {p.sharding(v.shape, p.rng.random() < 0.3)} : {v.type}", v.dtype, v.shape, v.exact, v.bound, v.err)
+
+
+def make(seed, ops=None, generators=None):
+    """The program of a seed: (MLIR text, argument list, result list, mesh)."""
+    rng = random.Random(seed)
+    p = Program(rng, rng.choice(MESHES))
+    for i in range(rng.randint(1, 4)):
+        dtype = rng.choice(FLOATS + FLOATS + INTS)
+        v = Value(f"%arg{i}", dtype, p.shape(rng.randint(0, 4) if i else None), True, 4.0)
+        p.args.append(v)
+        p.values.append(v)
+    wanted = ops if ops is not None else rng.randint(1, 12)
+    tries = 0
+    while wanted > 0 and tries < 200:
+        tries += 1
+        before = len(p.values)
+        made = rng.choice(generators or GENERATORS)(p)
+        if made is not False or len(p.values) > before:
+            wanted -= 1
+            if rng.random() < 0.2:
+                constrain(p)
+    local = [v for v in p.values if v not in p.args] or p.args
+    results = local[-min(len(local), rng.randint(1, 3)):]
+    args = ", ".join(f"{v.name}: {v.type}" + (f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.8 else "") for v in p.args)
+    outs = ", ".join(v.type + (f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.6 else "") for v in results)
+    mesh = ", ".join(f'"{n}"={s}' for n, s in p.mesh)
+    devices = _product(s for _, s in p.mesh)
+    body = "\n    ".join(p.lines)
+    text = (f"module @fuzz_{seed} attributes {{mhlo.num_partitions = {devices} : i32, mhlo.num_replicas = 1 : i32}} {{\n"
+            f"  sdy.mesh @mesh = <[{mesh}]>\n  func.func public @main({args}) -> ({outs}) {{\n    {body}\n"
+            f"    return {', '.join(v.name for v in results)} : {', '.join(v.type for v in results)}\n  }}\n}}\n")
+    return text, p.args, results, p.mesh
