@@ -4,6 +4,7 @@
 
 include "dialects/Shoal/ShoalAttrs.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/AttrTypeBase.td"
 
@@ -83,8 +84,6 @@ def Comm_Future : TypeDef<Comm_Dialect, "Future"> {
   let assemblyFormat = "`<` $types `>`";
 }
 
-def Comm_KindAttr : EnumAttr<Shoal_Dialect, Shoal_ReductionKind, "reduction">;
-
 //===----------------------------------------------------------------------===//
 // Interface
 //===----------------------------------------------------------------------===//
@@ -149,7 +148,7 @@ def Comm_ReduceScatterOp : Comm_Collective<"reduce_scatter", [Pure]> {
     ```
     The operand is taken as padded to n blocks of the result's size.
   }];
-  let arguments = !con((ins Comm_KindAttr:$kind, AnyRankedTensor:$input,
+  let arguments = !con((ins Shoal_KindAttr:$kind, AnyRankedTensor:$input,
                             I64Attr:$dim), trailing);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
@@ -164,7 +163,7 @@ def Comm_AllReduceOp : Comm_Collective<"all_reduce", [Pure, SameOperandsAndResul
     %1 = comm.all_reduce add %0 over <@m, {"tp"}> : tensor<4x8xf32>
     ```
   }];
-  let arguments = !con((ins Comm_KindAttr:$kind, AnyRankedTensor:$input), trailing);
+  let arguments = !con((ins Shoal_KindAttr:$kind, AnyRankedTensor:$input), trailing);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$kind $input `over` $groups attr-dict `:` type($result)";
 }

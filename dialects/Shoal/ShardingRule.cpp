@@ -82,15 +82,6 @@ OpRuleAttr ShardingRule::toAttr(MLIRContext *context) const {
       permutation, blocked, linear, custom);
 }
 
-std::string ShardingRule::toString() const {
-  MLIRContext context(MLIRContext::Threading::DISABLED);
-  context.loadDialect<ShoalDialect>();
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  toAttr(&context).print(os, /*elideType=*/true);
-  return text;
-}
-
 std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
                                                    Operation *op) {
   auto fail = [&](const Twine &message) {

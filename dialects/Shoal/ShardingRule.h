@@ -104,9 +104,8 @@ struct ShardingRule {
   }
   int64_t getNumTensors() const { return operands.size() + results.size(); }
 
-  /// The rule in the syntax of #shoal.op_rule, which is Shardy's op_sharding_rule
-  /// with a few more lists.
-  std::string toString() const;
+  /// The rule as an attribute, whose syntax is Shardy's op_sharding_rule with a
+  /// few more lists.
   OpRuleAttr toAttr(mlir::MLIRContext *context) const;
   /// Reads an attribute against the shapes of an op. Fails with a diagnostic
   /// on `op` if ranks or sizes do not fit.

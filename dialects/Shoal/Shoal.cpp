@@ -22,8 +22,7 @@ void ShoalDialect::initialize() {
 
 LogicalResult ShoalDialect::verifyOperationAttribute(Operation *op,
                                                      NamedAttribute attr) {
-  auto emitError = [&] { return op->emitError() << "'" << attr.getName()
-                                                << "': "; };
+  auto emitError = [&] { return op->emitError() << attr.getName() << ": "; };
   if (attr.getName() == kShardingsAttr) {
     auto list = dyn_cast<ShardingPerValueAttr>(attr.getValue());
     if (!list)
@@ -60,7 +59,7 @@ LogicalResult ShoalDialect::verifyOperationAttribute(Operation *op,
 static LogicalResult verifyArgument(Operation *op, Type type, NamedAttribute attr,
                                     StringRef what, unsigned index) {
   auto emitError = [&] {
-    return op->emitError() << "'" << attr.getName() << "' of " << what << " "
+    return op->emitError() << attr.getName() << " of " << what << " "
                            << index << ": ";
   };
   if (attr.getName() != ShoalDialect::kShardingAttr)

@@ -5,6 +5,7 @@
 include "dialects/Shoal/ShoalAttrs.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Shoal_Op<string mnemonic, list<Trait> traits = []>
@@ -64,8 +65,6 @@ def Shoal_GroupOp : Shoal_Op<"group"> {
   let arguments = (ins AnyType:$input, I64Attr:$id);
   let assemblyFormat = "$input `id` `=` $id attr-dict `:` type($input)";
 }
-
-def Shoal_DirectionAttr : EnumAttr<Shoal_Dialect, Shoal_Direction, "direction">;
 
 def Shoal_BarrierOp : Shoal_Op<"barrier", [Pure, SameOperandsAndResultType]> {
   let summary = "Lets shardings pass in the stated directions only";

@@ -9,21 +9,24 @@ class Shoal_Attr<string name, string mnem> : AttrDef<Shoal_Dialect, name> {
   let mnemonic = mnem;
 }
 
-def Shoal_ReductionKind : I32EnumAttr<"ReductionKind",
+def Shoal_ReductionKind : I32Enum<"ReductionKind",
     "How the parts of a partial value combine", [
-      I32EnumAttrCase<"Add", 0, "add">, I32EnumAttrCase<"Mul", 1, "mul">,
-      I32EnumAttrCase<"Min", 2, "min">, I32EnumAttrCase<"Max", 3, "max">,
-      I32EnumAttrCase<"And", 4, "and">, I32EnumAttrCase<"Or", 5, "or">,
-      I32EnumAttrCase<"Xor", 6, "xor">]> {
+      I32EnumCase<"Add", 0, "add">, I32EnumCase<"Mul", 1, "mul">,
+      I32EnumCase<"Min", 2, "min">, I32EnumCase<"Max", 3, "max">,
+      I32EnumCase<"And", 4, "and">, I32EnumCase<"Or", 5, "or">,
+      I32EnumCase<"Xor", 6, "xor">]> {
   let cppNamespace = "::shoal";
 }
 
-def Shoal_Direction : I32EnumAttr<"PropagationDirection",
+def Shoal_Direction : I32Enum<"PropagationDirection",
     "Directions in which shardings may pass", [
-      I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Forward", 1, "forward">,
-      I32EnumAttrCase<"Backward", 2, "backward">, I32EnumAttrCase<"Both", 3, "both">]> {
+      I32EnumCase<"None", 0, "none">, I32EnumCase<"Forward", 1, "forward">,
+      I32EnumCase<"Backward", 2, "backward">, I32EnumCase<"Both", 3, "both">]> {
   let cppNamespace = "::shoal";
 }
+
+def Shoal_DirectionAttr : EnumAttr<Shoal_Dialect, Shoal_Direction, "direction">;
+def Shoal_KindAttr : EnumAttr<Shoal_Dialect, Shoal_ReductionKind, "reduction">;
 
 def Shoal_MeshAxisAttr : Shoal_Attr<"MeshAxis", "mesh_axis"> {
   let summary = "A named axis of a mesh and its number of devices";

@@ -156,7 +156,7 @@ LogicalResult verifySharding(ShardingAttr sharding, Type type, Operation *from,
       continue;
     int64_t parts = dim.getNumParts(mesh);
     // The division keeps a user's huge block from overflowing.
-    if (dim.getBlock() < llvm::divideCeil(size, parts))
+    if (dim.getBlock() < static_cast<int64_t>(llvm::divideCeil(size, parts)))
       return emitError() << "block " << dim.getBlock() << " of dimension " << d
                          << " is too small: " << parts << " parts must hold "
                          << size << " elements";
