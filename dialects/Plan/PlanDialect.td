@@ -99,7 +99,9 @@ def Plan_CollectiveKind : Plan_Enum<"CollectiveKind", "kind of collective", [
   I32EnumAttrCase<"Permute", 4, "permute">,
   I32EnumAttrCase<"Broadcast", 5, "broadcast">,
   I32EnumAttrCase<"Barrier", 6, "barrier">,
-  I32EnumAttrCase<"Send", 7, "send">, I32EnumAttrCase<"Recv", 8, "recv">
+  I32EnumAttrCase<"Send", 7, "send">, I32EnumAttrCase<"Recv", 8, "recv">,
+  I32EnumAttrCase<"Reblock", 9, "reblock">,
+  I32EnumAttrCase<"RaggedAllToAll", 10, "ragged_all_to_all">
 ]>;
 def Plan_CollectiveKindAttr : Plan_EnumAttr<Plan_CollectiveKind, "collective_kind">;
 

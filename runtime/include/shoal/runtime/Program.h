@@ -285,7 +285,10 @@ enum class Opcode : uint16_t {
   Handles = 33, // n, then n x (s dst (Handle), s src): all read before any is set
   Copy = 34,    // s dst, s src: same number of bytes; they do not overlap
   Copy2D = 35,  // s dst, dstOffset, dstPitch, s src, srcOffset, srcPitch, rowBytes,
-                //   rows: bytes; for blocks along an inner dimension
+                //   rows, r index (or kNone), indexStride: all in bytes. Row i goes
+                //   from src + i*srcPitch + c to dst + i*dstPitch + dstOffset with
+                //   c = srcOffset + index*indexStride; a row is cut off where it
+                //   would pass srcPitch (then the rest of dst's row is left alone)
   Fill = 36,    // s dst, elementBytes (1, 2, 4, 8 or 16), low 64 bits, high 64 bits
 
   // Compute.
@@ -327,25 +330,44 @@ enum class Opcode : uint16_t {
 };
 
 /// First operand of Collective. `position` is the rank's place in its group of
-/// size p. Slots are dense; "dim" is described by the params so that the runtime
-/// needs no shapes: a tensor is [outer][dim][inner bytes].
+/// size p. Along the dimension that is cut a tensor is [outer] rows of bytes; the
+/// params give the sizes, so that the runtime needs no shapes. Where blocks do
+/// not fill a row exactly, what lies past its end is padding: dropped when
+/// written, undefined when read (but never read outside the slot).
 enum class CollectiveKind : int64_t {
-  AllGather = 0,     // outer, bytes: in is outer rows of `bytes`; out is outer rows of
-                     //   p*bytes, member j's row at j*bytes
-  ReduceScatter = 1, // outer, bytes: the reverse, reduced: out outer rows of `bytes`
+  AllGather = 0,     // outer, inBytes, outBytes: in is outer rows of inBytes, out outer
+                     //   rows of outBytes <= p*inBytes; member j's row stands at
+                     //   j*inBytes of out's row, cut off at outBytes
+  ReduceScatter = 1, // outer, inBytes, outBytes: in is outer rows of inBytes <=
+                     //   p*outBytes; out is bytes [position*outBytes, + outBytes) of
+                     //   each reduced row
   AllReduce = 2,     // - : out may be in
-  AllToAll = 3,      // splitOuter, splitBytes, concatOuter, concatBytes. In is [splitOuter]
-                     //   [p][splitBytes], out [concatOuter][p][concatBytes]. Piece j of
-                     //   in (splitOuter x splitBytes, in order) goes to member j, where
-                     //   it fills, in order, piece `position` of out (concatOuter x
-                     //   concatBytes, as many)
+  AllToAll = 3,      // splitOuter, splitRow, splitBytes, concatOuter, concatRow,
+                     //   concatBytes. In is splitOuter rows of splitRow <=
+                     //   p*splitBytes bytes. Piece j (bytes [j*splitBytes, +splitBytes)
+                     //   of each row, in order) goes to member j, where it fills, in
+                     //   order, bytes [position*concatBytes, + concatBytes) of the
+                     //   concatOuter rows of concatRow <= p*concatBytes bytes; a piece
+                     //   is splitOuter*splitBytes = concatOuter*concatBytes bytes
   Permute = 4,       // n, then n x (source, target) positions in the group: out is the
                      //   source's in, zeros where none sends
   Broadcast = 5,     // r root: out is the in of the member at position root
   Barrier = 6,       // - : n = 0 buffers
-  Send = 7,          // r peer: in only, to that position; matched by Recv in order
-  Recv = 8,          // r peer: out only
-  Last = Recv
+  Send = 7,          // channel, n, n x (source, target): in only, one half of a permute
+  Recv = 8,          // channel, n, n x (source, target): out only, zeros if none sends
+  Reblock = 9,       // outer, rowBytes, inRows, outRows, size, offset, step, wrap, fill
+                     //   bytes, low, high 64 bits of fill. In is [outer][inRows], out
+                     //   [outer][outRows] units of rowBytes. Member i holds global rows
+                     //   [i*inRows, min((i+1)*inRows, size)) and gets rows
+                     //   [offset + i*step, + outRows); those outside [0, size) are
+                     //   taken modulo size (wrap = 1), or filled with the pattern of
+                     //   `fill bytes` (0: undefined)
+  RaggedAllToAll = 10, // rowBytes, rows, outRows: n = 6 in (input, output, input offsets,
+                     //   send sizes, output offsets, receive sizes; the last four
+                     //   rank-1 integers), out in s out[0] (out[1..5] are kNone): sends
+                     //   rows [inOff[j], + send[j]) to member j's row outOff[j]; other
+                     //   rows of out are those of `output`
+  Last = RaggedAllToAll
 };
 
 /// Element-wise, on the slots' element type, in order of position (the result
