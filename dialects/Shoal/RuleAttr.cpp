@@ -59,6 +59,32 @@ struct RuleParser {
     return success();
   }
 
+  /// Factor order[n] gets number n.
+  void renumber(ArrayRef<int64_t> order, SmallVectorImpl<int64_t> &sizes,
+                SmallVectorImpl<TensorFactorsAttr> &operands,
+                SmallVectorImpl<TensorFactorsAttr> &results) {
+    MLIRContext *context = p.getContext();
+    SmallVector<int64_t> number(order.size()), sorted(order.size());
+    for (auto [n, factor] : llvm::enumerate(order)) {
+      number[factor] = n;
+      sorted[n] = sizes[factor];
+    }
+    sizes = sorted;
+    for (auto &entry : numbers)
+      entry.second = number[entry.second];
+    for (auto *list : {&operands, &results})
+      for (TensorFactorsAttr &tensor : *list) {
+        SmallVector<DimFactorsAttr> dims;
+        for (DimFactorsAttr dim : tensor.getDims()) {
+          SmallVector<int64_t> factors;
+          for (int64_t factor : dim.getFactors())
+            factors.push_back(number[factor]);
+          dims.push_back(DimFactorsAttr::get(context, factors));
+        }
+        tensor = TensorFactorsAttr::get(context, dims);
+      }
+  }
+
   ParseResult parseDim(DimFactorsAttr &dim) {
     SmallVector<int64_t> factors;
     StringRef keyword;
@@ -138,6 +164,7 @@ Attribute OpRuleAttr::parse(AsmParser &p, Type) {
       parseTensors(results))
     return {};
   SmallVector<int64_t> sizes(rule.numbers.size(), 0);
+  SmallVector<int64_t> order;
   auto parseSize = [&]() -> ParseResult {
     StringRef keyword;
     SmallVector<int64_t> factor;
@@ -145,8 +172,9 @@ Attribute OpRuleAttr::parse(AsmParser &p, Type) {
     if (p.parseKeyword(&keyword) ||
         rule.splitNames(keyword, factor, /*define=*/false))
       return failure();
-    if (factor.size() != 1)
-      return p.emitError(loc, "expected one factor");
+    if (factor.size() != 1 || llvm::is_contained(order, factor[0]))
+      return p.emitError(loc, "expected each factor once");
+    order.push_back(factor[0]);
     if (failed(p.parseOptionalEqual()))
       return success();
     return p.parseInteger(sizes[factor[0]]);
@@ -161,6 +189,9 @@ Attribute OpRuleAttr::parse(AsmParser &p, Type) {
         return {};
     }
   }
+  // The list of sizes, where complete, numbers the factors.
+  if (order.size() == sizes.size())
+    rule.renumber(order, sizes, operands, results);
   while (true) {
     SMLoc loc = p.getCurrentLocation();
     StringRef keyword;

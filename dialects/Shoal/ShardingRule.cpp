@@ -38,6 +38,14 @@ int64_t TensorMapping::findDim(int64_t factor) const {
   return -1;
 }
 
+const PartialPass *ShardingRule::findPartialPass(ReductionKind kind,
+                                                 int64_t operand) const {
+  for (const PartialPass &pass : partial)
+    if (pass.allows(kind) && llvm::is_contained(pass.operands, operand))
+      return &pass;
+  return nullptr;
+}
+
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//
@@ -76,6 +84,12 @@ OpRuleAttr ShardingRule::toAttr(MLIRContext *context) const {
       dims.push_back(DimFactorsAttr::get(context, dim.factors));
     return TensorFactorsAttr::get(context, dims);
   };
+  SmallVector<int64_t> linear;
+  for (const PartialPass &pass : partial)
+    if (pass.allows(ReductionKind::Add))
+      for (int64_t operand : pass.operands)
+        if (!llvm::is_contained(linear, operand))
+          linear.push_back(operand);
   return OpRuleAttr::get(
       context, sizes, llvm::map_to_vector(operands, convert),
       llvm::map_to_vector(results, convert), reduction, kinds, needReplication,
@@ -143,7 +157,7 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
   for (int64_t operand : attr.getLinear()) {
     if (operand < 0 || operand >= static_cast<int64_t>(op->getNumOperands()))
       return fail("there is no operand " + Twine(operand));
-    rule.linear.push_back(operand);
+    rule.partial.push_back(PartialPass{kindBit(ReductionKind::Add), {operand}});
   }
   return rule;
 }
@@ -151,6 +165,14 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
 std::optional<ShardingRule> getShardingRule(Operation *op) {
   if (auto attr = op->getAttrOfType<OpRuleAttr>(ShoalDialect::kRuleAttr))
     return ShardingRule::fromAttr(attr, op);
+  // The op's own statement of a sharding is an identity.
+  if (isa<ConstraintOp, ReshardOp>(op)) {
+    auto type = dyn_cast<ShapedType>(op->getResult(0).getType());
+    RuleBuilder builder(op);
+    if (type && type.hasRank())
+      builder.addPointwise(type.getShape());
+    return builder.movesData({0}).build();
+  }
   if (auto shardable = dyn_cast<ShardableOpInterface>(op)) {
     ShardingRule rule = shardable.getShardingRule();
     if (rule.operands.empty() && rule.results.empty())
@@ -307,14 +329,9 @@ int64_t RuleBuilder::createFactor(int64_t size, FactorKind kind) {
   return rule.factors.size() - 1;
 }
 
-static void mapDim(TensorMapping &tensor, Type type, int64_t dim,
-                   int64_t factor, int64_t size) {
-  if (dim == RuleBuilder::kNone)
-    return;
-  // A dimension of size 1 against a larger factor is broadcast.
-  if (cast<ShapedType>(type).getDimSize(dim) == 1 && size > 1)
-    return;
-  tensor.dims[dim].factors.push_back(factor);
+static void mapDim(TensorMapping &tensor, int64_t dim, int64_t factor) {
+  if (dim != RuleBuilder::kNone)
+    tensor.dims[dim].factors.push_back(factor);
 }
 
 RuleBuilder &RuleBuilder::add(ArrayRef<int64_t> operandDims,
@@ -322,9 +339,9 @@ RuleBuilder &RuleBuilder::add(ArrayRef<int64_t> operandDims,
                               FactorKind kind) {
   int64_t factor = createFactor(size, kind);
   for (auto [i, dim] : llvm::enumerate(operandDims))
-    mapDim(rule.operands[i], operandTypes[i], dim, factor, size);
+    mapDim(rule.operands[i], dim, factor);
   for (auto [i, dim] : llvm::enumerate(resultDims))
-    mapDim(rule.results[i], resultTypes[i], dim, factor, size);
+    mapDim(rule.results[i], dim, factor);
   return *this;
 }
 
@@ -335,17 +352,18 @@ RuleBuilder &RuleBuilder::addPointwise(ArrayRef<int64_t> shape) {
 RuleBuilder &
 RuleBuilder::addPointwise(ArrayRef<int64_t> shape,
                           llvm::function_ref<FactorKind(int64_t)> kindOf) {
-  for (auto [d, size] : llvm::enumerate(shape)) {
-    // Scalars among the tensors (select's predicate) have no dimensions.
-    auto dims = [&](SmallVectorImpl<TensorMapping> &tensors) {
-      SmallVector<int64_t> result;
-      for (TensorMapping &tensor : tensors)
-        result.push_back(tensor.dims.size() == shape.size() ? int64_t(d)
-                                                            : kNone);
-      return result;
-    };
-    add(dims(rule.operands), dims(rule.results), size, kindOf(d));
-  }
+  for (auto [d, size] : llvm::enumerate(shape))
+    addEverywhere(d, size, kindOf(d));
+  return *this;
+}
+
+RuleBuilder &RuleBuilder::addEverywhere(int64_t dim, int64_t size,
+                                        FactorKind kind) {
+  int64_t factor = createFactor(size, kind);
+  for (TensorMapping &tensor : rule.operands)
+    mapDim(tensor, tensor.dims.empty() ? kNone : dim, factor);
+  for (TensorMapping &tensor : rule.results)
+    mapDim(tensor, tensor.dims.empty() ? kNone : dim, factor);
   return *this;
 }
 
@@ -370,22 +388,10 @@ RuleBuilder &RuleBuilder::setResultWindow(int64_t result, int64_t dim,
   return *this;
 }
 
-RuleBuilder &RuleBuilder::linearIn(ArrayRef<int64_t> operands) {
-  rule.linear.assign(operands.begin(), operands.end());
-  return *this;
-}
-RuleBuilder &RuleBuilder::linearInAll() {
-  rule.linear.clear();
-  for (size_t i = 0; i < rule.operands.size(); ++i)
-    rule.linear.push_back(i);
-  return *this;
-}
-RuleBuilder &RuleBuilder::linearInEach(ArrayRef<int64_t> operands) {
-  rule.linearInEachAlone = true;
-  return linearIn(operands);
-}
-RuleBuilder &RuleBuilder::monotone() {
-  rule.monotone = true;
+RuleBuilder &RuleBuilder::passPartial(uint8_t kinds,
+                                      ArrayRef<int64_t> operands) {
+  rule.partial.push_back(
+      PartialPass{kinds, SmallVector<int64_t, 4>(operands)});
   return *this;
 }
 

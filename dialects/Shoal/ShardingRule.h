@@ -75,17 +75,28 @@ struct TensorMapping {
   int64_t findDim(int64_t factor) const;
 };
 
+/// Operands that may be partial of one kind, all at once, all results being so
+/// then; the op's other operands must not be partial. An operand of the set
+/// that is whole takes the neutral element on all ranks but the first.
+struct PartialPass {
+  /// Bit k stands for ReductionKind k.
+  uint8_t kinds = 0;
+  llvm::SmallVector<int64_t, 4> operands;
+  bool allows(ReductionKind kind) const {
+    return kinds >> static_cast<unsigned>(kind) & 1;
+  }
+};
+constexpr uint8_t kAnyKind = 0x7f;
+constexpr uint8_t kindBit(ReductionKind kind) {
+  return static_cast<uint8_t>(1u << static_cast<unsigned>(kind));
+}
+
 struct ShardingRule {
   llvm::SmallVector<Factor, 8> factors;
   llvm::SmallVector<TensorMapping, 4> operands;
   llvm::SmallVector<TensorMapping, 2> results;
-  /// Operands that may be partial (add) with the results then partial: the op
-  /// is linear in all of them together (add, select, pad with value, …).
-  llvm::SmallVector<int64_t, 4> linear;
-  /// Sets of operands such as {lhs}, {rhs} of a product: linear in each alone.
-  bool linearInEachAlone = false;
-  /// Non-decreasing in the listed `linear` operands: partial min/max may pass.
-  bool monotone = false;
+  /// Through which operands a partial state may pass to the results.
+  llvm::SmallVector<PartialPass, 2> partial;
   /// Not to be refined: a user wrote it.
   bool custom = false;
 
@@ -93,9 +104,8 @@ struct ShardingRule {
   bool isReduction(int64_t f) const {
     return factors[f].kind == FactorKind::Reduction;
   }
-  bool isLinearIn(int64_t operand) const {
-    return llvm::is_contained(linear, operand);
-  }
+  /// The pass that lets `operand`, partial of that kind, through; or null.
+  const PartialPass *findPartialPass(ReductionKind kind, int64_t operand) const;
   /// All operands and results, operands first.
   const TensorMapping &getTensor(int64_t i) const {
     return i < static_cast<int64_t>(operands.size())
@@ -139,11 +149,13 @@ public:
 
   static constexpr int64_t kNone = -1;
   /// One factor over one dimension of each tensor (kNone: not in that tensor).
-  /// Dimensions of size 1 where the factor is larger are left out (broadcast).
   RuleBuilder &add(llvm::ArrayRef<int64_t> operandDims,
                    llvm::ArrayRef<int64_t> resultDims, int64_t size,
                    FactorKind kind = FactorKind::PassThrough);
-  /// Dimension d of all tensors is one factor, for each d of `shape`.
+  /// The same dimension of all tensors but scalars.
+  RuleBuilder &addEverywhere(int64_t dim, int64_t size,
+                             FactorKind kind = FactorKind::PassThrough);
+  /// Dimension d of all tensors but scalars is one factor, for each d of shape.
   RuleBuilder &addPointwise(llvm::ArrayRef<int64_t> shape);
   RuleBuilder &addPointwise(
       llvm::ArrayRef<int64_t> shape,
@@ -157,10 +169,12 @@ public:
   RuleBuilder &setResultWindow(int64_t result, int64_t dim, WindowMap window);
   Factor &last() { return rule.factors.back(); }
   Factor &factor(int64_t f) { return rule.factors[f]; }
-  RuleBuilder &linearIn(llvm::ArrayRef<int64_t> operands);
-  RuleBuilder &linearInAll();
-  RuleBuilder &linearInEach(llvm::ArrayRef<int64_t> operands);
-  RuleBuilder &monotone();
+  /// A partial state of these kinds passes through these operands together.
+  RuleBuilder &passPartial(uint8_t kinds, llvm::ArrayRef<int64_t> operands);
+  /// Elements are moved, not computed with: every kind passes.
+  RuleBuilder &movesData(llvm::ArrayRef<int64_t> operands) {
+    return passPartial(kAnyKind, operands);
+  }
   ShardingRule build();
 
 private:

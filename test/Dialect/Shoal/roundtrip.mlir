@@ -10,8 +10,8 @@ shoal.mesh @maximal <[], device_ids=[3]>
 // CHECK: shoal.mesh @empty <[]>
 shoal.mesh @empty <[]>
 
-// CHECK: shoal.rule "my_matmul" <([i, j], [j, k])->([i, k]) {i, j, k} reduction={j} linear=[0]>
-shoal.rule "my_matmul" <([i, k], [k, j])->([i, j]) {i, k, j} reduction={k} linear=[0]>
+// CHECK: shoal.rule "my_matmul" <([i, k], [k, j])->([i, j]) {i, j, k} reduction={k} linear=[0]>
+shoal.rule "my_matmul" <([i, k], [k, j])->([i, j]) {i, j, k} reduction={k} linear=[0]>
 // CHECK: shoal.rule "reshape_like" <([ij, _])->([i, j]) {i=4, j=8} reduction={i} reduction_kinds={max} need_replication={j} permutation={i} blocked_propagation={j} custom>
 shoal.rule "reshape_like" <([ij, _])->([i, j]) {i=4, j=8} reduction={i} reduction_kinds={max} need_replication={j} permutation={i} blocked_propagation={j}, custom>
 
