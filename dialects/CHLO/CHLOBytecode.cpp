@@ -13,7 +13,7 @@ enum Code : uint64_t { kComparisonDirection = 0, kComparisonType = 1 };
 
 class Bytecode : public BytecodeDialectInterface {
 public:
-  using BytecodeDialectInterface::BytecodeDialectInterface;
+  Bytecode(Dialect *dialect) : BytecodeDialectInterface(dialect) {}
 
   Attribute readAttribute(DialectBytecodeReader &reader) const override {
     uint64_t code, value;

@@ -5,6 +5,7 @@
 include "dialects/SDY/SDYAttrs.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -30,7 +31,7 @@ def Sdy_ShardingConstraintOp : Sdy_Op<"sharding_constraint",
     operand itself.
 
     ```mlir
-    %1 = sdy.sharding_constraint %0 <@mesh, [{"data"}, {?}]> : tensor<8x8xf32>
+    %1 = sdy.sharding_constraint %0 <@mesh, [{"data"}, {?} ]> : tensor<8x8xf32>
     ```
   }];
   let arguments = (ins AnyType:$input, Sdy_TensorSharding:$sharding);
@@ -43,7 +44,7 @@ def Sdy_ReshardOp : Sdy_Op<"reshard", [Pure, SameOperandsAndResultType]> {
   let summary = "The same tensor, sharded otherwise";
   let description = [{
     ```mlir
-    %1 = sdy.reshard %0 <@mesh, [{"data"}, {}]> : tensor<8x8xf32>
+    %1 = sdy.reshard %0 <@mesh, [{"data"}, {} ]> : tensor<8x8xf32>
     ```
   }];
   let arguments = (ins AnyType:$input, Sdy_TensorSharding:$sharding);
@@ -69,8 +70,8 @@ def Sdy_ManualComputationOp : Sdy_Op<"manual_computation",
     before the others.
 
     ```mlir
-    %1 = sdy.manual_computation(%0) in_shardings=[<@mesh, [{"x"}]>]
-        out_shardings=[<@mesh, [{"x"}]>] manual_axes={"x"} (%a: tensor<4xf32>) {
+    %1 = sdy.manual_computation(%0) in_shardings=[<@mesh, [{"x"} ]>]
+        out_shardings=[<@mesh, [{"x"} ]>] manual_axes={"x"} (%a: tensor<4xf32>) {
       sdy.return %a : tensor<4xf32>
     } : (tensor<8xf32>) -> tensor<8xf32>
     ```
@@ -83,9 +84,9 @@ def Sdy_ManualComputationOp : Sdy_Op<"manual_computation",
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     `(` $tensors `)`
-    `in_shardings` `=` custom<ShardingList>($in_shardings)
-    `out_shardings` `=` custom<ShardingList>($out_shardings)
-    `manual_axes` `=` $manual_axes
+    `in_shardings` `` `=` `` custom<ShardingList>($in_shardings)
+    `out_shardings` `` `=` `` custom<ShardingList>($out_shardings)
+    `manual_axes` `` `=` `` $manual_axes
     custom<BodyWithArguments>($body)
     attr-dict `:` functional-type($tensors, results)
   }];
@@ -111,8 +112,8 @@ def Sdy_NamedComputationOp : Sdy_Op<"named_computation",
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     `<` $name `>` `` `(` $operands `)`
-    (`in_shardings` `=` custom<ShardingList>($in_shardings)^)?
-    (`out_shardings` `=` custom<ShardingList>($out_shardings)^)?
+    (`in_shardings` `` `=` `` custom<ShardingList>($in_shardings)^)?
+    (`out_shardings` `` `=` `` custom<ShardingList>($out_shardings)^)?
     custom<BodyWithArguments>($body)
     attr-dict `:` functional-type($operands, results)
   }];
@@ -123,7 +124,7 @@ def Sdy_NamedComputationOp : Sdy_Op<"named_computation",
 def Sdy_ShardingGroupOp : Sdy_Op<"sharding_group"> {
   let summary = "Puts a value into a group whose members are sharded alike";
   let arguments = (ins AnyRankedTensor:$input, I64Attr:$group_id);
-  let assemblyFormat = "$input `group_id` `=` $group_id attr-dict `:` type($input)";
+  let assemblyFormat = "$input `group_id` `` `=` `` $group_id attr-dict `:` type($input)";
 }
 
 def Sdy_PropagationBarrierOp : Sdy_Op<"propagation_barrier",
@@ -138,7 +139,7 @@ def Sdy_PropagationBarrierOp : Sdy_Op<"propagation_barrier",
                        Sdy_PropagationDirection:$allowed_direction);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $input `allowed_direction` `=` $allowed_direction attr-dict `:` type($input)
+    $input `allowed_direction` `` `=` `` $allowed_direction attr-dict `:` type($input)
   }];
   let hasVerifier = 1;
 }
@@ -156,7 +157,7 @@ def Sdy_DataFlowEdgeOp : Sdy_Op<"data_flow_edge", [SameOperandsAndResultType]> {
   let arguments = (ins AnyType:$input, OptionalAttr<Sdy_TensorSharding>:$sharding);
   let results = (outs AnyType:$result);
   let assemblyFormat = [{
-    $input (`sharding` `=` $sharding^)? attr-dict `:` type($result)
+    $input (`sharding` `` `=` `` $sharding^)? attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -181,7 +182,7 @@ class Sdy_CollectiveOp<string mnemonic>
 
 class Sdy_PerDimCollectiveOp<string mnemonic, string axes>
     : Sdy_CollectiveOp<mnemonic> {
-  let assemblyFormat = "$" # axes # [{ $tensor `out_sharding` `=` $out_sharding
+  let assemblyFormat = "$" # axes # [{ $tensor `out_sharding` `` `=` `` $out_sharding
       attr-dict `:` type($result) }];
 }
 
@@ -221,7 +222,7 @@ def Sdy_CollectivePermuteOp : Sdy_CollectiveOp<"collective_permute"> {
   let summary = "Replaces axes by others of the same sizes";
   let arguments = (ins AnyRankedTensor:$tensor, Sdy_TensorSharding:$out_sharding);
   let assemblyFormat = [{
-    $tensor `out_sharding` `=` $out_sharding attr-dict `:` type($result)
+    $tensor `out_sharding` `` `=` `` $out_sharding attr-dict `:` type($result)
   }];
 }
 

@@ -102,7 +102,7 @@ def Sdy_DimensionSharding : Sdy_Attr<"DimensionSharding", "dimension_sharding"> 
 def Sdy_TensorSharding : Sdy_Attr<"TensorSharding", "sharding"> {
   let summary = "How a tensor is laid out over a mesh";
   let description = [{
-    `<@mesh, [{"x"}, {?}], replicated={"y"}, unreduced={"z"}>`. The mesh is a
+    `<@mesh, [{"x"}, {?} ], replicated={"y"}, unreduced={"z"}>`. The mesh is a
     symbol or written in place, `mesh<["x"=2]>`. Axes in `replicated` must stay
     unused; over the axes in `unreduced` every device holds a term of the value,
     a sum unless the list says otherwise (`unreduced=max{"z"}`).

@@ -37,7 +37,7 @@ struct Version : DialectVersion {};
 
 class Bytecode : public BytecodeDialectInterface {
 public:
-  using BytecodeDialectInterface::BytecodeDialectInterface;
+  Bytecode(Dialect *dialect) : BytecodeDialectInterface(dialect) {}
 
   Attribute readAttribute(DialectBytecodeReader &reader) const override {
     uint64_t code;
@@ -58,10 +58,11 @@ public:
       SmallVector<MeshAxisAttr> axes;
       SmallVector<int64_t> ids;
       if (failed(reader.readAttributes(axes)) ||
-          failed(reader.readSignedVarInts(ids)))
+          failed(reader.readSignedVarInts(ids)) ||
+          failed(MeshAttr::verify([&] { return reader.emitError(); }, axes,
+                                  ids)))
         return {};
-      return MeshAttr::getChecked([&] { return reader.emitError(); },
-                                  getContext(), axes, ids);
+      return MeshAttr::get(getContext(), axes, ids);
     }
     case kSubAxisInfo: {
       int64_t preSize, size;

@@ -1,15 +1,25 @@
 #include "shoal/Pipelines/Register.h"
 
+#include "dialects/CHLO/CHLO.h"
+#include "dialects/Check/Check.h"
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
+#include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Shoal.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
 
 void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<mlir::func::FuncDialect, plan::PlanDialect, ShoalDialect,
-                  comm::CommDialect>();
+  registry.insert<mlir::func::FuncDialect>();
+  // What users write.
+  registry.insert<mlir::chlo::ChloDialect>();
+  registry.insert<mlir::check::CheckDialect>();
+  registry.insert<mlir::sdy::SdyDialect>();
+  // Our own.
+  registry.insert<ShoalDialect>();
+  registry.insert<comm::CommDialect>();
+  registry.insert<plan::PlanDialect>();
 }
 
 void shoal::registerAllPasses() {}
