@@ -1,0 +1,56 @@
+// A compiled model (an ELF shared object), checked before it is opened.
+#ifndef SHOAL_RUNTIME_PACKAGE_H
+#define SHOAL_RUNTIME_PACKAGE_H
+
+#include "shoal/runtime/KernelABI.h"
+#include "shoal/runtime/Program.h"
+#include "shoal/runtime/Status.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace shoal::rt {
+
+/// Where the parts of a package lie in its file.
+struct PackageLayout {
+  uint64_t programOffset = 0, programSize = 0;
+  uint64_t constantsOffset = 0, constantsSize = 0;
+};
+
+/// Checks a whole file image: footer, size, checksum, ELF header, segments,
+/// section headers, and the program table (`program::validate`). Reads nothing
+/// outside [data, data + size). The message says what is wrong, without the
+/// file's name.
+Result<PackageLayout> checkPackage(const void *data, size_t size);
+
+/// True if the file begins like an ELF object (so is meant as a package).
+bool looksLikePackage(const std::string &path);
+
+/// A package that is ready to run.
+class Package {
+public:
+  Package(Package &&other) noexcept;
+  Package &operator=(Package &&) = delete;
+  ~Package();
+
+  /// Reads, checks, and only then opens a file. `path` names it in messages.
+  static Result<Package> open(const std::string &path);
+
+  const program::View &program() const { return *view; }
+  const std::byte *constants() const { return constantsBase; }
+  ShoalKernelFn kernel(uint32_t index) const { return kernels[index]; }
+  const std::string &path() const { return fileName; }
+
+private:
+  Package() = default;
+  std::string fileName;
+  void *handle = nullptr;
+  std::unique_ptr<program::View> view;
+  const std::byte *constantsBase = nullptr;
+  std::vector<ShoalKernelFn> kernels;
+};
+
+} // namespace shoal::rt
+
+#endif // SHOAL_RUNTIME_PACKAGE_H
