@@ -364,16 +364,22 @@ Result<HostTensor> NpzReader::read(const std::string &key, DType type,
   Result<NpyArray> array = read(key);
   if (!array)
     return array.status();
-  if (!npyHolds(array->kind, array->itemSize, type))
-    return error("array '" + key + "' has type '" + array->descr +
-                 "', but the module wants " + std::string(name(type)) + ": " +
-                 npyTypeFor(type));
-  if (array->shape != shape) {
-    std::string got = describe(type, array->shape);
-    return error("array '" + key + "' is " + got + ", but the module wants " +
-                 describe(type, shape));
-  }
-  HostTensor tensor{type, shape, std::move(array->data)};
+  Result<HostTensor> tensor = toTensor(std::move(*array), type, shape);
+  if (!tensor)
+    return error("array '" + key + "' " + tensor.status().message());
+  return tensor;
+}
+
+Result<HostTensor> toTensor(NpyArray array, DType type,
+                            const std::vector<int64_t> &shape) {
+  if (!npyHolds(array.kind, array.itemSize, type))
+    return Status::badInput("has type '" + array.descr +
+                            "', but the module wants " +
+                            std::string(name(type)) + ": " + npyTypeFor(type));
+  if (array.shape != shape)
+    return Status::badInput("is " + describe(type, array.shape) +
+                            ", but the module wants " + describe(type, shape));
+  HostTensor tensor{type, shape, std::move(array.data)};
   int64_t n = tensor.elements();
   if (type == DType::I1)
     for (int64_t i = 0; i < n; ++i)
@@ -388,13 +394,48 @@ Result<HostTensor> NpzReader::read(const std::string &key, DType type,
       uint8_t low = raw & ((1u << bits) - 1);
       if (isSignedInt(type) && (low >> (bits - 1)))
         low |= static_cast<uint8_t>(0xff << bits);
-      if (array->kind != 'V' && low != raw)
-        return error("array '" + key + "': value at index " +
-                     std::to_string(i) + " does not fit " +
-                     std::string(name(type)));
+      if (array.kind != 'V' && low != raw)
+        return Status::badInput("has a value that does not fit " +
+                                std::string(name(type)) + " at row-major index " +
+                                std::to_string(i));
       tensor.data()[i] = std::byte{low};
     }
   }
+  return tensor;
+}
+
+Result<HostTensor> readNpy(const std::string &path, DType type,
+                           const std::vector<int64_t> &shape) {
+  auto bad = [&](const std::string &why) {
+    return Status::badInput("'" + path + "': " + why);
+  };
+  Result<std::string> content = readFile(path);
+  if (!content)
+    return content.status();
+  const std::byte *bytes = reinterpret_cast<const std::byte *>(content->data());
+  Result<NpyHeader> header = parseNpyHeader(bytes, content->size());
+  if (!header)
+    return bad(header.status().message());
+  NpyArray array;
+  array.kind = header->kind;
+  array.itemSize = header->itemSize;
+  array.descr = header->descr;
+  array.shape = header->shape;
+  uint64_t size =
+      static_cast<uint64_t>(numElements(array.shape) * array.itemSize);
+  if (content->size() - header->headerBytes != size)
+    return bad("truncated, or longer than its header says");
+  array.data = AlignedBuffer(size);
+  if (!array.data.isValid())
+    return bad("not enough memory for " + std::to_string(size) + " bytes");
+  if (header->fortranOrder && array.shape.size() > 1 && size > 0)
+    toRowMajor(bytes + header->headerBytes, array.data.data(), array.shape,
+               static_cast<size_t>(array.itemSize));
+  else
+    std::memcpy(array.data.data(), bytes + header->headerBytes, size);
+  Result<HostTensor> tensor = toTensor(std::move(array), type, shape);
+  if (!tensor)
+    return bad("its array " + tensor.status().message());
   return tensor;
 }
 

@@ -73,6 +73,15 @@ struct NpyHeader {
 /// and as much of the header as there is. On failure the text says why.
 Result<NpyHeader> parseNpyHeader(const std::byte *bytes, size_t size);
 
+/// Reads a single .npy file that must hold this type and shape.
+Result<HostTensor> readNpy(const std::string &path, DType type,
+                           const std::vector<int64_t> &shape);
+
+/// Turns an array into a tensor, or says why it cannot be one. Error texts do
+/// not name the array.
+Result<HostTensor> toTensor(NpyArray array, DType type,
+                            const std::vector<int64_t> &shape);
+
 /// Whether an array of this kind holds elements of `type`.
 bool npyHolds(char kind, int64_t itemSize, DType type);
 /// What NumPy type a user should give for `type`: "int8", "bool", …

@@ -1,0 +1,297 @@
+// Setting up ranks, running a step of all of them, collecting results.
+#include "host/Execution.h"
+
+#include <algorithm>
+#include <cstring>
+#include <dlfcn.h>
+#include <set>
+
+namespace shoal::rt {
+
+using program::Section;
+
+Execution::Execution(const Package &package, const RunOptions &options)
+    : package(package), program(package.program()), options(options),
+      slots(program.slots()), groups(program.section<program::Group>(Section::Groups)) {}
+
+static std::string bytesText(double bytes) {
+  char text[64];
+  if (bytes >= 1e9)
+    std::snprintf(text, sizeof(text), "%.1f GB", bytes / 1e9);
+  else
+    std::snprintf(text, sizeof(text), "%.1f MB", bytes / 1e6);
+  return text;
+}
+
+Status Execution::checkMemory() const {
+  const program::Header &h = program.header();
+  double perRank = static_cast<double>(h.arenaBytes), global = 0;
+  for (const auto &a : program.section<program::Argument>(Section::Arguments)) {
+    perRank += static_cast<double>(slots[a.slot].bytes);
+    auto shape = program.shape(a.globalType);
+    double bytes = program::byteWidth(program.type(a.globalType).dtype);
+    for (int64_t d : shape)
+      bytes *= static_cast<double>(d);
+    global += bytes;
+  }
+  for (const auto &r : program.section<program::Result>(Section::Results))
+    if (r.aliasArgument == program::kNone)
+      perRank += static_cast<double>(slots[r.slot].bytes);
+  double need = global + perRank * static_cast<double>(h.numRanks);
+  double have = static_cast<double>(availableMemory());
+  if (need <= have)
+    return Status::ok();
+  return Status::badInput(
+      "the run needs " + bytesText(need) + " of memory (" +
+      std::to_string(h.numRanks) + " ranks in one process, " +
+      bytesText(perRank) + " each), but there are " + bytesText(have) +
+      "; use smaller shapes or a smaller mesh, or only compile it");
+}
+
+Status Execution::loadCustomCalls() {
+  auto calls = program.section<program::CustomCall>(Section::CustomCalls);
+  for (const std::string &name : options.customCallLibraries) {
+    void *library = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+      const char *why = ::dlerror();
+      return Status::badInput("--custom-calls: cannot load '" + name +
+                              "': " + (why ? why : "unknown"));
+    }
+    libraries.push_back(library); // stays open: its code may be running
+    for (const program::CustomCall &c : calls) {
+      std::string target(program.str(c.target));
+      if (void *f = ::dlsym(library, target.c_str()))
+        customCalls.emplace(target, reinterpret_cast<ShoalCustomCallFn>(f));
+    }
+  }
+  for (const program::CustomCall &c : calls) {
+    std::string target(program.str(c.target));
+    if (customCalls.count(target))
+      continue;
+    // Those that the runtime itself has.
+    if (void *f = ::dlsym(RTLD_DEFAULT, ("shoal_custom_call_" + target).c_str()))
+      customCalls.emplace(target, reinterpret_cast<ShoalCustomCallFn>(f));
+    else
+      return Status::badInput("no implementation of custom call '" + target +
+                              "'; give a library that has a function of this "
+                              "name with --custom-calls=lib.so");
+  }
+  return Status::ok();
+}
+
+static bool isAligned(const void *p) {
+  return reinterpret_cast<uintptr_t>(p) % program::kBufferAlignment == 0;
+}
+
+Status Execution::makeRank(int64_t number,
+                           const std::vector<HostTensor> &globals) {
+  ranks.push_back(std::make_unique<Rank>(*this, number));
+  Rank &rank = *ranks.back();
+  const program::Header &h = program.header();
+  auto argumentRecords = program.section<program::Argument>(Section::Arguments);
+  auto constants = program.section<program::Constant>(Section::Constants);
+  rank.slots.assign(slots.size(), nullptr);
+  rank.registers.assign(h.numRegisters, 0);
+  rank.events.assign(h.numEvents, 0);
+  rank.eventGroups.assign(h.numEvents, 0);
+  auto noMemory = [] {
+    return Status::badInput("not enough memory for the buffers of the ranks");
+  };
+  auto own = [&](uint64_t bytes) -> std::byte * {
+    AlignedBuffer buffer(bytes);
+    if (!buffer.isValid())
+      return nullptr;
+    if (options.poison)
+      std::memset(buffer.data(), 0xff, bytes);
+    rank.owned.push_back(std::move(buffer));
+    return rank.owned.back().data();
+  };
+  rank.arena = AlignedBuffer(h.arenaBytes);
+  if (!rank.arena.isValid())
+    return noMemory();
+  if (options.poison)
+    std::memset(rank.arena.data(), 0xff, h.arenaBytes);
+
+  for (size_t s = 0; s < slots.size(); ++s) {
+    const program::Slot &slot = slots[s];
+    std::byte *&p = rank.slots[s];
+    switch (slot.kind) {
+    case program::SlotKind::Arena:
+      p = rank.arena.data() + slot.offset;
+      break;
+    case program::SlotKind::Argument: {
+      const program::Argument &a = argumentRecords[slot.ref];
+      const HostTensor &global = globals[slot.ref];
+      Block b = blockOf(program, a.sharding, a.globalType, a.localType, number);
+      int64_t size = byteSize(global.type);
+      int64_t offset = contiguousOffset(b);
+      const std::byte *inPlace = global.data() + offset * size;
+      if (!a.donated && offset >= 0 && isAligned(inPlace)) {
+        p = const_cast<std::byte *>(inPlace); // nobody writes to it
+        break;
+      }
+      if (!(p = own(slot.bytes)))
+        return noMemory();
+      cutBlock(b, global.data(), p, size);
+      break;
+    }
+    case program::SlotKind::Result:
+      if (!(p = own(slot.bytes)))
+        return noMemory();
+      break;
+    case program::SlotKind::Constant: {
+      const program::Constant &c = constants[slot.ref];
+      const std::byte *global = package.constants() + c.offset;
+      Block b = blockOf(program, c.sharding, c.type, slot.type, number);
+      int64_t size = program::byteWidth(program.type(c.type).dtype);
+      int64_t offset = contiguousOffset(b);
+      if (offset >= 0 && isAligned(global + offset * size)) {
+        p = const_cast<std::byte *>(global + offset * size);
+        break;
+      }
+      if (!(p = own(slot.bytes)))
+        return noMemory();
+      cutBlock(b, global, p, size);
+      break;
+    }
+    case program::SlotKind::View:
+      p = rank.slots[slot.ref] + slot.offset;
+      break;
+    case program::SlotKind::Handle:
+      break;
+    }
+  }
+  return Status::ok();
+}
+
+Status Execution::prepare(std::vector<HostTensor> args) {
+  arguments = std::move(args);
+  if (Status s = checkMemory(); !s)
+    return s;
+  if (Status s = loadCustomCalls(); !s)
+    return s;
+  int64_t numRanks = static_cast<int64_t>(program.header().numRanks);
+  size_t numChecks = program.section<program::Check>(Section::Checks).size();
+  for (int64_t r = 0; r < numRanks; ++r)
+    if (Status s = makeRank(r, arguments); !s)
+      return s;
+  meetings.resize(groups.size());
+  for (size_t g = 0; g < groups.size(); ++g) {
+    meetings[g].resize(static_cast<size_t>(numRanks));
+    for (int64_t r = 0; r < numRanks; ++r)
+      if (program.position(groups[g], r) == 0)
+        meetings[g][r] = std::make_unique<Rendezvous>();
+  }
+  checkCount.assign(ranks.size(), std::vector<uint64_t>(numChecks));
+  reported.assign(numChecks, false);
+  return Status::ok();
+}
+
+/// A run may overwrite donated arguments; each step begins with fresh ones.
+void Execution::fillDonated() {
+  auto records = program.section<program::Argument>(Section::Arguments);
+  for (size_t a = 0; a < records.size(); ++a) {
+    if (!records[a].donated)
+      continue;
+    for (auto &rank : ranks) {
+      Block b = blockOf(program, records[a].sharding, records[a].globalType,
+                        records[a].localType, rank->number);
+      cutBlock(b, arguments[a].data(), rank->slots[records[a].slot],
+               byteSize(arguments[a].type));
+    }
+  }
+}
+
+Status Execution::step(bool &stuck,
+                       std::chrono::steady_clock::time_point &begun) {
+  stuck = false;
+  fillDonated();
+  for (auto &rank : ranks) {
+    rank->frames.clear();
+    rank->enter(program.header().mainBlock, Frame::Kind::Plain, {});
+    rank->finished = false;
+    rank->waiting = false;
+    rank->bytesSent = 0;
+    rank->collectives = 0;
+    rank->sequence.assign(groups.size(), 0);
+    rank->current = nullptr;
+  }
+  for (auto &places : meetings)
+    for (auto &place : places)
+      if (place)
+        place->first = 0;
+  begun = std::chrono::steady_clock::now();
+  active = static_cast<int64_t>(ranks.size());
+  for (auto &rank : ranks)
+    Pool::get().submit(rank.get());
+
+  using Clock = std::chrono::steady_clock;
+  auto lastChange = begun;
+  uint64_t lastProgress = 0;
+  std::unique_lock<std::mutex> lock(mutex);
+  for (;;) {
+    allLeft.wait_for(lock, std::chrono::milliseconds(100),
+                     [&] { return active.load() == 0; });
+    if (active.load() == 0)
+      break;
+    auto now = Clock::now();
+    bool late = options.deadline && now > *options.deadline;
+    uint64_t progress = 0;
+    bool someWait = false;
+    for (auto &rank : ranks) {
+      progress += rank->steps.load(std::memory_order_relaxed);
+      someWait |= rank->waiting.load();
+    }
+    if (progress != lastProgress) {
+      lastProgress = progress;
+      lastChange = now;
+    }
+    std::chrono::duration<double> quiet = now - lastChange;
+    bool stall = someWait && quiet.count() > options.stallSeconds;
+    if (!late && !stall)
+      continue;
+    if (failure.isOk()) {
+      char limit[32];
+      std::snprintf(limit, sizeof(limit), "%g", options.timeLimit);
+      failure = stall ? stalled(quiet.count())
+                      : Status::fault("time limit of " + std::string(limit) +
+                                      " s exceeded: " + waitingList(false));
+    }
+    failed = true;
+    // Those that still compute stop at their next instruction.
+    allLeft.wait_for(lock, std::chrono::seconds(1),
+                     [&] { return active.load() == 0; });
+    stuck = active.load() != 0;
+    return failure;
+  }
+  if (!failure.isOk())
+    return failure;
+  for (auto &rank : ranks)
+    if (!rank->finished)
+      return failure = deadlock();
+  return Status::ok();
+}
+
+Result<std::vector<HostTensor>> Execution::takeResults() {
+  std::vector<HostTensor> results;
+  for (const auto &r : program.section<program::Result>(Section::Results)) {
+    HostTensor t;
+    t.type = static_cast<DType>(program.type(r.globalType).dtype);
+    auto shape = program.shape(r.globalType);
+    t.shape.assign(shape.begin(), shape.end());
+    int64_t bytes = numBytes(t.type, t.shape);
+    t.buffer = AlignedBuffer(static_cast<size_t>(std::max<int64_t>(bytes, 0)));
+    if (bytes < 0 || !t.buffer.isValid())
+      return Status::badInput("not enough memory for the results");
+    for (auto &rank : ranks) {
+      Block b = blockOf(program, r.sharding, r.globalType, r.localType,
+                        rank->number);
+      if (b.first)
+        placeBlock(b, rank->slots[r.slot], t.data(), byteSize(t.type));
+    }
+    results.push_back(std::move(t));
+  }
+  return results;
+}
+
+} // namespace shoal::rt

@@ -1,0 +1,189 @@
+// One run of a program: the state of its ranks and how they meet.
+#ifndef SHOAL_RUNTIME_HOST_EXECUTION_H
+#define SHOAL_RUNTIME_HOST_EXECUTION_H
+
+#include "host/Collectives.h"
+#include "shoal/runtime/Compare.h"
+#include "shoal/runtime/CustomCall.h"
+#include "shoal/runtime/Pool.h"
+#include "shoal/runtime/Run.h"
+#include "shoal/runtime/Shards.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace shoal::rt {
+
+class Execution;
+
+/// Where a rank is inside a block.
+struct Frame {
+  enum class Kind : uint8_t { Plain, For, WhileCondition, WhileBody };
+  const program::Instruction *at, *end;
+  Kind kind = Kind::Plain;
+  std::span<const int64_t> operands; // of the loop
+  int64_t value = 0, last = 0, step = 0;
+};
+
+/// The interpreter of one rank. It keeps its place in `frames`, so that it can
+/// leave its thread in the middle of the program and go on later on another.
+class Rank final : public Task {
+public:
+  Rank(Execution &run, int64_t number) : run_(run), number(number) {}
+
+  void run() override;
+
+  int64_t index() const { return number; }
+  /// "kernel 'add_tanh' (model.mlir:3:8)": what it does or waits in.
+  std::string whereabouts() const;
+
+  Execution &run_;
+  const int64_t number;
+  std::vector<std::byte *> slots;
+  std::vector<int64_t> registers;
+  std::vector<Frame> frames;
+  std::vector<uint64_t> events; // sequence number + 1 of a started collective
+  std::vector<uint32_t> eventGroups;
+  std::vector<uint64_t> sequence; // per group: collectives issued
+  std::atomic<uint64_t> steps{0}; // instructions executed
+  std::atomic<const program::Instruction *> current{nullptr};
+  std::atomic<bool> waiting{false}, finished{false};
+  double bytesSent = 0;
+  int64_t collectives = 0;
+  // What it owns.
+  AlignedBuffer arena;
+  std::vector<AlignedBuffer> owned;
+
+private:
+  friend class Execution;
+  /// Executes one instruction. False: the rank must leave its thread, because
+  /// it waits or because the run has failed.
+  bool step(const program::Instruction &i);
+  bool endOfBlock();
+  void enter(uint32_t block, Frame::Kind kind, std::span<const int64_t> ops);
+  void scalar(const program::Instruction &i, std::span<const int64_t> ops);
+  bool exec(const program::Instruction &i, std::span<const int64_t> ops);
+  bool matmul(const program::Instruction &i, std::span<const int64_t> ops);
+  bool convolution(const program::Instruction &i, std::span<const int64_t> ops);
+  bool customCall(const program::Instruction &i, std::span<const int64_t> ops);
+  bool collective(const program::Instruction &i, std::span<const int64_t> ops,
+                  bool start);
+  bool check(const program::Instruction &i, std::span<const int64_t> ops);
+  void poison(uint32_t slot, std::span<const int64_t> inputs);
+  bool fail(const program::Instruction &i, const std::string &why);
+};
+
+/// Meeting place of a communicator's collectives: the n-th of each member meet.
+struct Rendezvous {
+  struct Pending {
+    CollectiveCall call;
+    const program::Instruction *instruction = nullptr;
+    int64_t firstRank = 0;
+    int64_t arrived = 0;
+    bool done = false;
+    std::vector<MemberBuffers> members;
+    std::vector<Rank *> waiting;
+  };
+  std::mutex mutex;
+  uint64_t first = 0; // sequence number of pending.front()
+  std::deque<std::unique_ptr<Pending>> pending;
+};
+
+/// Buffered messages from one rank to another.
+struct Mailbox {
+  std::deque<std::vector<std::byte>> messages;
+  Rank *receiver = nullptr; // waits for a message
+};
+
+/// A check operation that all ranks reach; the last one judges.
+struct PendingCheck {
+  int64_t arrived = 0;
+  uint32_t actualType = 0, expectedType = 0; // of the ranks' blocks
+  std::vector<const std::byte *> actual, expected;
+  std::vector<std::byte *> passed;
+  std::vector<Rank *> waiting;
+};
+
+class Execution {
+public:
+  Execution(const Package &package, const RunOptions &options);
+
+  /// Allocates and fills what does not change between steps.
+  Status prepare(std::vector<HostTensor> arguments);
+  /// Runs all ranks once; `begun` is when they started, after inputs were laid
+  /// ready. `stuck` is set if threads may still be busy.
+  Status step(bool &stuck, std::chrono::steady_clock::time_point &begun);
+  Result<std::vector<HostTensor>> takeResults();
+
+  const Package &package;
+  const program::View &program;
+  RunOptions options;
+  std::span<const program::Slot> slots;
+  std::span<const program::Group> groups;
+  std::vector<std::unique_ptr<Rank>> ranks;
+  std::vector<std::string> failedChecks;
+  std::map<std::string, ShoalCustomCallFn, std::less<>> customCalls;
+  std::atomic<bool> failed{false};
+
+  // Used by ranks.
+  /// Records the first failure; the others stop at their next instruction.
+  void fail(Status status);
+  /// Meets the group; true if the collective is done, else the rank waits.
+  bool meet(Rank &rank, uint32_t group, CollectiveCall call,
+            MemberBuffers buffers, const program::Instruction &i, bool wait);
+  /// Waits for an earlier `meet`; true if it is done.
+  bool await(Rank &rank, uint32_t group, uint64_t sequence);
+  void send(Rank &rank, int64_t to, const std::byte *data, int64_t bytes);
+  /// True if a message was there and has been copied.
+  bool receive(Rank &rank, int64_t from, std::byte *data, int64_t bytes,
+               const program::Instruction &i);
+  /// The operands are the Check instruction's.
+  bool meetCheck(Rank &rank, std::span<const int64_t> operands);
+  /// A rank has left its thread: it waits, has ended, or gave up.
+  void left();
+  void resume(Rank *rank);
+  std::string groupName(uint32_t group) const;
+  std::string locationOf(const program::Instruction &i) const;
+
+private:
+  Status checkMemory() const;
+  Status loadCustomCalls();
+  Status makeRank(int64_t number, const std::vector<HostTensor> &arguments);
+  void fillDonated();
+  bool judge(uint32_t check, const PendingCheck &values);
+  Status deadlock() const;
+  Status stalled(double seconds) const;
+  std::string waitingList(bool waiting) const;
+  Rendezvous &rendezvous(uint32_t group, int64_t rank);
+
+  std::vector<HostTensor> arguments;
+  std::vector<std::vector<std::unique_ptr<Rendezvous>>> meetings; // by group
+  std::mutex mailMutex;
+  std::map<std::pair<int64_t, int64_t>, Mailbox> mail;
+  std::mutex checkMutex;
+  std::map<std::pair<uint32_t, uint64_t>, PendingCheck> checks;
+  std::vector<std::vector<uint64_t>> checkCount; // rank, check
+  std::vector<bool> reported;                    // check: failure printed
+  std::vector<void *> libraries;
+
+  std::mutex mutex;
+  std::condition_variable allLeft;
+  std::atomic<int64_t> active{0};
+  Status failure;
+};
+
+/// The rank that the current thread works for, for the crash handler.
+extern thread_local const Rank *currentRank;
+
+/// Scratch memory of the current thread, aligned to 64; null if there is none
+/// to be had.
+void *threadScratch(size_t bytes);
+
+} // namespace shoal::rt
+
+#endif // SHOAL_RUNTIME_HOST_EXECUTION_H

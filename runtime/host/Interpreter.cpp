@@ -1,0 +1,564 @@
+// The interpreter of the host program: one rank, one instruction at a time.
+#include "host/Execution.h"
+
+#include "shoal/runtime/DType.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <thread>
+
+namespace shoal::rt {
+
+using program::Instruction;
+using program::Opcode;
+
+thread_local const Rank *currentRank = nullptr;
+
+void *threadScratch(size_t bytes) {
+  thread_local AlignedBuffer scratch;
+  if (!scratch.isValid() || scratch.size() < bytes)
+    scratch = AlignedBuffer(std::max<size_t>(bytes, 4096));
+  return scratch.data();
+}
+
+void Rank::run() {
+  currentRank = this;
+  while (!run_.failed.load(std::memory_order_relaxed)) {
+    if (frames.back().at == frames.back().end) {
+      if (endOfBlock())
+        continue;
+      finished = true;
+      break;
+    }
+    const Instruction &i = *frames.back().at++;
+    current.store(&i, std::memory_order_relaxed);
+    steps.fetch_add(1, std::memory_order_relaxed);
+    // After a false the rank may already run on another thread.
+    if (!step(i))
+      break;
+  }
+  currentRank = nullptr;
+  run_.left();
+}
+
+bool Rank::fail(const Instruction &i, const std::string &why) {
+  run_.fail(Status::fault("rank " + std::to_string(number) + ": " + why +
+                          run_.locationOf(i)));
+  return false;
+}
+
+void Rank::enter(uint32_t block, Frame::Kind kind,
+                 std::span<const int64_t> operands) {
+  std::span<const Instruction> body = run_.program.instructions(block);
+  Frame frame;
+  frame.at = body.data();
+  frame.end = body.data() + body.size();
+  frame.kind = kind;
+  frame.operands = operands;
+  frames.push_back(frame);
+}
+
+/// The current block has no more instructions: the next turn of its loop, or
+/// back to the block around it. False at the end of the program.
+bool Rank::endOfBlock() {
+  Frame &f = frames.back();
+  switch (f.kind) {
+  case Frame::Kind::Plain:
+    frames.pop_back();
+    return !frames.empty();
+  case Frame::Kind::For: {
+    int64_t next;
+    bool more = !__builtin_add_overflow(f.value, f.step, &next) &&
+                (f.step > 0 ? next < f.last : next > f.last);
+    if (!more) {
+      frames.pop_back();
+      return true;
+    }
+    f.value = next;
+    registers[f.operands[0]] = next;
+    f.at = run_.program.instructions(static_cast<uint32_t>(f.operands[4])).data();
+    return true;
+  }
+  case Frame::Kind::WhileCondition: {
+    auto operands = f.operands;
+    frames.pop_back();
+    if (registers[operands[1]] != 0)
+      enter(static_cast<uint32_t>(operands[2]), Frame::Kind::WhileBody,
+            operands);
+    return true;
+  }
+  case Frame::Kind::WhileBody: {
+    auto operands = f.operands;
+    frames.pop_back();
+    enter(static_cast<uint32_t>(operands[0]), Frame::Kind::WhileCondition,
+          operands);
+    return true;
+  }
+  }
+  return false;
+}
+
+static bool compareSigned(int64_t direction, int64_t a, int64_t b) {
+  switch (direction) {
+  case 0:
+    return a == b;
+  case 1:
+    return a != b;
+  case 2:
+    return a < b;
+  case 3:
+    return a <= b;
+  case 4:
+    return a > b;
+  default:
+    return a >= b;
+  }
+}
+
+static int64_t wrap(int64_t value, int64_t bits, bool isSigned) {
+  if (bits >= 64)
+    return value;
+  uint64_t low = static_cast<uint64_t>(value) << (64 - bits);
+  return isSigned ? static_cast<int64_t>(low) >> (64 - bits)
+                  : static_cast<int64_t>(low >> (64 - bits));
+}
+
+static void storeInteger(program::DType type, int64_t value, std::byte *to) {
+  switch (type) {
+  case program::DType::I1:
+    value &= 1;
+    break;
+  case program::DType::I2:
+    value = wrap(value, 2, true);
+    break;
+  case program::DType::I4:
+    value = wrap(value, 4, true);
+    break;
+  case program::DType::UI2:
+    value = wrap(value, 2, false);
+    break;
+  case program::DType::UI4:
+    value = wrap(value, 4, false);
+    break;
+  default:
+    break;
+  }
+  std::memcpy(to, &value, std::min<size_t>(8, program::byteWidth(type)));
+}
+
+/// Host scalars.
+void Rank::scalar(const Instruction &i, std::span<const int64_t> ops) {
+  auto &r = registers;
+  auto u = [](int64_t v) { return static_cast<uint64_t>(v); };
+  auto s = [](uint64_t v) { return static_cast<int64_t>(v); };
+  constexpr int64_t lowest = std::numeric_limits<int64_t>::min();
+  if (i.opcode == Opcode::SMove) {
+    size_t n = static_cast<size_t>(ops[0]);
+    int64_t small[8];
+    std::vector<int64_t> large;
+    int64_t *values = small;
+    if (n > 8) {
+      large.resize(n);
+      values = large.data();
+    }
+    for (size_t j = 0; j < n; ++j)
+      values[j] = r[ops[2 + 2 * j]];
+    for (size_t j = 0; j < n; ++j)
+      r[ops[1 + 2 * j]] = values[j];
+    return;
+  }
+  int64_t &dst = r[ops[0]];
+  auto a = [&] { return r[ops[1]]; };
+  auto b = [&] { return r[ops[2]]; };
+  switch (i.opcode) {
+  case Opcode::SConst:
+    dst = ops[1];
+    break;
+  case Opcode::SAdd:
+    dst = s(u(a()) + u(b()));
+    break;
+  case Opcode::SSub:
+    dst = s(u(a()) - u(b()));
+    break;
+  case Opcode::SMul:
+    dst = s(u(a()) * u(b()));
+    break;
+  case Opcode::SDiv:
+    dst = b() == 0 ? -1 : (a() == lowest && b() == -1) ? lowest : a() / b();
+    break;
+  case Opcode::SRem:
+    dst = b() == 0 ? a() : b() == -1 ? 0 : a() % b();
+    break;
+  case Opcode::SUDiv:
+    dst = b() == 0 ? -1 : s(u(a()) / u(b()));
+    break;
+  case Opcode::SURem:
+    dst = b() == 0 ? a() : s(u(a()) % u(b()));
+    break;
+  case Opcode::SMin:
+    dst = std::min(a(), b());
+    break;
+  case Opcode::SMax:
+    dst = std::max(a(), b());
+    break;
+  case Opcode::SAnd:
+    dst = a() & b();
+    break;
+  case Opcode::SOr:
+    dst = a() | b();
+    break;
+  case Opcode::SXor:
+    dst = a() ^ b();
+    break;
+  case Opcode::SCompare:
+    dst = compareSigned(ops[1], r[ops[2]], r[ops[3]]);
+    break;
+  case Opcode::SUCompare: // flipping the sign bits keeps the unsigned order
+    dst = compareSigned(ops[1], r[ops[2]] ^ lowest, r[ops[3]] ^ lowest);
+    break;
+  case Opcode::SSelect:
+    dst = r[ops[1]] != 0 ? r[ops[2]] : r[ops[3]];
+    break;
+  case Opcode::SWrap:
+    dst = wrap(a(), ops[2], ops[3] != 0);
+    break;
+  case Opcode::SRank:
+    dst = number;
+    break;
+  default:
+    break;
+  }
+}
+
+bool Rank::step(const Instruction &i) {
+  std::span<const int64_t> ops = run_.program.operands(i);
+  const Fault *fault = run_.options.fault ? &*run_.options.fault : nullptr;
+  if (fault && fault->kind != Fault::Kind::Delay && fault->rank == number &&
+      static_cast<int64_t>(steps.load()) > fault->instruction) {
+    if (fault->kind == Fault::Kind::Die) {
+      // As if the rank were gone: it leaves, unfinished, and the others wait.
+      return false;
+    }
+    if (fault->kind == Fault::Kind::Hang)
+      for (;;)
+        std::this_thread::sleep_for(std::chrono::hours(1));
+    if (i.opcode == Opcode::Collective || i.opcode == Opcode::CollectiveStart)
+      return true;
+  }
+  switch (i.opcode) {
+  case Opcode::Nop:
+  case Opcode::Record: // one thread runs all streams in program order
+  case Opcode::Wait:
+    return true;
+  case Opcode::SRead: {
+    uint32_t slot = static_cast<uint32_t>(ops[1]);
+    program::DType type = run_.program.type(run_.slots[slot].type).dtype;
+    registers[ops[0]] = toInt64(static_cast<DType>(type), slots[slot]);
+    return true;
+  }
+  case Opcode::SWrite: {
+    uint32_t slot = static_cast<uint32_t>(ops[0]);
+    storeInteger(run_.program.type(run_.slots[slot].type).dtype,
+                 registers[ops[1]], slots[slot]);
+    return true;
+  }
+  case Opcode::View: {
+    const program::Slot &to = run_.slots[ops[0]], &base = run_.slots[ops[1]];
+    int64_t offset = ops[2];
+    for (int64_t j = 0; j < ops[3]; ++j)
+      offset = static_cast<int64_t>(
+          static_cast<uint64_t>(offset) +
+          static_cast<uint64_t>(registers[ops[4 + 2 * j]]) *
+              static_cast<uint64_t>(ops[5 + 2 * j]));
+    if (offset < 0 || static_cast<uint64_t>(offset) > base.bytes ||
+        to.bytes > base.bytes - static_cast<uint64_t>(offset))
+      return fail(i, "a view reaches outside its buffer");
+    slots[ops[0]] = slots[ops[1]] + offset;
+    return true;
+  }
+  case Opcode::Handles: {
+    size_t n = static_cast<size_t>(ops[0]);
+    std::vector<std::byte *> values(n);
+    for (size_t j = 0; j < n; ++j)
+      values[j] = slots[ops[2 + 2 * j]];
+    for (size_t j = 0; j < n; ++j)
+      slots[ops[1 + 2 * j]] = values[j];
+    return true;
+  }
+  case Opcode::Copy:
+    std::memmove(slots[ops[0]], slots[ops[1]], run_.slots[ops[0]].bytes);
+    return true;
+  case Opcode::Copy2D: {
+    std::byte *to = slots[ops[0]] + ops[1];
+    const std::byte *from = slots[ops[3]] + ops[4];
+    for (int64_t row = 0; row < ops[7]; ++row)
+      std::memcpy(to + row * ops[2], from + row * ops[5],
+                  static_cast<size_t>(ops[6]));
+    return true;
+  }
+  case Opcode::Fill: {
+    std::byte *to = slots[ops[0]];
+    uint64_t bytes = run_.slots[ops[0]].bytes;
+    size_t width = static_cast<size_t>(ops[1]);
+    if (width == 1) {
+      std::memset(to, static_cast<int>(ops[2] & 0xff), bytes);
+      return true;
+    }
+    for (uint64_t at = 0; at + width <= bytes; at += width)
+      std::memcpy(to + at, &ops[2], width); // the two words are neighbours
+    return true;
+  }
+  case Opcode::Exec:
+    return exec(i, ops);
+  case Opcode::Matmul:
+    return matmul(i, ops);
+  case Opcode::Convolution:
+    return convolution(i, ops);
+  case Opcode::CustomCall:
+    return customCall(i, ops);
+  case Opcode::Check:
+    return check(i, ops);
+  case Opcode::Fail:
+    return fail(i, std::string(run_.program.str(
+                       {static_cast<uint32_t>(ops[0]),
+                        static_cast<uint32_t>(ops[1])})));
+  case Opcode::Collective:
+    return collective(i, ops, /*start=*/false);
+  case Opcode::CollectiveStart:
+    return collective(i, ops, /*start=*/true);
+  case Opcode::CollectiveDone: {
+    uint64_t sequence = events[ops[0]];
+    if (sequence == 0) // the rank took no part, or the group was of one
+      return true;
+    events[ops[0]] = 0;
+    return run_.await(*this, eventGroups[ops[0]], sequence - 1);
+  }
+  case Opcode::For: {
+    int64_t begin = registers[ops[1]], end = registers[ops[2]],
+            by = registers[ops[3]];
+    if (by == 0)
+      return fail(i, "a loop with step 0 would not end");
+    if (by > 0 ? begin >= end : begin <= end)
+      return true;
+    registers[ops[0]] = begin;
+    enter(static_cast<uint32_t>(ops[4]), Frame::Kind::For, ops);
+    frames.back().value = begin;
+    frames.back().last = end;
+    frames.back().step = by;
+    return true;
+  }
+  case Opcode::While:
+    enter(static_cast<uint32_t>(ops[0]), Frame::Kind::WhileCondition, ops);
+    return true;
+  case Opcode::Case: {
+    int64_t n = ops[1], index = registers[ops[0]];
+    if (n <= 0)
+      return true;
+    if (index < 0 || index >= n)
+      index = n - 1;
+    enter(static_cast<uint32_t>(ops[2 + index]), Frame::Kind::Plain, ops);
+    return true;
+  }
+  default:
+    scalar(i, ops);
+    return true;
+  }
+}
+
+/// Fills an output with NaN (-1 for integers), unless it shares memory with an
+/// input: what a kernel forgets to write must not look like a number.
+void Rank::poison(uint32_t slot, std::span<const int64_t> inputs) {
+  const std::byte *begin = slots[slot], *end = begin + run_.slots[slot].bytes;
+  for (int64_t input : inputs) {
+    const std::byte *p = slots[input];
+    if (p < end && begin < p + run_.slots[input].bytes)
+      return;
+  }
+  std::memset(slots[slot], 0xff, run_.slots[slot].bytes);
+}
+
+bool Rank::exec(const Instruction &i, std::span<const int64_t> ops) {
+  uint32_t index = static_cast<uint32_t>(ops[0]);
+  const program::Kernel &kernel = run_.program.section<program::Kernel>(
+      program::Section::Kernels)[index];
+  size_t numBuffers = kernel.numInputs + kernel.numOutputs;
+  void *smallBuffers[32];
+  int64_t smallScalars[32];
+  std::vector<void *> largeBuffers;
+  std::vector<int64_t> largeScalars;
+  void **buffers = smallBuffers;
+  int64_t *scalars = smallScalars;
+  if (numBuffers > 32) {
+    largeBuffers.resize(numBuffers);
+    buffers = largeBuffers.data();
+  }
+  if (kernel.numScalars > 32) {
+    largeScalars.resize(kernel.numScalars);
+    scalars = largeScalars.data();
+  }
+  for (size_t b = 0; b < numBuffers; ++b)
+    buffers[b] = slots[ops[1 + b]];
+  for (size_t s = 0; s < kernel.numScalars; ++s)
+    scalars[s] = registers[ops[1 + numBuffers + s]];
+  if (run_.options.poison)
+    for (size_t o = 0; o < kernel.numOutputs; ++o)
+      poison(static_cast<uint32_t>(ops[1 + kernel.numInputs + o]),
+             ops.subspan(1, kernel.numInputs));
+
+  ShoalKernelFn function = run_.package.kernel(index);
+  std::atomic<bool> noMemory{false};
+  auto body = [&](int64_t begin, int64_t end) {
+    const Rank *outer = currentRank;
+    currentRank = this;
+    ShoalKernelArgs args{buffers, scalars, nullptr};
+    if (kernel.scratchBytes > 0)
+      args.scratch = threadScratch(static_cast<size_t>(kernel.scratchBytes));
+    if (kernel.scratchBytes > 0 && !args.scratch)
+      noMemory = true;
+    else
+      function(&args, begin, end);
+    steps.fetch_add(1, std::memory_order_relaxed); // a sign of life
+    currentRank = outer;
+  };
+  // Waking another thread takes some microseconds.
+  if (kernel.numChunks == 1 || kernel.flops + kernel.bytes < 100000)
+    body(0, kernel.numChunks);
+  else
+    Pool::get().parallelFor(kernel.numChunks,
+                            std::max<int64_t>(1, kernel.numChunks / 64), body);
+  return noMemory ? fail(i, "no memory for a kernel's scratch buffer") : true;
+}
+
+bool Rank::customCall(const Instruction &i, std::span<const int64_t> ops) {
+  const program::CustomCall &call =
+      run_.program.section<program::CustomCall>(
+          program::Section::CustomCalls)[ops[0]];
+  auto found = run_.customCalls.find(run_.program.str(call.target));
+  if (found == run_.customCalls.end())
+    return fail(i, "no implementation of the custom call");
+  size_t inputs = static_cast<size_t>(ops[1]),
+         outputs = static_cast<size_t>(ops[2]);
+  std::vector<ShoalCustomCallBuffer> buffers;
+  for (size_t b = 0; b < inputs + outputs; ++b) {
+    uint32_t slot = static_cast<uint32_t>(ops[3 + b]);
+    const program::Type &type = run_.program.type(run_.slots[slot].type);
+    std::span<const int64_t> shape = run_.program.ints(type.shape);
+    buffers.push_back({slots[slot], shape.data(),
+                       static_cast<int32_t>(shape.size()),
+                       static_cast<int32_t>(type.dtype)});
+  }
+  // The pool keeps a NUL after each string.
+  ShoalCustomCall args{run_.program.str(call.target).data(),
+                       run_.program.str(call.config).data(),
+                       call.apiVersion,
+                       number,
+                       static_cast<int64_t>(inputs),
+                       static_cast<int64_t>(outputs),
+                       buffers.data(),
+                       buffers.data() + inputs};
+  char error[512] = "";
+  if (found->second(&args, error, sizeof(error)) == 0)
+    return true;
+  error[sizeof(error) - 1] = 0;
+  return fail(i, std::string("custom call '") + args.target +
+                     "' failed: " + (*error ? error : "no reason given"));
+}
+
+bool Rank::collective(const Instruction &i, std::span<const int64_t> ops,
+                      bool start) {
+  using Kind = program::CollectiveKind;
+  uint32_t event = 0;
+  if (start) {
+    event = static_cast<uint32_t>(ops[0]);
+    events[event] = 0;
+    ops = ops.subspan(1);
+  }
+  uint32_t group = static_cast<uint32_t>(ops[1]);
+  const program::Group &g = run_.groups[group];
+  int64_t position = run_.program.position(g, number);
+  if (position < 0)
+    return true;
+  CollectiveCall call;
+  call.kind = static_cast<Kind>(ops[0]);
+  call.reduction = static_cast<program::Reduction>(ops[2]);
+  size_t n = static_cast<size_t>(ops[3]), at = 4;
+  bool hasIn = call.kind != Kind::Recv, hasOut = call.kind != Kind::Send;
+  std::span<const int64_t> in, out;
+  if (hasIn) {
+    in = ops.subspan(at, n);
+    at += n;
+  }
+  if (hasOut) {
+    out = ops.subspan(at, n);
+    at += n;
+  }
+  call.params.assign(ops.begin() + at, ops.end());
+  if (call.kind == Kind::Broadcast || !hasIn || !hasOut)
+    call.params[0] = registers[call.params[0]];
+  MemberBuffers buffers;
+  for (size_t b = 0; b < n; ++b) {
+    const program::Slot &slot = run_.slots[hasIn ? in[b] : out[b]];
+    call.buffers.push_back(
+        {run_.program.type(slot.type).dtype,
+         hasIn ? static_cast<int64_t>(run_.slots[in[b]].bytes) : 0,
+         hasOut ? static_cast<int64_t>(run_.slots[out[b]].bytes) : 0});
+    if (hasIn)
+      buffers.in.push_back(slots[in[b]]);
+    if (hasOut) {
+      if (run_.options.poison && hasIn)
+        poison(static_cast<uint32_t>(out[b]), in);
+      buffers.out.push_back(slots[out[b]]);
+    }
+  }
+  std::string wrong = checkCall(call, g.groupSize);
+  if (!wrong.empty())
+    return fail(i, describe(call) + " over " + run_.groupName(group) + ": " +
+                       wrong);
+  if (run_.options.fault && run_.options.fault->kind == Fault::Kind::Delay) {
+    std::minstd_rand random(static_cast<unsigned>(
+        run_.options.fault->rank * 7919 + number * 104729 +
+        static_cast<int64_t>(steps.load())));
+    random.discard(3);
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+  }
+
+  if (!hasIn || !hasOut) { // send and recv
+    int64_t peer = call.params[0];
+    if (peer < 0 || peer >= g.groupSize)
+      return fail(i, "its peer is not a member of the group");
+    int64_t other = run_.program.member(g, number, peer);
+    for (size_t b = 0; b < n; ++b) {
+      const auto &buffer = call.buffers[b];
+      if (!hasOut) {
+        run_.send(*this, other, buffers.in[b], buffer.inBytes);
+        continue;
+      }
+      // One message per instruction and buffer; waiting comes back to this
+      // instruction, so only a single buffer can be waited for.
+      if (n != 1)
+        return fail(i, "recv of several buffers is not supported");
+      if (!run_.receive(*this, other, buffers.out[b], buffer.outBytes, i))
+        return false;
+    }
+    if (!hasOut) {
+      bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
+      ++collectives;
+    }
+    return true;
+  }
+  if (g.groupSize > 1 && call.kind != Kind::Barrier) {
+    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
+    ++collectives;
+  }
+  if (start) {
+    events[event] = sequence[group] + 1;
+    eventGroups[event] = group;
+  }
+  return run_.meet(*this, group, std::move(call), std::move(buffers), i,
+                   !start) ||
+         start;
+}
+
+} // namespace shoal::rt

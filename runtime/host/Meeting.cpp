@@ -1,0 +1,182 @@
+// How ranks meet: collectives, messages and checks. The last to arrive does
+// the work for all and lets the others go on; nobody blocks a thread.
+#include "host/Execution.h"
+
+#include <cstring>
+
+namespace shoal::rt {
+
+void Execution::fail(Status status) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (failure.isOk())
+    failure = std::move(status);
+  failed.store(true);
+}
+
+void Execution::left() {
+  // Under the lock: when the main thread sees zero, it may end the run, and
+  // nobody must touch it after that.
+  std::lock_guard<std::mutex> lock(mutex);
+  if (active.fetch_sub(1) == 1)
+    allLeft.notify_all();
+}
+
+void Execution::resume(Rank *rank) {
+  rank->waiting = false;
+  active.fetch_add(1);
+  Pool::get().submit(rank);
+}
+
+std::string Execution::groupName(uint32_t group) const {
+  return "\"" + std::string(program.str(groups[group].name)) + "\"";
+}
+
+std::string Execution::locationOf(const program::Instruction &i) const {
+  std::string_view loc = program.str(i.loc);
+  return loc.empty() ? "" : " (" + std::string(loc) + ")";
+}
+
+Rendezvous &Execution::rendezvous(uint32_t group, int64_t rank) {
+  return *meetings[group][program.member(groups[group], rank, 0)];
+}
+
+bool Execution::meet(Rank &rank, uint32_t group, CollectiveCall call,
+                     MemberBuffers buffers, const program::Instruction &i,
+                     bool wait) {
+  const program::Group &g = groups[group];
+  Rendezvous &place = rendezvous(group, rank.number);
+  int64_t position = program.position(g, rank.number);
+  uint64_t sequence = rank.sequence[group]++;
+
+  std::unique_lock<std::mutex> lock(place.mutex);
+  size_t index = sequence - place.first;
+  while (place.pending.size() <= index)
+    place.pending.push_back(std::make_unique<Rendezvous::Pending>());
+  Rendezvous::Pending &p = *place.pending[index];
+  if (p.arrived == 0) {
+    p.call = std::move(call);
+    p.instruction = &i;
+    p.firstRank = rank.number;
+    p.members.resize(static_cast<size_t>(g.groupSize));
+  } else if (p.instruction != &i || !(p.call == call)) {
+    fail(Status::fault(
+        "ranks disagree about collective number " + std::to_string(sequence) +
+        " over " + groupName(group) + ": rank " + std::to_string(rank.number) +
+        " issues " + describe(call) + locationOf(i) + ", but rank " +
+        std::to_string(p.firstRank) + " issued " + describe(p.call) +
+        locationOf(*p.instruction)));
+    return false;
+  }
+  p.members[position] = std::move(buffers);
+  if (++p.arrived < g.groupSize) {
+    if (!wait)
+      return true;
+    rank.waiting = true;
+    p.waiting.push_back(&rank);
+    return false;
+  }
+  lock.unlock();
+  executeCollective(p.call, p.members);
+  lock.lock();
+  p.done = true;
+  std::vector<Rank *> waiting = std::move(p.waiting);
+  while (!place.pending.empty() && place.pending.front()->done) {
+    place.pending.pop_front();
+    ++place.first;
+  }
+  lock.unlock();
+  for (Rank *r : waiting)
+    resume(r);
+  return true;
+}
+
+bool Execution::await(Rank &rank, uint32_t group, uint64_t sequence) {
+  Rendezvous &place = rendezvous(group, rank.number);
+  std::lock_guard<std::mutex> lock(place.mutex);
+  if (sequence < place.first)
+    return true;
+  Rendezvous::Pending &p = *place.pending[sequence - place.first];
+  if (p.done)
+    return true;
+  rank.waiting = true;
+  p.waiting.push_back(&rank);
+  return false;
+}
+
+void Execution::send(Rank &rank, int64_t to, const std::byte *data,
+                     int64_t bytes) {
+  Rank *receiver;
+  {
+    std::lock_guard<std::mutex> lock(mailMutex);
+    Mailbox &box = mail[{rank.number, to}];
+    box.messages.emplace_back(data, data + bytes);
+    receiver = std::exchange(box.receiver, nullptr);
+  }
+  if (receiver)
+    resume(receiver);
+}
+
+bool Execution::receive(Rank &rank, int64_t from, std::byte *data,
+                        int64_t bytes, const program::Instruction &i) {
+  std::lock_guard<std::mutex> lock(mailMutex);
+  Mailbox &box = mail[{from, rank.number}];
+  if (box.messages.empty()) {
+    --rank.frames.back().at; // come back to this instruction
+    rank.waiting = true;
+    box.receiver = &rank;
+    return false;
+  }
+  const std::vector<std::byte> &message = box.messages.front();
+  if (static_cast<int64_t>(message.size()) != bytes)
+    return rank.fail(i, "recv of " + std::to_string(bytes) +
+                            " bytes, but rank " + std::to_string(from) +
+                            " sent " + std::to_string(message.size()));
+  std::memcpy(data, message.data(), message.size());
+  box.messages.pop_front();
+  return true;
+}
+
+bool Rank::check(const program::Instruction &i, std::span<const int64_t> ops) {
+  return run_.meetCheck(*this, ops);
+}
+
+bool Execution::meetCheck(Rank &rank, std::span<const int64_t> ops) {
+  uint32_t check = static_cast<uint32_t>(ops[0]);
+  auto slot = [&](int64_t operand) { return static_cast<uint32_t>(operand); };
+  std::vector<Rank *> waiting;
+  {
+    std::unique_lock<std::mutex> lock(checkMutex);
+    uint64_t turn = checkCount[rank.number][check]++;
+    auto it = checks.try_emplace({check, turn}).first;
+    PendingCheck &p = it->second;
+    if (p.arrived == 0) {
+      p.actual.resize(ranks.size());
+      p.expected.resize(ranks.size());
+      p.passed.resize(ranks.size());
+      p.actualType = slots[ops[1]].type;
+    }
+    p.actual[rank.number] = rank.slots[ops[1]];
+    if (slot(ops[2]) != program::kNone) {
+      p.expectedType = slots[ops[2]].type;
+      p.expected[rank.number] = rank.slots[ops[2]];
+    }
+    if (slot(ops[3]) != program::kNone)
+      p.passed[rank.number] = rank.slots[ops[3]];
+    if (++p.arrived < static_cast<int64_t>(ranks.size())) {
+      rank.waiting = true;
+      p.waiting.push_back(&rank);
+      return false;
+    }
+    bool good = judge(check, p);
+    for (std::byte *out : p.passed)
+      if (out)
+        *out = std::byte{good};
+    waiting = std::move(p.waiting);
+    checks.erase(it);
+  }
+  for (Rank *r : waiting)
+    resume(r);
+  return true;
+}
+
+} // namespace shoal::rt

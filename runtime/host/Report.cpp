@@ -1,0 +1,114 @@
+// What a run says about ranks that are stuck.
+#include "host/Execution.h"
+
+#include <map>
+
+namespace shoal::rt {
+
+using program::Opcode;
+
+std::string Rank::whereabouts() const {
+  const program::Instruction *i = current.load();
+  if (!i)
+    return "at the start of the program";
+  std::span<const int64_t> ops = run_.program.operands(*i);
+  std::string what;
+  switch (i->opcode) {
+  case Opcode::Exec: {
+    const program::Kernel &k = run_.program.section<program::Kernel>(
+        program::Section::Kernels)[ops[0]];
+    std::string_view name = run_.program.str(k.name);
+    what = "kernel '" +
+           std::string(name.empty() ? run_.program.str(k.symbol) : name) + "'";
+    break;
+  }
+  case Opcode::Collective:
+  case Opcode::CollectiveStart:
+    if (i->opcode == Opcode::CollectiveStart)
+      ops = ops.subspan(1);
+    what = std::string(
+               toString(static_cast<program::CollectiveKind>(ops[0]))) +
+           " over " + run_.groupName(static_cast<uint32_t>(ops[1]));
+    break;
+  case Opcode::CollectiveDone:
+    what = "the end of a collective over " +
+           run_.groupName(eventGroups[ops[0]]);
+    break;
+  case Opcode::Matmul:
+    what = "a matrix product";
+    break;
+  case Opcode::Convolution:
+    what = "a convolution";
+    break;
+  case Opcode::CustomCall:
+    what = "custom call '" +
+           std::string(run_.program.str(
+               run_.program.section<program::CustomCall>(
+                   program::Section::CustomCalls)[ops[0]]
+                   .target)) +
+           "'";
+    break;
+  case Opcode::Check:
+    what = "a check";
+    break;
+  default:
+    what = "instruction " + std::to_string(static_cast<int>(i->opcode));
+  }
+  return what + run_.locationOf(*i);
+}
+
+/// "ranks 0, 1 and 5 wait in X; rank 3 …": ranks in the same place together.
+std::string Execution::waitingList(bool waitingOnly) const {
+  std::map<std::string, std::vector<int64_t>> places;
+  for (auto &rank : ranks) {
+    if (rank->finished) {
+      if (!waitingOnly)
+        continue;
+      places["have finished"].push_back(rank->number);
+    } else if (rank->waiting) {
+      places["wait in " + rank->whereabouts()].push_back(rank->number);
+    } else {
+      places["are in " + rank->whereabouts()].push_back(rank->number);
+    }
+  }
+  std::string text;
+  for (auto &[place, who] : places) {
+    text += text.empty() ? "" : "; ";
+    text += who.size() == 1 ? "rank " : "ranks ";
+    for (size_t i = 0; i < who.size(); ++i) {
+      if (i == 8 && who.size() > 9) {
+        text += " and " + std::to_string(who.size() - i) + " more";
+        break;
+      }
+      text += (i ? ", " : "") + std::to_string(who[i]);
+    }
+    text += " " + place;
+  }
+  return text;
+}
+
+Status Execution::deadlock() const {
+  std::string dead;
+  for (auto &rank : ranks)
+    if (!rank->finished && !rank->waiting)
+      dead += "rank " + std::to_string(rank->number) + " died at " +
+              rank->whereabouts() + "; ";
+  if (dead.empty())
+    dead = "the ranks wait for each other for ever: ";
+  return Status::fault(dead + waitingList(true));
+}
+
+Status Execution::stalled(double seconds) const {
+  std::string hung;
+  for (auto &rank : ranks)
+    if (!rank->finished && !rank->waiting)
+      hung += (hung.empty() ? "rank " : ", rank ") +
+              std::to_string(rank->number) + " hangs in " +
+              rank->whereabouts();
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.0f", seconds);
+  return Status::fault("no progress for " + std::string(text) + " s: " + hung +
+                       "; " + waitingList(true));
+}
+
+} // namespace shoal::rt

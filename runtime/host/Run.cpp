@@ -1,0 +1,148 @@
+#include "shoal/runtime/Run.h"
+
+#include "host/Execution.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <unistd.h>
+
+namespace shoal::rt {
+
+std::optional<Fault> Fault::parse(const std::string &text) {
+  Fault fault;
+  size_t colon = text.find(':');
+  std::string kind = text.substr(0, colon);
+  if (colon == std::string::npos)
+    return std::nullopt;
+  char *end;
+  fault.rank = std::strtoll(text.c_str() + colon + 1, &end, 10);
+  if (*end == ':')
+    fault.instruction = std::strtoll(end + 1, &end, 10);
+  if (kind == "die")
+    fault.kind = Kind::Die;
+  else if (kind == "hang")
+    fault.kind = Kind::Hang;
+  else if (kind == "skip")
+    fault.kind = Kind::Skip;
+  else if (kind == "delay")
+    fault.kind = Kind::Delay;
+  else
+    return std::nullopt;
+  return *end == 0 ? std::optional<Fault>(fault) : std::nullopt;
+}
+
+uint64_t availableMemory() {
+  uint64_t bytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                   static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  for (const char *path : {"/sys/fs/cgroup/memory.max",
+                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    uint64_t limit;
+    if (file >> limit && limit < bytes)
+      bytes = limit;
+  }
+  return bytes;
+}
+
+Result<RunResult> runPackage(const Package &package,
+                             std::vector<HostTensor> arguments,
+                             const RunOptions &options) {
+  auto execution = std::make_unique<Execution>(package, options);
+  if (Status s = execution->prepare(std::move(arguments)); !s)
+    return s;
+  RunResult result;
+  bool measure = options.measure || options.repeat > 1;
+  int64_t steps = options.repeat + (options.repeat > 1 ? 1 : 0);
+  for (int64_t s = 0; s < steps; ++s) {
+    bool stuck;
+    auto begin = std::chrono::steady_clock::now();
+    Status status = execution->step(stuck, begin);
+    std::chrono::duration<double> time =
+        std::chrono::steady_clock::now() - begin;
+    if (!status) {
+      if (stuck)
+        execution.release(); // threads may still use it
+      return status;
+    }
+    bool warmUp = options.repeat > 1 && s == 0;
+    if (measure && !warmUp)
+      result.stepSeconds.push_back(time.count());
+    if (options.progress && time.count() * static_cast<double>(steps) > 2)
+      std::fprintf(stderr, "\rshoal-run: step %lld of %lld, %.2f s%s",
+                   static_cast<long long>(s + 1),
+                   static_cast<long long>(steps), time.count(),
+                   s + 1 == steps ? "\n" : "   ");
+  }
+  double numRanks = static_cast<double>(execution->ranks.size());
+  for (auto &rank : execution->ranks) {
+    result.bytesSentPerDevice += rank->bytesSent / numRanks;
+    result.collectivesPerDevice +=
+        static_cast<double>(rank->collectives) / numRanks;
+  }
+  result.failedChecks = execution->failedChecks;
+  Result<std::vector<HostTensor>> values = execution->takeResults();
+  if (!values)
+    return values.status();
+  result.results = std::move(*values);
+  return result;
+}
+
+/// Only async-signal-safe calls from here on, but for `whereabouts`, which
+/// allocates: the alarm ends the process if that hangs.
+static void onCrash(int signal) {
+  struct sigaction plain = {};
+  plain.sa_handler = [](int) { ::_exit(3); };
+  ::sigaction(SIGALRM, &plain, nullptr);
+  for (int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+    ::sigaction(s, &plain, nullptr);
+  ::alarm(2);
+  const char *what = signal == SIGSEGV  ? "invalid memory access"
+                     : signal == SIGBUS ? "bus error"
+                     : signal == SIGFPE ? "arithmetic exception"
+                     : signal == SIGILL ? "illegal instruction"
+                                        : "abort";
+  auto print = [](const char *text) {
+    if (::write(2, text, std::strlen(text)) < 0)
+      ::_exit(3);
+  };
+  print("error: ");
+  if (const Rank *rank = currentRank) {
+    char number[24];
+    int at = 23;
+    number[at] = 0;
+    int64_t n = rank->index();
+    do
+      number[--at] = static_cast<char>('0' + n % 10);
+    while (n /= 10);
+    print("rank ");
+    print(number + at);
+    print(" died: ");
+    print(what);
+    print(" in ");
+    print(rank->whereabouts().c_str());
+  } else {
+    print("internal error: ");
+    print(what);
+  }
+  print("\n");
+  ::_exit(3);
+}
+
+void installCrashHandler() {
+  // A stack of its own, so that an overflown one is reported as well; only the
+  // main thread gets it, workers have theirs from the system.
+  static char stack[1 << 16];
+  stack_t alternative = {};
+  alternative.ss_sp = stack;
+  alternative.ss_size = sizeof(stack);
+  ::sigaltstack(&alternative, nullptr);
+  struct sigaction action = {};
+  action.sa_handler = onCrash;
+  action.sa_flags = SA_ONSTACK | static_cast<int>(SA_RESETHAND);
+  for (int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+    ::sigaction(s, &action, nullptr);
+}
+
+} // namespace shoal::rt

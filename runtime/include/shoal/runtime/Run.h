@@ -1,0 +1,65 @@
+// Running a package: all ranks of it in this process.
+#ifndef SHOAL_RUNTIME_RUN_H
+#define SHOAL_RUNTIME_RUN_H
+
+#include "shoal/runtime/Package.h"
+#include "shoal/runtime/Status.h"
+#include "shoal/runtime/Tensor.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace shoal::rt {
+
+/// For tests: makes one rank misbehave when it reaches its n-th instruction.
+struct Fault {
+  enum class Kind { Die, Hang, Skip, Delay } kind = Kind::Die;
+  int64_t rank = 0;
+  int64_t instruction = 0;
+  /// Parses "die:RANK:N", "hang:RANK:N", "skip:RANK:N" (it passes over a
+  /// collective), "delay:SEED" (random delays in all ranks).
+  static std::optional<Fault> parse(const std::string &text);
+};
+
+struct RunOptions {
+  int64_t repeat = 1;       ///< measured steps; above 1, one more before them
+  bool measure = false;     ///< time the steps even if there is one
+  /// When the run must have ended.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  double timeLimit = 0;     ///< what the deadline came from, for the message
+  double stallSeconds = 30; ///< a rank waits and nobody makes progress
+  bool poison = false;      ///< fill padding and fresh buffers with NaN (-1)
+  bool progress = false;    ///< say on stderr how far a long run is
+  std::optional<Fault> fault;
+  std::vector<std::string> customCallLibraries;
+};
+
+struct RunResult {
+  std::vector<HostTensor> results;        ///< global values
+  std::vector<std::string> failedChecks;  ///< one line each, "check failed: …"
+  std::vector<double> stepSeconds;        ///< of the measured steps
+  double bytesSentPerDevice = 0;          ///< per step, averaged over ranks
+  double collectivesPerDevice = 0;
+};
+
+/// Runs the package on `arguments` (global values, one per argument of the
+/// program, of its types). Errors: exit code 2 if it cannot start (memory,
+/// a missing custom call), 3 for a fault, with a message that names the rank
+/// and what it was doing. After a fault of a rank that does not return, threads
+/// may still be busy: the caller should leave by _exit.
+Result<RunResult> runPackage(const Package &package,
+                             std::vector<HostTensor> arguments,
+                             const RunOptions &options);
+
+/// Bytes of memory that the process may use: the machine's, or its cgroup's.
+uint64_t availableMemory();
+
+/// From here on a crash (in a kernel, say) prints the rank and the instruction
+/// it was at, and exits with code 3.
+void installCrashHandler();
+
+} // namespace shoal::rt
+
+#endif // SHOAL_RUNTIME_RUN_H
