@@ -1,6 +1,7 @@
 #include "host/Collectives.h"
 
 #include "host/Reduce.h"
+#include "shoal/runtime/DType.h"
 #include "shoal/runtime/Pool.h"
 
 #include <algorithm>
@@ -30,6 +31,10 @@ const char *toString(Kind kind) {
     return "send";
   case Kind::Recv:
     return "recv";
+  case Kind::Reblock:
+    return "reblock";
+  case Kind::RaggedAllToAll:
+    return "ragged_all_to_all";
   }
   return "collective";
 }
@@ -53,42 +58,44 @@ std::string describe(const CollectiveCall &call) {
 }
 
 std::string checkCall(const CollectiveCall &call, int64_t p) {
-  auto params = [&](size_t n) { return call.params.size() >= n; };
+  const auto &v = call.params;
+  auto product = [](std::initializer_list<int64_t> factors) -> int64_t {
+    int64_t result = 1;
+    for (int64_t f : factors)
+      if (f < 0 || __builtin_mul_overflow(result, f, &result))
+        return -1;
+    return result;
+  };
+  static const size_t wanted[] = {3, 3, 0, 6, 1, 1, 0, 2, 2, 11, 3};
+  if (v.size() < wanted[static_cast<size_t>(call.kind)])
+    return "params are missing";
   for (const auto &b : call.buffers) {
     bool ok = true;
     switch (call.kind) {
     case Kind::AllGather:
-    case Kind::ReduceScatter: {
-      if (!params(2))
-        return "params are missing";
-      int64_t part, full;
-      bool gather = call.kind == Kind::AllGather;
-      ok = call.params[0] >= 0 && call.params[1] >= 0 &&
-           !__builtin_mul_overflow(call.params[0], call.params[1], &part) &&
-           !__builtin_mul_overflow(part, p, &full) &&
-           (gather ? b.inBytes : b.outBytes) == part &&
-           (gather ? b.outBytes : b.inBytes) == full;
+      ok = b.inBytes == product({v[0], v[1]}) &&
+           b.outBytes == product({v[0], v[2]}) && v[2] <= product({p, v[1]});
       break;
-    }
+    case Kind::ReduceScatter:
+      ok = b.inBytes == product({v[0], v[1]}) &&
+           b.outBytes == product({v[0], v[2]}) && v[1] <= product({p, v[2]});
+      break;
     case Kind::AllReduce:
     case Kind::Permute:
     case Kind::Broadcast:
       ok = b.inBytes == b.outBytes;
       break;
-    case Kind::AllToAll: {
-      if (!params(5))
-        return "params are missing";
-      const auto &v = call.params;
-      int64_t split, concat, bytes;
-      ok = std::all_of(v.begin(), v.begin() + 5,
-                       [](int64_t x) { return x >= 0; }) &&
-           !__builtin_mul_overflow(v[0], v[1], &split) &&
-           !__builtin_mul_overflow(v[2], v[3], &concat) && split == concat &&
-           !__builtin_mul_overflow(split, v[4], &bytes) &&
-           !__builtin_mul_overflow(bytes, p, &bytes) && b.inBytes == bytes &&
-           b.outBytes == bytes;
+    case Kind::AllToAll:
+      ok = b.inBytes == product({v[0], v[1]}) && v[1] <= product({p, v[2]}) &&
+           b.outBytes == product({v[3], v[4]}) && v[4] <= product({p, v[5]}) &&
+           product({v[0], v[2]}) == product({v[3], v[5]}) &&
+           product({v[0], v[2]}) >= 0;
       break;
-    }
+    case Kind::Reblock:
+      ok = b.inBytes == product({v[0], v[1], v[2]}) &&
+           b.outBytes == product({v[0], v[1], v[3]}) && v[4] >= 0 &&
+           v[8] >= 0 && v[8] <= 16;
+      break;
     default:
       break;
     }
@@ -99,18 +106,19 @@ std::string checkCall(const CollectiveCall &call, int64_t p) {
       return std::string("there is no reduction '") + toString(call.reduction) +
              "' for its element type";
   }
-  if (call.kind == Kind::Broadcast &&
-      (!params(1) || call.params[0] < 0 || call.params[0] >= p))
-    return "its root " +
-           (params(1) ? std::to_string(call.params[0]) : std::string("?")) +
+  if (call.kind == Kind::Broadcast && (v[0] < 0 || v[0] >= p))
+    return "its root " + std::to_string(v[0]) +
            " is not a member of the group of " + std::to_string(p);
-  if (call.kind == Kind::Permute) {
-    if (!params(1) || call.params[0] < 0 ||
-        call.params.size() < 1 + 2 * static_cast<size_t>(call.params[0]))
+  if (call.kind == Kind::RaggedAllToAll && call.buffers.size() != 6)
+    return "it must have six inputs";
+  bool halves = call.kind == Kind::Send || call.kind == Kind::Recv;
+  if (call.kind == Kind::Permute || halves) {
+    std::span<const int64_t> pairs = pairsOf(call);
+    if (pairs.empty() && v[halves] != 0)
       return "params are missing";
     std::vector<bool> taken(static_cast<size_t>(p), false);
-    for (int64_t i = 0; i < call.params[0]; ++i) {
-      int64_t from = call.params[1 + 2 * i], to = call.params[2 + 2 * i];
+    for (size_t i = 0; i < pairs.size(); i += 2) {
+      int64_t from = pairs[i], to = pairs[i + 1];
       if (from < 0 || from >= p || to < 0 || to >= p || taken[to])
         return "a pair of it is not a pair of members, or a target occurs "
                "twice";
@@ -118,6 +126,15 @@ std::string checkCall(const CollectiveCall &call, int64_t p) {
     }
   }
   return "";
+}
+
+std::span<const int64_t> pairsOf(const CollectiveCall &call) {
+  size_t at = call.kind == Kind::Permute ? 0 : 1;
+  std::span<const int64_t> v(call.params);
+  if (at >= v.size() || v[at] < 0 ||
+      static_cast<size_t>(v[at]) > (v.size() - at - 1) / 2)
+    return {};
+  return v.subspan(at + 1, 2 * static_cast<size_t>(v[at]));
 }
 
 namespace {
@@ -150,7 +167,7 @@ void forEach(int64_t count, int64_t bytes, const Body &body) {
 void allReduce(const CollectiveCall &call,
                std::span<const MemberBuffers> members, size_t b) {
   const auto &buffer = call.buffers[b];
-  int64_t width = program::byteWidth(buffer.type);
+  int64_t width = byteSize(buffer.type);
   if (width == 0)
     return;
   int64_t count = buffer.inBytes / width;
@@ -178,41 +195,153 @@ void allReduce(const CollectiveCall &call,
 void reduceScatter(const CollectiveCall &call,
                    std::span<const MemberBuffers> members, size_t b) {
   const auto &buffer = call.buffers[b];
-  int64_t width = program::byteWidth(buffer.type);
-  int64_t outer = call.params[0], bytes = call.params[1];
+  int64_t width = byteSize(buffer.type);
+  int64_t outer = call.params[0], inRow = call.params[1],
+          outRow = call.params[2];
   int64_t p = static_cast<int64_t>(members.size());
   if (width == 0)
     return;
-  forEach(p * outer, p * p * outer * bytes, [&](int64_t i) {
+  forEach(p * outer, p * p * outer * outRow, [&](int64_t i) {
     int64_t member = i / outer, row = i % outer;
+    int64_t bytes = std::min(outRow, inRow - member * outRow);
+    if (bytes <= 0)
+      return; // only padding
     std::vector<const std::byte *> in(members.size());
     for (int64_t m = 0; m < p; ++m)
-      in[m] = members[m].in[b] + (row * p + member) * bytes;
+      in[m] = members[m].in[b] + row * inRow + member * outRow;
     reduceElements(buffer.type, call.reduction, in,
-                   members[member].out[b] + row * bytes, bytes / width);
+                   members[member].out[b] + row * outRow, bytes / width);
   });
 }
 
 void allToAll(const CollectiveCall &call,
               std::span<const MemberBuffers> members, size_t b) {
-  int64_t splitOuter = call.params[0], splitInner = call.params[1],
-          concatInner = call.params[3], unit = call.params[4];
+  const auto &v = call.params;
+  int64_t splitRow = v[1], splitBytes = v[2], concatRow = v[4],
+          concatBytes = v[5];
   int64_t p = static_cast<int64_t>(members.size());
-  int64_t units = splitOuter * splitInner;
-  forEach(p * p, p * p * units * unit, [&](int64_t i) {
+  int64_t piece = v[0] * splitBytes;
+  forEach(p * p, p * p * piece, [&](int64_t i) {
     int64_t from = i / p, to = i % p;
     const std::byte *source = members[from].in[b];
     std::byte *target = members[to].out[b];
-    for (int64_t u = 0; u < units;) {
-      int64_t n = std::min(splitInner - u % splitInner,
-                           concatInner - u % concatInner);
-      int64_t s = (u / splitInner * p + to) * splitInner + u % splitInner;
-      int64_t t = (u / concatInner * p + from) * concatInner + u % concatInner;
-      std::memcpy(target + t * unit, source + s * unit,
-                  static_cast<size_t>(n * unit));
-      u += n;
+    for (int64_t at = 0; at < piece;) {
+      int64_t s = to * splitBytes + at % splitBytes,
+              t = from * concatBytes + at % concatBytes;
+      int64_t n = std::min(splitBytes - at % splitBytes,
+                           concatBytes - at % concatBytes);
+      // What lies past the end of a row on either side is padding.
+      int64_t real = std::min({n, splitRow - s, concatRow - t});
+      if (real > 0)
+        std::memcpy(target + at / concatBytes * concatRow + t,
+                    source + at / splitBytes * splitRow + s,
+                    static_cast<size_t>(real));
+      at += n;
     }
   });
+}
+
+/// A run of rows that one member gets from another (or from a fill).
+struct RowRun {
+  int64_t from;   // member, or -1: fill
+  int64_t source; // first row in its block
+  int64_t target, count;
+};
+
+/// Where the rows of member `to` come from in a reblock.
+template <typename Visit>
+void forEachRun(const std::vector<int64_t> &v, int64_t p, int64_t to,
+                const Visit &visit) {
+  int64_t inRows = v[2], outRows = v[3], size = v[4];
+  bool wrap = v[7] != 0;
+  int64_t first = v[5] + to * v[6];
+  for (int64_t r = 0; r < outRows;) {
+    int64_t global = first + r;
+    if (wrap && size > 0)
+      global = (global % size + size) % size;
+    RowRun run{-1, 0, r, 0};
+    if (global < 0) {
+      run.count = std::min(outRows - r, -global);
+    } else if (global >= size || inRows == 0 || global / inRows >= p) {
+      run.count = outRows - r;
+    } else {
+      run.from = global / inRows;
+      run.source = global % inRows;
+      run.count = std::min(
+          {outRows - r, inRows - run.source, size - global});
+    }
+    visit(run);
+    r += run.count;
+  }
+}
+
+void reblock(const CollectiveCall &call,
+             std::span<const MemberBuffers> members, size_t b) {
+  const auto &v = call.params;
+  int64_t outer = v[0], rowBytes = v[1], inRows = v[2], outRows = v[3];
+  int64_t p = static_cast<int64_t>(members.size());
+  forEach(p, p * outer * outRows * rowBytes, [&](int64_t to) {
+    forEachRun(v, p, to, [&](const RowRun &run) {
+      size_t bytes = static_cast<size_t>(run.count * rowBytes);
+      for (int64_t o = 0; o < outer; ++o) {
+        std::byte *target =
+            members[to].out[b] + (o * outRows + run.target) * rowBytes;
+        if (run.from >= 0) {
+          std::memcpy(target,
+                      members[run.from].in[b] +
+                          (o * inRows + run.source) * rowBytes,
+                      bytes);
+          continue;
+        }
+        size_t width = static_cast<size_t>(v[8]);
+        for (size_t at = 0; width && at + width <= bytes; at += width)
+          std::memcpy(target + at, &v[9], width); // two words, neighbours
+      }
+    });
+  });
+}
+
+int64_t integerAt(const CollectiveCall &call, const MemberBuffers &member,
+                  size_t b, int64_t index) {
+  int64_t width = byteSize(call.buffers[b].type);
+  if (width == 0 || (index + 1) * width > call.buffers[b].inBytes)
+    return 0;
+  return toInt64(static_cast<DType>(call.buffers[b].type),
+                 member.in[b] + index * width);
+}
+
+/// Rows [offset, offset + count) of `from` that go to rows [target, …) of
+/// `to`, clamped to both buffers: the offsets are data.
+struct RaggedPiece {
+  int64_t source, target, count;
+};
+RaggedPiece raggedPiece(const CollectiveCall &call, const MemberBuffers &from,
+                        int64_t to) {
+  int64_t rows = call.params[1], outRows = call.params[2];
+  RaggedPiece piece{integerAt(call, from, 2, to), integerAt(call, from, 4, to),
+                    integerAt(call, from, 3, to)};
+  if (piece.source < 0 || piece.target < 0 || piece.source > rows ||
+      piece.target > outRows)
+    return {0, 0, 0};
+  piece.count = std::max<int64_t>(
+      0, std::min({piece.count, rows - piece.source, outRows - piece.target}));
+  return piece;
+}
+
+void raggedAllToAll(const CollectiveCall &call,
+                    std::span<const MemberBuffers> members) {
+  int64_t p = static_cast<int64_t>(members.size()), rowBytes = call.params[0];
+  for (const MemberBuffers &m : members)
+    if (m.out[0] != m.in[1])
+      std::memcpy(m.out[0], m.in[1],
+                  static_cast<size_t>(call.buffers[1].inBytes));
+  for (int64_t from = 0; from < p; ++from)
+    for (int64_t to = 0; to < p; ++to) {
+      RaggedPiece piece = raggedPiece(call, members[from], to);
+      std::memcpy(members[to].out[0] + piece.target * rowBytes,
+                  members[from].in[0] + piece.source * rowBytes,
+                  static_cast<size_t>(piece.count * rowBytes));
+    }
 }
 
 } // namespace
@@ -224,11 +353,14 @@ void executeCollective(const CollectiveCall &call,
     const auto &buffer = call.buffers[b];
     switch (call.kind) {
     case Kind::AllGather: {
-      int64_t outer = call.params[0], bytes = call.params[1];
+      int64_t outer = call.params[0], row = call.params[1],
+              outRow = call.params[2];
       forEach(p * p, p * buffer.outBytes, [&](int64_t i) {
         int64_t to = i / p, from = i % p;
-        copyRows(members[to].out[b] + from * bytes, p * bytes,
-                 members[from].in[b], bytes, bytes, outer);
+        int64_t bytes = std::min(row, outRow - from * row);
+        if (bytes > 0)
+          copyRows(members[to].out[b] + from * row, outRow,
+                   members[from].in[b], row, bytes, outer);
       });
       break;
     }
@@ -243,8 +375,9 @@ void executeCollective(const CollectiveCall &call,
       break;
     case Kind::Permute: {
       std::vector<int64_t> source(members.size(), -1);
-      for (int64_t i = 0; i < call.params[0]; ++i)
-        source[call.params[2 + 2 * i]] = call.params[1 + 2 * i];
+      std::span<const int64_t> pairs = pairsOf(call);
+      for (size_t i = 0; i < pairs.size(); i += 2)
+        source[pairs[i + 1]] = pairs[i];
       forEach(p, p * buffer.inBytes, [&](int64_t to) {
         size_t bytes = static_cast<size_t>(buffer.outBytes);
         if (source[to] < 0)
@@ -263,6 +396,13 @@ void executeCollective(const CollectiveCall &call,
       });
       break;
     }
+    case Kind::Reblock:
+      reblock(call, members, b);
+      break;
+    case Kind::RaggedAllToAll:
+      if (b == 0)
+        raggedAllToAll(call, members);
+      break;
     case Kind::Barrier:
     case Kind::Send:
     case Kind::Recv:
@@ -271,7 +411,8 @@ void executeCollective(const CollectiveCall &call,
   }
 }
 
-double bytesSent(const CollectiveCall &call, int64_t p, int64_t position) {
+double bytesSent(const CollectiveCall &call, int64_t p, int64_t position,
+                 const MemberBuffers &buffers) {
   double in = 0, out = 0, n = static_cast<double>(p);
   for (const auto &b : call.buffers) {
     in += static_cast<double>(b.inBytes);
@@ -286,17 +427,33 @@ double bytesSent(const CollectiveCall &call, int64_t p, int64_t position) {
     return (n - 1) / n * in;
   case Kind::AllReduce:
     return 2 * (n - 1) / n * in;
-  case Kind::Permute: {
+  case Kind::Permute:
+  case Kind::Send: {
     double sent = 0;
-    for (int64_t i = 0; i < call.params[0]; ++i) {
-      int64_t from = call.params[1 + 2 * i], to = call.params[2 + 2 * i];
-      if (from == position && to != position)
+    std::span<const int64_t> pairs = pairsOf(call);
+    for (size_t i = 0; i < pairs.size(); i += 2)
+      if (pairs[i] == position && pairs[i + 1] != position)
         sent += in;
-    }
     return sent;
   }
-  case Kind::Send:
-    return in;
+  case Kind::Reblock: {
+    int64_t rows = 0;
+    for (int64_t to = 0; to < p; ++to)
+      forEachRun(call.params, p, to, [&](const RowRun &run) {
+        if (run.from == position && to != position)
+          rows += run.count;
+      });
+    return static_cast<double>(rows) *
+           static_cast<double>(call.params[0] * call.params[1]) *
+           static_cast<double>(call.buffers.size());
+  }
+  case Kind::RaggedAllToAll: {
+    int64_t rows = 0;
+    for (int64_t to = 0; to < p; ++to)
+      if (to != position)
+        rows += raggedPiece(call, buffers, to).count;
+    return static_cast<double>(rows * call.params[0]);
+  }
   case Kind::Barrier:
   case Kind::Recv:
     return 0;

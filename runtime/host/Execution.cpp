@@ -29,7 +29,7 @@ Status Execution::checkMemory() const {
   for (const auto &a : program.section<program::Argument>(Section::Arguments)) {
     perRank += static_cast<double>(slots[a.slot].bytes);
     auto shape = program.shape(a.globalType);
-    double bytes = program::byteWidth(program.type(a.globalType).dtype);
+    double bytes = byteSize(program.type(a.globalType).dtype);
     for (int64_t d : shape)
       bytes *= static_cast<double>(d);
     global += bytes;
@@ -143,7 +143,7 @@ Status Execution::makeRank(int64_t number,
       const program::Constant &c = constants[slot.ref];
       const std::byte *global = package.constants() + c.offset;
       Block b = blockOf(program, c.sharding, c.type, slot.type, number);
-      int64_t size = program::byteWidth(program.type(c.type).dtype);
+      int64_t size = byteSize(program.type(c.type).dtype);
       int64_t offset = contiguousOffset(b);
       if (offset >= 0 && isAligned(global + offset * size)) {
         p = const_cast<std::byte *>(global + offset * size);

@@ -9,6 +9,7 @@
 #include "shoal/runtime/Run.h"
 #include "shoal/runtime/Shards.h"
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -94,7 +95,10 @@ struct Rendezvous {
   std::deque<std::unique_ptr<Pending>> pending;
 };
 
-/// Buffered messages from one rank to another.
+/// Group, channel, sending rank, receiving rank.
+using Channel = std::array<int64_t, 4>;
+
+/// Buffered messages of a channel.
 struct Mailbox {
   std::deque<std::vector<std::byte>> messages;
   Rank *receiver = nullptr; // waits for a message
@@ -138,10 +142,10 @@ public:
             MemberBuffers buffers, const program::Instruction &i, bool wait);
   /// Waits for an earlier `meet`; true if it is done.
   bool await(Rank &rank, uint32_t group, uint64_t sequence);
-  void send(Rank &rank, int64_t to, const std::byte *data, int64_t bytes);
-  /// True if a message was there and has been copied.
-  bool receive(Rank &rank, int64_t from, std::byte *data, int64_t bytes,
-               const program::Instruction &i);
+  void send(const Channel &channel, const std::byte *data, int64_t bytes);
+  /// True if messages for all buffers were there and have been copied.
+  bool receive(Rank &rank, const Channel &channel, const CollectiveCall &call,
+               const MemberBuffers &buffers, const program::Instruction &i);
   /// The operands are the Check instruction's.
   bool meetCheck(Rank &rank, std::span<const int64_t> operands);
   /// A rank has left its thread: it waits, has ended, or gave up.
@@ -164,7 +168,7 @@ private:
   std::vector<HostTensor> arguments;
   std::vector<std::vector<std::unique_ptr<Rendezvous>>> meetings; // by group
   std::mutex mailMutex;
-  std::map<std::pair<int64_t, int64_t>, Mailbox> mail;
+  std::map<Channel, Mailbox> mail;
   std::mutex checkMutex;
   std::map<std::pair<uint32_t, uint64_t>, PendingCheck> checks;
   std::vector<std::vector<uint64_t>> checkCount; // rank, check

@@ -145,7 +145,7 @@ static void storeInteger(program::DType type, int64_t value, std::byte *to) {
   default:
     break;
   }
-  std::memcpy(to, &value, std::min<size_t>(8, program::byteWidth(type)));
+  std::memcpy(to, &value, std::min<size_t>(8, byteSize(type)));
 }
 
 /// Host scalars.
@@ -291,11 +291,21 @@ bool Rank::step(const Instruction &i) {
     std::memmove(slots[ops[0]], slots[ops[1]], run_.slots[ops[0]].bytes);
     return true;
   case Opcode::Copy2D: {
+    // Operands: dst, dstOffset, dstPitch, src, srcOffset, srcPitch, rowBytes,
+    // rows, index register, indexStride.
+    int64_t column = ops[4];
+    if (static_cast<uint32_t>(ops[8]) != program::kNone)
+      column = static_cast<int64_t>(
+          static_cast<uint64_t>(column) +
+          static_cast<uint64_t>(registers[ops[8]]) *
+              static_cast<uint64_t>(ops[9]));
+    if (column < 0 || column >= ops[5])
+      return true; // all of it is past the end of the rows
+    size_t bytes = static_cast<size_t>(std::min(ops[6], ops[5] - column));
     std::byte *to = slots[ops[0]] + ops[1];
-    const std::byte *from = slots[ops[3]] + ops[4];
+    const std::byte *from = slots[ops[3]] + column;
     for (int64_t row = 0; row < ops[7]; ++row)
-      std::memcpy(to + row * ops[2], from + row * ops[5],
-                  static_cast<size_t>(ops[6]));
+      std::memcpy(to + row * ops[2], from + row * ops[5], bytes);
     return true;
   }
   case Opcode::Fill: {
@@ -495,22 +505,25 @@ bool Rank::collective(const Instruction &i, std::span<const int64_t> ops,
     at += n;
   }
   call.params.assign(ops.begin() + at, ops.end());
-  if (call.kind == Kind::Broadcast || !hasIn || !hasOut)
+  if (call.kind == Kind::Broadcast)
     call.params[0] = registers[call.params[0]];
   MemberBuffers buffers;
   for (size_t b = 0; b < n; ++b) {
+    bool noOut = !hasOut || static_cast<uint32_t>(out[b]) == program::kNone;
     const program::Slot &slot = run_.slots[hasIn ? in[b] : out[b]];
     call.buffers.push_back(
         {run_.program.type(slot.type).dtype,
          hasIn ? static_cast<int64_t>(run_.slots[in[b]].bytes) : 0,
-         hasOut ? static_cast<int64_t>(run_.slots[out[b]].bytes) : 0});
+         noOut ? 0 : static_cast<int64_t>(run_.slots[out[b]].bytes)});
     if (hasIn)
       buffers.in.push_back(slots[in[b]]);
-    if (hasOut) {
-      if (run_.options.poison && hasIn)
-        poison(static_cast<uint32_t>(out[b]), in);
-      buffers.out.push_back(slots[out[b]]);
+    if (noOut) {
+      buffers.out.push_back(nullptr);
+      continue;
     }
+    if (run_.options.poison && hasIn)
+      poison(static_cast<uint32_t>(out[b]), in);
+    buffers.out.push_back(slots[out[b]]);
   }
   std::string wrong = checkCall(call, g.groupSize);
   if (!wrong.empty())
@@ -524,32 +537,33 @@ bool Rank::collective(const Instruction &i, std::span<const int64_t> ops,
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
   }
 
-  if (!hasIn || !hasOut) { // send and recv
-    int64_t peer = call.params[0];
-    if (peer < 0 || peer >= g.groupSize)
-      return fail(i, "its peer is not a member of the group");
-    int64_t other = run_.program.member(g, number, peer);
-    for (size_t b = 0; b < n; ++b) {
-      const auto &buffer = call.buffers[b];
-      if (!hasOut) {
-        run_.send(*this, other, buffers.in[b], buffer.inBytes);
-        continue;
-      }
-      // One message per instruction and buffer; waiting comes back to this
-      // instruction, so only a single buffer can be waited for.
-      if (n != 1)
-        return fail(i, "recv of several buffers is not supported");
-      if (!run_.receive(*this, other, buffers.out[b], buffer.outBytes, i))
-        return false;
-    }
-    if (!hasOut) {
-      bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
-      ++collectives;
-    }
+  if (!hasOut) {
+    std::span<const int64_t> pairs = pairsOf(call);
+    for (size_t p = 0; p < pairs.size(); p += 2)
+      if (pairs[p] == position)
+        for (size_t b = 0; b < n; ++b)
+          run_.send({group, call.params[0], number,
+                     run_.program.member(g, number, pairs[p + 1])},
+                    buffers.in[b], call.buffers[b].inBytes);
+    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position, buffers);
+    ++collectives;
+    return true;
+  }
+  if (!hasIn) {
+    std::span<const int64_t> pairs = pairsOf(call);
+    for (size_t p = 0; p < pairs.size(); p += 2)
+      if (pairs[p + 1] == position)
+        return run_.receive(*this,
+                            {group, call.params[0],
+                             run_.program.member(g, number, pairs[p]), number},
+                            call, buffers, i);
+    for (size_t b = 0; b < n; ++b)
+      std::memset(buffers.out[b], 0,
+                  static_cast<size_t>(call.buffers[b].outBytes));
     return true;
   }
   if (g.groupSize > 1 && call.kind != Kind::Barrier) {
-    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
+    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position, buffers);
     ++collectives;
   }
   if (start) {

@@ -103,12 +103,12 @@ bool Execution::await(Rank &rank, uint32_t group, uint64_t sequence) {
   return false;
 }
 
-void Execution::send(Rank &rank, int64_t to, const std::byte *data,
+void Execution::send(const Channel &channel, const std::byte *data,
                      int64_t bytes) {
   Rank *receiver;
   {
     std::lock_guard<std::mutex> lock(mailMutex);
-    Mailbox &box = mail[{rank.number, to}];
+    Mailbox &box = mail[channel];
     box.messages.emplace_back(data, data + bytes);
     receiver = std::exchange(box.receiver, nullptr);
   }
@@ -116,23 +116,28 @@ void Execution::send(Rank &rank, int64_t to, const std::byte *data,
     resume(receiver);
 }
 
-bool Execution::receive(Rank &rank, int64_t from, std::byte *data,
-                        int64_t bytes, const program::Instruction &i) {
+bool Execution::receive(Rank &rank, const Channel &channel,
+                        const CollectiveCall &call,
+                        const MemberBuffers &buffers,
+                        const program::Instruction &i) {
   std::lock_guard<std::mutex> lock(mailMutex);
-  Mailbox &box = mail[{from, rank.number}];
-  if (box.messages.empty()) {
+  Mailbox &box = mail[channel];
+  if (box.messages.size() < call.buffers.size()) {
     --rank.frames.back().at; // come back to this instruction
     rank.waiting = true;
     box.receiver = &rank;
     return false;
   }
-  const std::vector<std::byte> &message = box.messages.front();
-  if (static_cast<int64_t>(message.size()) != bytes)
-    return rank.fail(i, "recv of " + std::to_string(bytes) +
-                            " bytes, but rank " + std::to_string(from) +
-                            " sent " + std::to_string(message.size()));
-  std::memcpy(data, message.data(), message.size());
-  box.messages.pop_front();
+  for (size_t b = 0; b < call.buffers.size(); ++b) {
+    const std::vector<std::byte> &message = box.messages.front();
+    if (static_cast<int64_t>(message.size()) != call.buffers[b].outBytes)
+      return rank.fail(i, "recv of " +
+                              std::to_string(call.buffers[b].outBytes) +
+                              " bytes, but rank " + std::to_string(channel[2]) +
+                              " sent " + std::to_string(message.size()));
+    std::memcpy(buffers.out[b], message.data(), message.size());
+    box.messages.pop_front();
+  }
   return true;
 }
 

@@ -180,18 +180,18 @@ void runSubByte(int bits, Reduction r, std::span<const std::byte *const> in,
 } // namespace
 
 bool canReduce(PType type, Reduction r) {
-  if (r == Reduction::None || type == PType::Token)
+  if (r == Reduction::None || type == PType::Invalid)
     return false;
   bool bitwise =
       r == Reduction::And || r == Reduction::Or || r == Reduction::Xor;
-  return !bitwise || !(program::isFloat(type) || program::isComplex(type));
+  return !bitwise || !(isFloat(type) || isComplex(type));
 }
 
 void reduceElements(PType type, Reduction r,
                     std::span<const std::byte *const> in, std::byte *out,
                     int64_t count) {
   switch (type) {
-  case PType::Token:
+  case PType::Invalid:
     return;
   case PType::I1:
     // On 0 and 1: a sum is "or", a product "and".
