@@ -7,6 +7,7 @@
 //   shoal_round_<format>, shoal_encode_<format>, shoal_decode_<format>
 #include "Complex.h"
 #include "Formats.h"
+#include "Integer.h"
 
 using namespace shoal;
 
@@ -106,4 +107,11 @@ extern "C" float shoal_reduce_precision_f32(float x, int32_t e, int32_t m) {
 }
 extern "C" double shoal_reduce_precision_f64(double x, int32_t e, int32_t m) {
   return math::reducePrecision(x, e, m);
+}
+
+extern "C" int64_t shoal_pow_i64(int64_t x, int64_t y) {
+  return math::powInteger(x, y);
+}
+extern "C" uint64_t shoal_pow_ui64(uint64_t x, uint64_t y) {
+  return math::powInteger(x, y);
 }

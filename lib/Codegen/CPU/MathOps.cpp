@@ -1,0 +1,275 @@
+// The elementwise ops of StableHLO: which function each is.
+#include "Convert.h"
+#include "IntegerMath.h"
+#include "OpEmitter.h"
+#include "ScalarMath.h"
+
+#include "dialects/StableHLO/StableHLO.h"
+#include "lib/Codegen/KernelMath/KernelMath.h"
+
+using namespace mlir;
+namespace hlo = mlir::stablehlo;
+
+namespace shoal::cpu {
+
+using Operands = llvm::ArrayRef<Scalar>;
+
+static Type elementTypeOf(Operation *op) {
+  return getElementType(op->getResult(0));
+}
+
+/// An op that is one of the two-operand functions of ScalarMath.h.
+template <typename OpT>
+static void binary(OpEmitters &emitters,
+                   Scalar (*fn)(IRBuilder &, Type, Scalar, Scalar),
+                   OpCost cost = OpCost::Cheap) {
+  emitters.scalar<OpT>(
+      [fn](OpT op, Operands x, ElementEmitter &e) {
+        return fn(e.ir(), elementTypeOf(op), x[0], x[1]);
+      },
+      cost);
+}
+
+/// An op on floats that is a function of KernelMath/Entries.cpp.
+template <typename OpT>
+static void function(OpEmitters &emitters, StringRef name) {
+  emitters.scalar<OpT>(
+      [name](OpT op, Operands x, ElementEmitter &e) {
+        return emitFunction(e.ir(), name, elementTypeOf(op), x);
+      },
+      OpCost::Costly);
+}
+
+/// An op on real floats that is one LLVM intrinsic, rounded to the type.
+template <typename OpT>
+static void intrinsic(OpEmitters &emitters, llvm::Intrinsic::ID id) {
+  emitters.scalar<OpT>([id](OpT op, Operands x, ElementEmitter &e) {
+    llvm::Value *value = e.ir().CreateUnaryIntrinsic(id, x[0].re);
+    return Scalar{roundToType(e.ir(), value, elementTypeOf(op))};
+  });
+}
+
+/// An op on integers (and i1) that is one LLVM instruction.
+template <typename OpT>
+static void instruction(OpEmitters &emitters, llvm::Instruction::BinaryOps op) {
+  emitters.scalar<OpT>([op](OpT, Operands x, ElementEmitter &e) {
+    return Scalar{e.ir().CreateBinOp(op, x[0].re, x[1].re)};
+  });
+}
+
+static void registerArithmetic(OpEmitters &emitters) {
+  binary<hlo::AddOp>(emitters, emitAdd);
+  binary<hlo::SubtractOp>(emitters, emitSubtract);
+  binary<hlo::MulOp>(emitters, emitMultiply);
+  binary<hlo::DivOp>(emitters, emitDivide, OpCost::Medium);
+  binary<hlo::RemOp>(emitters, emitRemainder, OpCost::Costly);
+  binary<hlo::PowOp>(emitters, emitPower, OpCost::Costly);
+  binary<hlo::MaxOp>(emitters, emitMaximum);
+  binary<hlo::MinOp>(emitters, emitMinimum);
+  emitters.scalar<hlo::NegOp>([](hlo::NegOp op, Operands x, ElementEmitter &e) {
+    return emitNegate(e.ir(), elementTypeOf(op), x[0]);
+  });
+  emitters.scalar<hlo::AbsOp>([](hlo::AbsOp op, Operands x, ElementEmitter &e) {
+    return emitAbs(e.ir(), getElementType(op->getOperand(0)), x[0]);
+  });
+  emitters.scalar<hlo::SignOp>(
+      [](hlo::SignOp op, Operands x, ElementEmitter &e) {
+        return emitSign(e.ir(), elementTypeOf(op), x[0]);
+      });
+  emitters.scalar<hlo::ClampOp>(
+      [](hlo::ClampOp op, Operands x, ElementEmitter &e) {
+        Type type = elementTypeOf(op);
+        return emitMinimum(e.ir(), type, emitMaximum(e.ir(), type, x[1], x[0]),
+                           x[2]);
+      });
+}
+
+static void registerFunctions(OpEmitters &emitters) {
+  function<hlo::ExpOp>(emitters, "exp");
+  function<hlo::Expm1Op>(emitters, "expm1");
+  function<hlo::LogOp>(emitters, "log");
+  function<hlo::Log1pOp>(emitters, "log1p");
+  function<hlo::LogisticOp>(emitters, "logistic");
+  function<hlo::TanhOp>(emitters, "tanh");
+  function<hlo::SineOp>(emitters, "sin");
+  function<hlo::CosineOp>(emitters, "cos");
+  function<hlo::TanOp>(emitters, "tan");
+  function<hlo::CbrtOp>(emitters, "cbrt");
+  function<hlo::RsqrtOp>(emitters, "rsqrt");
+  function<hlo::Atan2Op>(emitters, "atan2");
+  emitters.scalar<hlo::SqrtOp>(
+      [](hlo::SqrtOp op, Operands x, ElementEmitter &e) {
+        Type type = elementTypeOf(op);
+        if (isComplex(type))
+          return emitFunction(e.ir(), "sqrt", type, x);
+        llvm::Value *root =
+            e.ir().CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x[0].re);
+        return Scalar{roundToType(e.ir(), root, type)};
+      },
+      OpCost::Medium);
+  intrinsic<hlo::CeilOp>(emitters, llvm::Intrinsic::ceil);
+  intrinsic<hlo::FloorOp>(emitters, llvm::Intrinsic::floor);
+  intrinsic<hlo::RoundOp>(emitters, llvm::Intrinsic::round);
+  intrinsic<hlo::RoundNearestEvenOp>(emitters, llvm::Intrinsic::roundeven);
+  emitters.scalar<hlo::IsFiniteOp>(
+      [](hlo::IsFiniteOp op, Operands x, ElementEmitter &e) {
+        IRBuilder &ir = e.ir();
+        llvm::Value *magnitude =
+            ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x[0].re);
+        return Scalar{ir.CreateFCmpOLT(
+            magnitude, llvm::ConstantFP::getInfinity(magnitude->getType()))};
+      });
+  emitters.scalar<hlo::ReducePrecisionOp>(
+      [](hlo::ReducePrecisionOp op, Operands x, ElementEmitter &e) {
+        IRBuilder &ir = e.ir();
+        Type type = elementTypeOf(op);
+        llvm::Value *result =
+            kernelmath::call(ir,
+                             type.isF64() ? "shoal_reduce_precision_f64"
+                                          : "shoal_reduce_precision_f32",
+                             x[0].re->getType(),
+                             {x[0].re, ir.getInt32(op.getExponentBits()),
+                              ir.getInt32(op.getMantissaBits())});
+        return Scalar{roundToType(ir, result, type)};
+      },
+      OpCost::Medium);
+}
+
+static void registerBitwise(OpEmitters &emitters) {
+  instruction<hlo::AndOp>(emitters, llvm::Instruction::And);
+  instruction<hlo::OrOp>(emitters, llvm::Instruction::Or);
+  instruction<hlo::XorOp>(emitters, llvm::Instruction::Xor);
+  emitters.scalar<hlo::NotOp>([](hlo::NotOp, Operands x, ElementEmitter &e) {
+    return Scalar{e.ir().CreateNot(x[0].re)};
+  });
+  emitters.scalar<hlo::ShiftLeftOp>(
+      [](hlo::ShiftLeftOp, Operands x, ElementEmitter &e) {
+        return Scalar{emitShiftLeft(e.ir(), x[0].re, x[1].re)};
+      });
+  emitters.scalar<hlo::ShiftRightLogicalOp>(
+      [](hlo::ShiftRightLogicalOp, Operands x, ElementEmitter &e) {
+        return Scalar{emitShiftRight(e.ir(), x[0].re, x[1].re, false)};
+      });
+  emitters.scalar<hlo::ShiftRightArithmeticOp>(
+      [](hlo::ShiftRightArithmeticOp, Operands x, ElementEmitter &e) {
+        return Scalar{emitShiftRight(e.ir(), x[0].re, x[1].re, true)};
+      });
+  emitters.scalar<hlo::PopulationCountOp>([](hlo::PopulationCountOp, Operands x,
+                                             ElementEmitter &e) {
+    return Scalar{e.ir().CreateUnaryIntrinsic(llvm::Intrinsic::ctpop, x[0].re)};
+  });
+  emitters.scalar<hlo::ClzOp>([](hlo::ClzOp, Operands x, ElementEmitter &e) {
+    return Scalar{e.ir().CreateBinaryIntrinsic(llvm::Intrinsic::ctlz, x[0].re,
+                                               e.ir().getFalse())};
+  });
+}
+
+static Comparison getComparison(hlo::ComparisonDirection direction) {
+  switch (direction) {
+  case hlo::ComparisonDirection::EQ:
+    return Comparison::EQ;
+  case hlo::ComparisonDirection::NE:
+    return Comparison::NE;
+  case hlo::ComparisonDirection::GE:
+    return Comparison::GE;
+  case hlo::ComparisonDirection::GT:
+    return Comparison::GT;
+  case hlo::ComparisonDirection::LE:
+    return Comparison::LE;
+  case hlo::ComparisonDirection::LT:
+    return Comparison::LT;
+  }
+  return Comparison::EQ;
+}
+
+static void registerSelection(OpEmitters &emitters) {
+  emitters.scalar<hlo::CompareOp>(
+      [](hlo::CompareOp op, Operands x, ElementEmitter &e) {
+        bool total = op.getCompareType() == hlo::ComparisonType::TOTALORDER;
+        return Scalar{
+            emitCompare(e.ir(), getComparison(op.getComparisonDirection()),
+                        getElementType(op->getOperand(0)), x[0], x[1], total)};
+      });
+  emitters.scalar<hlo::SelectOp>(
+      [](hlo::SelectOp, Operands x, ElementEmitter &e) {
+        return selectScalar(e.ir(), x[0].re, x[1], x[2]);
+      });
+  emitters.scalar<hlo::ConvertOp>(
+      [](hlo::ConvertOp op, Operands x, ElementEmitter &e) {
+        return convertScalar(e.ir(), x[0], getElementType(op->getOperand(0)),
+                             elementTypeOf(op));
+      });
+  emitters.scalar<hlo::ComplexOp>(
+      [](hlo::ComplexOp, Operands x, ElementEmitter &) {
+        return Scalar{x[0].re, x[1].re};
+      },
+      OpCost::Free);
+  emitters.scalar<hlo::RealOp>(
+      [](hlo::RealOp, Operands x, ElementEmitter &) { return Scalar{x[0].re}; },
+      OpCost::Free);
+  emitters.scalar<hlo::ImagOp>(
+      [](hlo::ImagOp, Operands x, ElementEmitter &) {
+        llvm::Value *zero = llvm::ConstantFP::get(x[0].re->getType(), 0.0);
+        return Scalar{x[0].im ? x[0].im : zero};
+      },
+      OpCost::Free);
+}
+
+/// bitcast_convert between widths: the last dimension of the narrow side counts
+/// the parts of a wide element, lowest bits first.
+static Scalar emitBitcast(hlo::BitcastConvertOp op,
+                          llvm::ArrayRef<IndexExpr> index, ElementEmitter &e) {
+  IRBuilder &ir = e.ir();
+  Value operand = op->getOperand(0);
+  Type from = getElementType(operand), to = elementTypeOf(op);
+  unsigned fromBits = getLogicalBits(from), toBits = getLogicalBits(to);
+  if (fromBits == toBits)
+    return bitsToScalar(ir, scalarToBits(ir, e.element(operand, index), from),
+                        to);
+  if (fromBits > toBits) {
+    llvm::Value *wide =
+        scalarToBits(ir, e.element(operand, index.drop_back()), from);
+    llvm::Value *part = e.value(index.back());
+    llvm::Value *shift = ir.CreateMul(part, ir.getInt64(toBits));
+    llvm::Value *bits =
+        ir.CreateLShr(wide, ir.CreateZExtOrTrunc(shift, wide->getType()));
+    return bitsToScalar(ir, ir.CreateTrunc(bits, ir.getIntNTy(toBits)), to);
+  }
+  llvm::Type *wide = ir.getIntNTy(toBits);
+  llvm::Value *bits = llvm::ConstantInt::get(wide, 0);
+  SmallVector<IndexExpr> whole(index.begin(), index.end());
+  whole.emplace_back(0);
+  for (unsigned i = 0; i < toBits / fromBits; ++i) {
+    whole.back() = IndexExpr(int64_t(i));
+    llvm::Value *part =
+        ir.CreateZExt(scalarToBits(ir, e.element(operand, whole), from), wide);
+    bits = ir.CreateOr(bits, ir.CreateShl(part, i * fromBits));
+  }
+  return bitsToScalar(ir, bits, to);
+}
+
+static void registerOthers(OpEmitters &emitters) {
+  emitters.element<hlo::BitcastConvertOp>(
+      [](hlo::BitcastConvertOp op, unsigned, llvm::ArrayRef<IndexExpr> index,
+         ElementEmitter &e) { return emitBitcast(op, index, e); },
+      OpCost::Cheap);
+  emitters.element<hlo::MapOp>(
+      [](hlo::MapOp op, unsigned, llvm::ArrayRef<IndexExpr> index,
+         ElementEmitter &e) {
+        SmallVector<Scalar> arguments;
+        for (Value operand : op->getOperands())
+          arguments.push_back(e.element(operand, index));
+        return e.inlineRegion(op->getRegion(0), arguments).front();
+      },
+      OpCost::Medium);
+}
+
+void registerMathOps(OpEmitters &emitters) {
+  registerArithmetic(emitters);
+  registerFunctions(emitters);
+  registerBitwise(emitters);
+  registerSelection(emitters);
+  registerOthers(emitters);
+}
+
+} // namespace shoal::cpu

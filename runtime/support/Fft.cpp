@@ -1,0 +1,357 @@
+// Fourier transforms of any length: mixed radix (Stockham's arrangement, no bit
+// reversal), Bluestein's algorithm where a prime factor is large. Twiddle
+// factors are computed in long double, so that the error grows like sqrt(log n)
+// units in the last place.
+#include "shoal/runtime/Support.h"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace {
+
+constexpr int64_t largestRadix = 31;
+
+/// std::complex's product with its rules for infinities is slow; this is the
+/// plain one.
+template <typename T>
+std::complex<T> times(std::complex<T> a, std::complex<T> b) {
+  return {a.real() * b.real() - a.imag() * b.imag(),
+          a.real() * b.imag() + a.imag() * b.real()};
+}
+
+/// e^(-2 pi i k / n), exact at the multiples of an eighth of a turn.
+template <typename T>
+std::complex<T> root(int64_t k, int64_t n) {
+  k %= n;
+  // Octant by octant, so that symmetric roots are symmetric.
+  int64_t eighth = 8 * k / n;
+  long double x = 8.0L * k / n - eighth; // position in the octant, [0, 1)
+  constexpr long double quarterPi = 0.78539816339744830961566L;
+  bool odd = eighth & 1;
+  long double angle = quarterPi * (odd ? 1 - x : x);
+  long double c = std::cos(angle), s = std::sin(angle);
+  if (odd)
+    std::swap(c, s);
+  switch (eighth >> 1) { // quadrant of the angle 2 pi k / n
+  case 0:
+    break;
+  case 1: {
+    long double t = c;
+    c = -s;
+    s = t;
+    break;
+  }
+  case 2:
+    c = -c;
+    s = -s;
+    break;
+  default: {
+    long double t = c;
+    c = s;
+    s = -t;
+    break;
+  }
+  }
+  return {T(c), T(-s)};
+}
+
+/// A complex transform of one length, forward, without scaling.
+template <typename T>
+class Plan {
+public:
+  using C = std::complex<T>;
+  explicit Plan(int64_t n) : n(n) {
+    int64_t rest = n;
+    while (rest % 4 == 0) {
+      factors.push_back(4);
+      rest /= 4;
+    }
+    for (int64_t p = 2; p <= largestRadix && rest > 1; ++p)
+      while (rest % p == 0) {
+        factors.push_back(p);
+        rest /= p;
+      }
+    if (rest > 1) {
+      makeBluestein();
+      return;
+    }
+    roots.resize(n);
+    for (int64_t k = 0; k < n; ++k)
+      roots[k] = root<T>(k, n);
+  }
+
+  /// In place; `work` has workSize() elements.
+  void run(C *data, C *work) const {
+    if (n == 1)
+      return;
+    if (convolution)
+      return runBluestein(data, work);
+    C *from = data, *to = work;
+    int64_t length = n, stride = 1;
+    for (int64_t radix : factors) {
+      pass(radix, length, stride, from, to);
+      length /= radix;
+      stride *= radix;
+      std::swap(from, to);
+    }
+    if (from != data)
+      std::copy(from, from + n, data);
+  }
+  int64_t workSize() const { return convolution ? 2 * convolution->n : n; }
+
+private:
+  /// to[q + s (r p + k)] = w^(p k) sum_j from[q + s (p + m j)] e^(-2 pi i jk/r)
+  void pass(int64_t radix, int64_t length, int64_t stride, const C *from,
+            C *to) const {
+    int64_t m = length / radix, step = n / length;
+    for (int64_t p = 0; p < m; ++p) {
+      if (radix == 2) {
+        C w = roots[p * step];
+        const C *a = from + stride * p, *b = from + stride * (p + m);
+        C *out = to + stride * 2 * p;
+        for (int64_t q = 0; q < stride; ++q) {
+          out[q] = a[q] + b[q];
+          out[q + stride] = times(a[q] - b[q], w);
+        }
+      } else if (radix == 4) {
+        C w1 = roots[p * step], w2 = roots[2 * p * step],
+          w3 = roots[3 * p * step];
+        const C *in = from + stride * p;
+        C *out = to + stride * 4 * p;
+        for (int64_t q = 0; q < stride; ++q) {
+          C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m],
+            d = in[q + 3 * stride * m];
+          C ac = a + c, bd = b + d, amc = a - c, bmd = b - d;
+          C turned(bmd.imag(), -bmd.real()); // -i (b - d)
+          out[q] = ac + bd;
+          out[q + stride] = times(amc + turned, w1);
+          out[q + 2 * stride] = times(ac - bd, w2);
+          out[q + 3 * stride] = times(amc - turned, w3);
+        }
+      } else {
+        generic(radix, length, stride, p, from, to);
+      }
+    }
+  }
+  void generic(int64_t radix, int64_t length, int64_t stride, int64_t p,
+               const C *from, C *to) const {
+    int64_t m = length / radix, step = n / length, turn = n / radix;
+    C in[largestRadix];
+    for (int64_t q = 0; q < stride; ++q) {
+      for (int64_t j = 0; j < radix; ++j)
+        in[j] = from[q + stride * (p + m * j)];
+      for (int64_t k = 0; k < radix; ++k) {
+        C sum = in[0];
+        int64_t at = 0;
+        for (int64_t j = 1; j < radix; ++j) {
+          at += k;
+          if (at >= radix)
+            at -= radix;
+          sum += times(in[j], roots[at * turn]);
+        }
+        to[q + stride * (radix * p + k)] = times(sum, roots[p * k * step]);
+      }
+    }
+  }
+
+  /// The transform as a convolution with e^(i pi k^2 / n), done by transforms
+  /// of a power of two.
+  void makeBluestein() {
+    int64_t size = 1;
+    while (size < 2 * n - 1)
+      size *= 2;
+    convolution = std::make_unique<Plan>(size);
+    chirp.resize(n);
+    for (int64_t k = 0; k < n; ++k)
+      chirp[k] = root<T>(int64_t((__int128(k) * k) % (2 * n)), 2 * n);
+    kernel.assign(size, C());
+    for (int64_t k = 0; k < n; ++k) {
+      kernel[k] = std::conj(chirp[k]);
+      if (k)
+        kernel[size - k] = std::conj(chirp[k]);
+    }
+    std::vector<C> work(convolution->workSize());
+    convolution->run(kernel.data(), work.data());
+    for (C &value : kernel)
+      value /= T(size);
+  }
+  void runBluestein(C *data, C *work) const {
+    int64_t size = convolution->n;
+    C *a = work, *inner = work + size;
+    std::fill(a, a + size, C());
+    for (int64_t k = 0; k < n; ++k)
+      a[k] = times(data[k], chirp[k]);
+    convolution->run(a, inner);
+    // Inverse by conjugation: conj(F(conj(x))).
+    for (int64_t k = 0; k < size; ++k)
+      a[k] = std::conj(times(a[k], kernel[k]));
+    convolution->run(a, inner);
+    for (int64_t k = 0; k < n; ++k)
+      data[k] = times(std::conj(a[k]), chirp[k]);
+  }
+
+  int64_t n;
+  std::vector<int64_t> factors;
+  std::vector<C> roots;
+  std::unique_ptr<Plan> convolution;
+  std::vector<C> chirp, kernel;
+};
+
+/// Plans are made once per process and length.
+template <typename T>
+const Plan<T> &getPlan(int64_t n) {
+  static std::mutex mutex;
+  static std::map<int64_t, std::unique_ptr<Plan<T>>> plans;
+  std::lock_guard lock(mutex);
+  std::unique_ptr<Plan<T>> &plan = plans[n];
+  if (!plan)
+    plan = std::make_unique<Plan<T>>(n);
+  return *plan;
+}
+
+/// One transform of n points, forward or inverse (unscaled).
+template <typename T>
+void transform(const Plan<T> &plan, int64_t n, bool inverse,
+               std::complex<T> *data, std::complex<T> *work) {
+  if (inverse)
+    for (int64_t k = 0; k < n; ++k)
+      data[k] = std::conj(data[k]);
+  plan.run(data, work);
+  if (inverse)
+    for (int64_t k = 0; k < n; ++k)
+      data[k] = std::conj(data[k]);
+}
+
+/// Along a dimension whose neighbours are `stride` apart.
+template <typename T>
+void transformLines(int64_t n, int64_t outer, int64_t stride, bool inverse,
+                    std::complex<T> *data) {
+  const Plan<T> &plan = getPlan<T>(n);
+  std::vector<std::complex<T>> line(n), work(plan.workSize());
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t s = 0; s < stride; ++s) {
+      std::complex<T> *start = data + o * n * stride + s;
+      for (int64_t k = 0; k < n; ++k)
+        line[k] = start[k * stride];
+      transform(plan, n, inverse, line.data(), work.data());
+      for (int64_t k = 0; k < n; ++k)
+        start[k * stride] = line[k];
+    }
+}
+
+/// Real points to the first n/2 + 1 of their transform. For even n, one
+/// complex transform of n/2 points and a separation of its two halves.
+template <typename T>
+void realLine(int64_t n, const T *in, std::complex<T> *out,
+              std::vector<std::complex<T>> &line,
+              std::vector<std::complex<T>> &work) {
+  using C = std::complex<T>;
+  if (n % 2) {
+    for (int64_t k = 0; k < n; ++k)
+      line[k] = in[k];
+    getPlan<T>(n).run(line.data(), work.data());
+    std::copy(line.begin(), line.begin() + n / 2 + 1, out);
+    return;
+  }
+  int64_t h = n / 2;
+  for (int64_t k = 0; k < h; ++k)
+    line[k] = {in[2 * k], in[2 * k + 1]};
+  getPlan<T>(h).run(line.data(), work.data());
+  for (int64_t k = 0; k <= h; ++k) {
+    C a = line[k % h], b = std::conj(line[(h - k) % h]);
+    C even = (a + b) * T(0.5), odd = (a - b) * T(0.5);
+    C turned = times(odd, root<T>(k, n)); // i times the odd half
+    out[k] = even + C(turned.imag(), -turned.real());
+  }
+  out[0].imag(0);
+  out[h].imag(0);
+}
+
+/// The inverse; the imaginary parts of the first point and, for even n, of the
+/// last count as zero.
+template <typename T>
+void inverseRealLine(int64_t n, const std::complex<T> *in, T *out,
+                     std::vector<std::complex<T>> &line,
+                     std::vector<std::complex<T>> &work) {
+  using C = std::complex<T>;
+  for (int64_t k = 0; k <= n / 2; ++k) {
+    C value = in[k];
+    if (k == 0 || 2 * k == n)
+      value.imag(0);
+    // Conjugated: a forward transform then gives the inverse.
+    line[k] = std::conj(value);
+    if (k && 2 * k != n)
+      line[n - k] = value;
+  }
+  getPlan<T>(n).run(line.data(), work.data());
+  for (int64_t k = 0; k < n; ++k)
+    out[k] = line[k].real() / T(n);
+}
+
+template <typename T>
+void run(int kind, int rank, const int64_t *lengths, const void *in,
+         void *out) {
+  using C = std::complex<T>;
+  int64_t n = lengths[rank - 1], outer = 1;
+  for (int d = 0; d + 1 < rank; ++d)
+    outer *= lengths[d];
+  bool real = kind == ShoalRealFft || kind == ShoalInverseRealFft;
+  bool inverse = kind == ShoalInverseFft || kind == ShoalInverseRealFft;
+  int64_t last = real ? n / 2 + 1 : n; // complex points in the last dimension
+  std::vector<C> line(real ? n : 0);
+  std::vector<C> work(
+      real ? std::max(getPlan<T>(n).workSize(),
+                      getPlan<T>(std::max<int64_t>(n / 2, 1)).workSize())
+           : 0);
+  std::vector<C> copy;
+  C *data = static_cast<C *>(out);
+  if (kind == ShoalInverseRealFft) {
+    copy.assign(static_cast<const C *>(in),
+                static_cast<const C *>(in) + outer * last);
+    data = copy.data();
+  } else if (kind == ShoalRealFft) {
+    for (int64_t o = 0; o < outer; ++o)
+      realLine(n, static_cast<const T *>(in) + o * n, data + o * last, line,
+               work);
+  } else {
+    std::copy(static_cast<const C *>(in),
+              static_cast<const C *>(in) + outer * n, data);
+    transformLines(n, outer, 1, inverse, data);
+  }
+  int64_t points = real ? 1 : n;
+  int64_t stride = last;
+  for (int d = rank - 2; d >= 0; --d) {
+    outer /= lengths[d];
+    transformLines(lengths[d], outer, stride, inverse, data);
+    stride *= lengths[d];
+    points *= lengths[d];
+  }
+  if (kind == ShoalInverseRealFft) {
+    int64_t lines = stride / last;
+    T *result = static_cast<T *>(out);
+    for (int64_t o = 0; o < lines; ++o)
+      inverseRealLine(n, data + o * last, result + o * n, line, work);
+    if (points > 1)
+      for (int64_t k = 0; k < lines * n; ++k)
+        result[k] /= T(points);
+  } else if (kind == ShoalInverseFft) {
+    for (int64_t k = 0; k < stride; ++k)
+      data[k] /= T(points);
+  }
+}
+
+} // namespace
+
+extern "C" __attribute__((visibility("default"))) void
+shoal_rt_fft(int32_t kind, int32_t isDouble, int32_t rank,
+             const int64_t *lengths, const void *in, void *out) {
+  if (isDouble)
+    run<double>(kind, rank, lengths, in, out);
+  else
+    run<float>(kind, rank, lengths, in, out);
+}
