@@ -132,8 +132,9 @@ shoal_rt_random_bits(int32_t algorithm, const void *state, int64_t stateBytes,
     int64_t count = 1;
     for (int64_t d = 0; d < rank; ++d)
       count *= dims[d];
-    uint64_t used =
-        philox(words[0], words[1], words[2], elementBytes, count, out);
+    // A state of 16 bytes has its key as the counter's high half.
+    uint64_t high = stateBytes < 24 ? words[0] : words[2];
+    uint64_t used = philox(words[0], words[1], high, elementBytes, count, out);
     uint64_t low = words[1] + used;
     words[2] += low < words[1];
     words[1] = low;
