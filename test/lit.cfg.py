@@ -20,6 +20,8 @@ if not os.path.exists(python):
     python = sys.executable
 config.substitutions.append(("%python", python))
 config.substitutions.append(("%models", os.path.join(config.shoal_src_root, "examples", "models")))
+config.substitutions.append(("%build", config.shoal_obj_root))
+config.substitutions.append(("%mlir_dir", config.mlir_dir))
 config.substitutions.append(("%src", config.shoal_src_root))
 
 # Tests that take long say `REQUIRES: slow`; `make check-fast` leaves them out.

@@ -1,0 +1,18 @@
+// Passes of the phase `sharded`.
+#ifndef SHOAL_PROPAGATE_PASSES_H
+#define SHOAL_PROPAGATE_PASSES_H
+
+#include "dialects/Shoal/Shoal.h"
+#include "mlir/Pass/Pass.h"
+
+namespace shoal {
+
+#define GEN_PASS_DECL
+#include "shoal/Propagate/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "shoal/Propagate/Passes.h.inc"
+
+} // namespace shoal
+
+#endif // SHOAL_PROPAGATE_PASSES_H

@@ -1,0 +1,76 @@
+#ifndef SHOAL_PROPAGATE_PASSES_TD
+#define SHOAL_PROPAGATE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Propagate : Pass<"shoal-propagate", "mlir::ModuleOp"> {
+  let summary = "Gives every value a sharding, from those the user gave";
+  let description = [{
+    Factor-based propagation, forward and backward to a fixed point, as Shardy
+    documents it: for each op the shardings of operands and results are
+    projected to the factors of its sharding rule, made to agree along each
+    factor as far as nothing given is undone, and projected back. Rounds, from
+    the outermost: user priorities p0, p1, …; classes of ops (elementwise,
+    reshape and transpose with single uses, the same with several uses, then
+    pass-through factors of all ops with broadcasts backward only, then all
+    factors, then broadcasts forward); a worklist in program order.
+
+    Closed dimensions and `replicated` axes are kept; closed constraints hold
+    for their input where it has no other demand; values of a group, and what
+    a loop or branch carries, share one sharding; barriers limit the direction;
+    inside `shoal.manual` manual axes do not exist. Uses of cheap values
+    (constants, iota, scalar broadcasts) are independent of each other.
+
+    Results are attributes: `shoal.sharding` of function arguments and results,
+    `shoal.shardings` of ops, in and out shardings of manual regions. A value
+    without any stays without an attribute, which means fully open.
+  }];
+  let dependentDialects = ["::shoal::ShoalDialect"];
+}
+
+def Choose : Pass<"shoal-choose", "mlir::ModuleOp"> {
+  let summary = "Chooses one form per op by modelled cost over the graph";
+  let description = [{
+    A form says along which mesh axes the devices share each factor of an op,
+    and which operands come in as partial values. The cost of a choice is what
+    it takes to bring every value from the placement its maker gives into those
+    its users want, by the reshard planner and each distinct one once, plus the
+    local computation; loop bodies count by their trip counts.
+
+    Candidates are the forms that the placements of an op's operands and results
+    suggest, starting from what propagation found and passed on along and
+    against the flow. What the user fixed (arguments, results, constraints,
+    manual regions) stays. The search is exact on trees and local elsewhere; see
+    `FormProblem.h`. It starts from propagation's own forms, and the result
+    costs no more than these.
+
+    Sets `shoal.form` and `shoal.shardings` of all ops.
+  }];
+  let options = [Option<"search", "search", "bool", "true",
+      "Improve on the forms that follow from propagation">];
+  let dependentDialects = ["::shoal::ShoalDialect"];
+}
+
+def InsertReshards : Pass<"shoal-insert-reshards", "mlir::ModuleOp"> {
+  let summary = "Makes the differences between shardings and forms explicit";
+  let description = [{
+    A `shoal.reshard` before the first use of a value in each sharding other
+    than its own; further uses share it. One copy may be made from another where
+    that is cheaper. Cheap values (constants, iota, scalar broadcasts and short
+    chains of these) are made anew for each sharding instead.
+  }];
+  let dependentDialects = ["::shoal::ShoalDialect"];
+}
+
+def ExportSdy : Pass<"shoal-export-sdy", "mlir::ModuleOp"> {
+  let summary = "Prints shardings and annotations in Shardy's dialect";
+  let description = [{
+    Meshes, constraints, manual regions, groups and barriers become their sdy
+    counterparts, shardings of values `sdy.sharding` attributes, on the program
+    as it stands. After `--shoal-import-pipeline --shoal-propagate` that is what
+    propagation found; after the phase `sharded`, what was chosen.
+  }];
+  let dependentDialects = ["::mlir::sdy::SdyDialect"];
+}
+
+#endif // SHOAL_PROPAGATE_PASSES_TD

@@ -1,0 +1,106 @@
+// A function as a FormProblem: ops with the forms they may take, values with
+// the placements these forms ask for.
+#ifndef SHOAL_LIB_PROPAGATE_FORMGRAPH_H
+#define SHOAL_LIB_PROPAGATE_FORMGRAPH_H
+
+#include "FormProblem.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "shoal/Analysis/HostScalars.h"
+#include "shoal/Analysis/OpForm.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <map>
+#include <memory>
+
+namespace shoal::propagate {
+
+class FormGraph {
+public:
+  /// Reads the shardings that propagation left on `func` and collects, for
+  /// every op, the forms that its neighbours' placements suggest.
+  FormGraph(mlir::func::FuncOp func, MeshModel &mesh);
+
+  FormProblem problem;
+  /// The choice that follows propagation.
+  std::vector<uint8_t> initial;
+
+  /// Writes `shoal.form` and `shoal.shardings` of the chosen candidates.
+  void writeBack(llvm::ArrayRef<uint8_t> choice);
+
+private:
+  enum class Kind : uint8_t {
+    Fixed, ///< placements are given: arguments, results, constraints, …
+    Op,    ///< an op with a rule, one of `forms`
+    Carry, ///< values that share one placement by data flow
+  };
+  struct NodeInfo {
+    Kind kind = Kind::Fixed;
+    mlir::Operation *op = nullptr;
+    /// For carries of a loop or branch: which of the op's results.
+    unsigned resultIndex = 0;
+    std::shared_ptr<OpModel> model;
+    std::vector<OpForm> forms;
+    /// Placements of each tensor that have been taken up as suggestions.
+    llvm::SmallVector<unsigned, 4> seen;
+    float frequency = 1;
+  };
+  struct Placements {
+    llvm::SmallVector<int64_t, 4> shape;
+    int64_t elementBytes = 4;
+    std::vector<PlacementState> list;
+  };
+
+  void visitBlock(mlir::Block &block, float frequency);
+  void visit(mlir::Operation *op, float frequency);
+  void visitWhile(mlir::Operation *op, float frequency);
+  void visitBranches(mlir::Operation *op, float frequency);
+  void visitManual(mlir::Operation *op, float frequency);
+  void visitIdentity(mlir::Operation *op, float frequency);
+  void visitFixed(mlir::Operation *op, float frequency);
+
+  int addValue(mlir::Value value, float frequency);
+  int addNode(Kind kind, mlir::Operation *op, float frequency);
+  void addUse(int node, mlir::Value value);
+  void addDef(int node, mlir::Value value, float frequency);
+  /// A node that only wants `value` as `state`, or only gives it so.
+  void wantFixed(mlir::Operation *op, mlir::Value value,
+                 const PlacementState &state);
+  void giveFixed(mlir::Operation *op, mlir::Value value,
+                 const PlacementState &state, float frequency);
+  /// Index of a placement among those of the value; -1 when there are too many.
+  int intern(int value, const PlacementState &state);
+  bool isFull(int value) const;
+
+  void suggestForms(int node);
+  bool addForm(int node, const OpForm &form);
+  void suggestCarry(int node);
+  void finish();
+  float computeCost(const NodeInfo &info, const OpForm &form) const;
+
+  mlir::func::FuncOp func;
+  MeshModel &mesh;
+  HostScalars scalars;
+  std::vector<NodeInfo> infos;
+  std::vector<Placements> placements; ///< per value
+  llvm::DenseMap<mlir::Value, int> valueIds;
+  std::vector<mlir::Value> valueOf;
+  std::map<std::vector<int64_t>, std::unique_ptr<MoveCosts>> tables;
+};
+
+/// Strategy of a form whose operands come in partial: "partial", then the
+/// numbers of these operands.
+constexpr llvm::StringLiteral kPartialStrategy = "partial";
+
+/// A form as an attribute, and back; the latter reads the partial state off
+/// the op's `shoal.shardings`.
+FormAttr toFormAttr(const OpModel &model, const OpForm &form);
+OpForm fromFormAttr(const OpModel &model, mlir::Operation *op, FormAttr attr,
+                    MeshModel &mesh);
+
+/// The placement of a value that propagation found; replicated without one.
+PlacementState getPlacement(mlir::Value value, MeshModel &mesh);
+
+} // namespace shoal::propagate
+
+#endif // SHOAL_LIB_PROPAGATE_FORMGRAPH_H

@@ -1,0 +1,250 @@
+// shoal-insert-reshards: a shoal.reshard wherever a value's sharding differs
+// from what the form of a use wants.
+
+#include "FormGraph.h"
+#include "PropagationGraph.h"
+
+#include "dialects/Shoal/Sharding.h"
+#include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Propagate/Passes.h"
+
+using namespace mlir;
+
+namespace shoal {
+#define GEN_PASS_DEF_INSERTRESHARDS
+#include "shoal/Propagate/Passes.h.inc"
+
+namespace {
+
+using propagate::fromFormAttr;
+using propagate::isCheapToCopy;
+using propagate::toFormAttr;
+
+class Inserter {
+public:
+  Inserter(func::FuncOp func, MeshModel &mesh) : func(func), mesh(mesh) {}
+
+  void run() {
+    // Uses before makers: a copy of a cheap op wants its own operands so.
+    SmallVector<Operation *> cheap;
+    func.walk<WalkOrder::PostOrder>([&](Operation *op) {
+      if (op->getNumResults() == 1 && isCheapToCopy(op->getResult(0)))
+        cheap.push_back(op);
+    });
+    for (Operation *op : llvm::reverse(cheap))
+      copyPerUse(op);
+
+    SmallVector<Value> values;
+    for (BlockArgument arg : func.getArguments())
+      values.push_back(arg);
+    func.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (op == func)
+        return WalkResult::advance();
+      if (!descends(op))
+        for (Region &region : op->getRegions())
+          (void)region; // scalar bodies of reductions and the like
+      values.append(op->result_begin(), op->result_end());
+      if (op->getNumRegions() && !descends(op))
+        return WalkResult::skip();
+      for (Region &region : op->getRegions())
+        for (BlockArgument arg : region.getArguments())
+          values.push_back(arg);
+      return WalkResult::advance();
+    });
+    for (Value value : values)
+      if (isa<RankedTensorType>(value.getType()))
+        insertFor(value);
+  }
+
+private:
+  static bool descends(Operation *op) {
+    return isa<func::FuncOp, stablehlo::WhileOp, stablehlo::IfOp,
+               stablehlo::CaseOp, ManualOp>(op);
+  }
+
+  PlacementState have(Value value) {
+    if (auto constraint = value.getDefiningOp<ConstraintOp>())
+      return propagate::getPlacement(value, mesh);
+    if (auto arg = dyn_cast<BlockArgument>(value))
+      if (auto loop = dyn_cast<stablehlo::WhileOp>(arg.getOwner()->getParentOp()))
+        return mesh.toPlacement(getResultSharding(loop, arg.getArgNumber()),
+                                value.getType());
+    return mesh.toPlacement(getSharding(value), value.getType());
+  }
+
+  const OpModel *getModel(Operation *op) {
+    auto [it, isNew] = models.try_emplace(op, nullptr);
+    if (isNew)
+      if (std::optional<OpModel> model = OpModel::get(op, mesh))
+        it->second = std::make_unique<OpModel>(std::move(*model));
+    return it->second.get();
+  }
+
+  PlacementState want(OpOperand &use) {
+    Operation *op = use.getOwner();
+    unsigned i = use.getOperandNumber();
+    Type type = use.get().getType();
+    auto of = [&](ShardingAttr sharding) { return mesh.toPlacement(sharding, type); };
+    PlacementState replicated = PlacementState::replicated(shapeOf(type));
+    if (auto form = op->getAttrOfType<FormAttr>(ShoalDialect::kFormAttr)) {
+      const OpModel *model = getModel(op);
+      return model ? model->placement(fromFormAttr(*model, op, form, mesh), i)
+                   : replicated;
+    }
+    if (isa<ConstraintOp, ReshardOp>(op))
+      return have(op->getResult(0));
+    if (isa<stablehlo::WhileOp, stablehlo::OptimizationBarrierOp, BarrierOp>(op))
+      return of(getResultSharding(op, i));
+    if (auto manual = dyn_cast<ManualOp>(op))
+      return of(manual.getInSharding(i));
+    if (isa<GroupOp>(op))
+      return have(use.get());
+    if (op->hasTrait<OpTrait::IsTerminator>()) {
+      Operation *parent = op->getParentOp();
+      if (auto owner = dyn_cast<func::FuncOp>(parent))
+        return of(owner.getResultAttrOfType<ShardingAttr>(i, ShoalDialect::kShardingAttr));
+      if (auto manual = dyn_cast<ManualOp>(parent))
+        return of(manual.getFreeSharding(manual.getOutSharding(i)));
+      if (isa<stablehlo::IfOp, stablehlo::CaseOp>(parent))
+        return of(getResultSharding(parent, i));
+      if (auto loop = dyn_cast<stablehlo::WhileOp>(parent))
+        if (op->getParentRegion() == &loop.getBody())
+          return of(getResultSharding(parent, i));
+    }
+    return replicated;
+  }
+
+  /// Gives a cheap op the form that makes its result as `state`.
+  bool adopt(Operation *op, const PlacementState &state) {
+    const OpModel *model = getModel(op);
+    if (!model)
+      return false;
+    OpForm form = model->replicated();
+    model->extend(form, op->getNumOperands(), state);
+    if (!model->isValid(form) || model->placement(form, op->getNumOperands()) != state)
+      return false;
+    op->setAttr(ShoalDialect::kFormAttr, toFormAttr(*model, form));
+    setShardings(op, mesh.toSharding(state, shapeOf(op->getResult(0).getType())));
+    return true;
+  }
+
+  void copyPerUse(Operation *op) {
+    SmallVector<std::pair<PlacementState, Operation *>> copies;
+    bool ownTaken = false;
+    for (OpOperand &use : llvm::make_early_inc_range(op->getUses())) {
+      PlacementState state = want(use);
+      auto it = llvm::find_if(copies, [&](auto &c) { return c.first == state; });
+      if (it == copies.end()) {
+        Operation *copy = op;
+        if (ownTaken) {
+          copy = op->clone();
+          op->getBlock()->getOperations().insert(std::next(op->getIterator()), copy);
+        }
+        if (!adopt(copy, state)) {
+          // No form of the op gives this; it is made whole and cut.
+          PlacementState whole =
+              PlacementState::replicated(shapeOf(op->getResult(0).getType()));
+          adopt(copy, whole);
+        }
+        ownTaken = true;
+        copies.push_back({state, copy});
+        it = std::prev(copies.end());
+      }
+      use.set(it->second->getResult(0));
+    }
+    if (!ownTaken)
+      adopt(op, PlacementState::replicated(shapeOf(op->getResult(0).getType())));
+  }
+
+  void insertFor(Value value) {
+    struct Copy {
+      PlacementState state;
+      SmallVector<OpOperand *> uses;
+      Value made;
+      Operation *before = nullptr;
+    };
+    PlacementState own = have(value);
+    SmallVector<Copy> copies;
+    copies.push_back({own, {}, value, nullptr});
+    for (OpOperand &use : value.getUses()) {
+      PlacementState state = want(use);
+      auto it = llvm::find_if(copies, [&](Copy &c) { return c.state == state; });
+      if (it == copies.end()) {
+        copies.push_back({state, {}, {}, nullptr});
+        it = std::prev(copies.end());
+      }
+      it->uses.push_back(&use);
+    }
+    if (copies.size() == 1)
+      return;
+
+    auto type = cast<RankedTensorType>(value.getType());
+    propagate::MoveCosts costs;
+    costs.size = copies.size();
+    costs.table.assign(costs.size * costs.size, -1);
+    costs.compute = [&](size_t from, size_t to) {
+      return float(mesh.planner()
+                       .plan(copies[from].state, copies[to].state,
+                             type.getShape(), elementBytesOf(type))
+                       .time);
+    };
+    SmallVector<uint8_t> wanted;
+    for (size_t i = 1; i < copies.size(); ++i) {
+      wanted.push_back(i);
+      for (OpOperand *use : copies[i].uses) {
+        Operation *at = value.getParentBlock()->findAncestorOpInBlock(*use->getOwner());
+        if (!copies[i].before || at->isBeforeInBlock(copies[i].before))
+          copies[i].before = at;
+      }
+    }
+    propagate::CopyTree tree = propagate::planCopies(costs, 0, wanted);
+    // A copy is made before whatever is made from it.
+    for (auto [from, to] : llvm::reverse(tree.moves))
+      if (from != 0 && copies[to].before->isBeforeInBlock(copies[from].before))
+        copies[from].before = copies[to].before;
+    for (auto [from, to] : tree.moves) {
+      Copy &copy = copies[to];
+      OpBuilder builder(copy.before);
+      Operation *user = copy.uses.front()->getOwner();
+      auto reshard = ReshardOp::create(
+          builder, user->getLoc(), copies[from].made,
+          mesh.toSharding(copy.state, type.getShape()));
+      reshard->setAttr("shoal.reason", builder.getStringAttr(getReason(*copy.uses.front())));
+      copy.made = reshard.getResult();
+      for (OpOperand *use : copy.uses)
+        use->set(copy.made);
+    }
+  }
+
+  static std::string getReason(OpOperand &use) {
+    Operation *op = use.getOwner();
+    std::string what = op->getName().getStringRef().str();
+    unsigned i = use.getOperandNumber();
+    if (isa<ConstraintOp>(op))
+      return "a sharding constraint asks for it";
+    if (isa<func::ReturnOp>(op))
+      return "result " + std::to_string(i) + " of the function is sharded so";
+    if (op->hasTrait<OpTrait::IsTerminator>())
+      return "value " + std::to_string(i) + " carried by " +
+             op->getParentOp()->getName().getStringRef().str() + " is sharded so";
+    return "operand " + std::to_string(i) + " of " + what;
+  }
+
+  func::FuncOp func;
+  MeshModel &mesh;
+  DenseMap<Operation *, std::unique_ptr<OpModel>> models;
+};
+
+struct InsertReshardsPass : impl::InsertReshardsBase<InsertReshardsPass> {
+  void runOnOperation() override {
+    std::unique_ptr<MeshModel> mesh = MeshModel::create(getOperation());
+    if (!mesh)
+      return signalPassFailure();
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (!func.isExternal())
+        Inserter(func, *mesh).run();
+  }
+};
+
+} // namespace
+} // namespace shoal
