@@ -78,7 +78,7 @@ void mlir::hlo::assembly::printSameOperandsAndResultTypeList(OpAsmPrinter &p,
     p << types.back();
     return;
   }
-  p.printFunctionalType(types.drop_back(), types.back());
+  p.printFunctionalType(TypeRange(types.drop_back()), TypeRange(types.take_back()));
 }
 
 ParseResult mlir::hlo::assembly::parseVariadicSameOperandsAndResultType(
@@ -122,7 +122,7 @@ void mlir::hlo::assembly::printComplexOpType(OpAsmPrinter &p, Operation *, Type 
     p << result;
     return;
   }
-  p.printFunctionalType({lhs, rhs}, result);
+  p.printFunctionalType(TypeRange{lhs, rhs}, TypeRange{result});
 }
 
 ParseResult mlir::hlo::assembly::parseSelectOpType(OpAsmParser &parser, Type &pred,
@@ -150,7 +150,7 @@ void mlir::hlo::assembly::printSelectOpType(OpAsmPrinter &p, Operation *, Type p
     p << pred << ", " << result;
     return;
   }
-  p.printFunctionalType({pred, onTrue, onFalse}, result);
+  p.printFunctionalType(TypeRange{pred, onTrue, onFalse}, TypeRange{result});
 }
 
 ParseResult mlir::hlo::assembly::parseTupleOpType(OpAsmParser &parser,
@@ -179,7 +179,7 @@ void mlir::hlo::assembly::printTupleOpType(OpAsmPrinter &p, Operation *,
   if (tuple && TypeRange(tuple.getTypes()) == operands)
     p << result;
   else
-    p.printFunctionalType(operands, result);
+    p.printFunctionalType(operands, TypeRange{result});
 }
 
 ParseResult mlir::hlo::assembly::parsePairwiseOpType(OpAsmParser &parser,

@@ -5,8 +5,7 @@
 
 include "dialects/StableHLO/StableHLOAttrs.td"
 
-def StableHLO_DynamicBroadcastInDimOp : StableHLO_Op<"dynamic_broadcast_in_dim",
-    [Pure, HLO_CompatibleOperandsAndResultElementType]> {
+def StableHLO_DynamicBroadcastInDimOp : StableHLO_Op<"dynamic_broadcast_in_dim", [Pure]> {
   let summary = "broadcast_in_dim to a shape that is a value";
   let arguments = (ins HLO_TensorOrPerAxisQuantizedTensor:$operand,
       HLO_DimensionTensor:$output_dimensions, DenseI64ArrayAttr:$broadcast_dimensions,
@@ -48,8 +47,7 @@ def StableHLO_DynamicPadOp : StableHLO_Op<"dynamic_pad", [Pure]> {
   let hasVerifier = 1;
 }
 
-def StableHLO_DynamicReshapeOp : StableHLO_Op<"dynamic_reshape",
-    [Pure, HLO_CompatibleOperandsAndResultElementType]> {
+def StableHLO_DynamicReshapeOp : StableHLO_Op<"dynamic_reshape", [Pure]> {
   let summary = "reshape to a shape that is a value";
   let arguments = (ins HLO_TensorOrPerAxisQuantizedTensor:$operand,
                        HLO_DimensionTensor:$output_shape);
@@ -94,7 +92,7 @@ def StableHLO_RngOp : StableHLO_InferredOp<"rng", [HLO_InferTypes]> {
       HLO_DimensionTensor:$shape, StableHLO_RngDistributionAttr:$rng_distribution);
   let results = (outs HLO_PredIntOrFpTensor:$result);
   let assemblyFormat = [{
-    $a `,` $b `,` $shape `,` `distribution` `=` $rng_distribution attr-dict `:`
+    $a `,` $b `,` $shape `,` `distribution` `=` `` $rng_distribution attr-dict `:`
       functional-type(operands, results)
   }];
 }
@@ -104,7 +102,7 @@ def StableHLO_RngBitGeneratorOp : StableHLO_Op<"rng_bit_generator", [Pure]> {
   let arguments = (ins StableHLO_RngAlgorithmAttr:$rng_algorithm, HLO_IntOrFpTensor:$initial_state);
   let results = (outs HLO_IntOrFpTensor:$output_state, HLO_StaticShapeIntOrFpTensor:$output);
   let assemblyFormat = [{
-    $initial_state `,` `algorithm` `=` $rng_algorithm attr-dict `:`
+    $initial_state `,` `algorithm` `=` `` $rng_algorithm attr-dict `:`
       functional-type(operands, results)
   }];
   let hasVerifier = 1;

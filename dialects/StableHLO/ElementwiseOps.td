@@ -292,7 +292,7 @@ def StableHLO_CompareOp : StableHLO_InferredOp<"compare",
       CArg<"::mlir::stablehlo::ComparisonType",
            "::mlir::stablehlo::ComparisonType::NOTYPE">:$compareType)>];
   let assemblyFormat = [{
-    $comparison_direction `,` $lhs `,` $rhs (`,` $compare_type^)? attr-dict `:`
+    `` $comparison_direction `,` $lhs `,` $rhs (`,` `` $compare_type^)? attr-dict `:`
       functional-type(operands, results)
   }];
   let hasVerifier = 1;

@@ -126,7 +126,7 @@ def StableHLO_FftOp : StableHLO_InferredOp<"fft", [Pure, HLO_InferTypes]> {
                        DenseI64ArrayAttr:$fft_length);
   let results = (outs HLO_FpOrComplexTensor);
   let assemblyFormat = [{
-    $operand `,` `type` `=` $fft_type `,` `length` `=` $fft_length attr-dict `:`
+    $operand `,` `type` `=` `` $fft_type `,` `length` `=` $fft_length attr-dict `:`
       functional-type(operands, results)
   }];
 }

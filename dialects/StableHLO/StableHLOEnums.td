@@ -11,6 +11,7 @@ class HLO_Enum<string name, string summary, list<I32EnumAttrCase> cases>
   let cppNamespace = "::mlir::stablehlo";
 }
 
+// Printed with a space before the value, hence the `` before them in ops.
 class HLO_EnumAttr<EnumAttrInfo info, string mnemonic>
     : EnumAttr<Stablehlo_Dialect, info, mnemonic> {
   let assemblyFormat = "$value";

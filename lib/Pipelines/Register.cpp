@@ -6,6 +6,7 @@
 #include "dialects/Plan/Plan.h"
 #include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Shoal.h"
+#include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -16,6 +17,7 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::chlo::ChloDialect>();
   registry.insert<mlir::check::CheckDialect>();
   registry.insert<mlir::sdy::SdyDialect>();
+  registry.insert<mlir::stablehlo::StablehloDialect>();
   // Our own.
   registry.insert<ShoalDialect>();
   registry.insert<comm::CommDialect>();
