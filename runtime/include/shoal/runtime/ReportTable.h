@@ -1,0 +1,19 @@
+// The report as a table for people.
+#ifndef SHOAL_RUNTIME_REPORTTABLE_H
+#define SHOAL_RUNTIME_REPORTTABLE_H
+
+#include <string>
+#include <string_view>
+
+namespace shoal::rt {
+
+/// Formats a report.json (DESIGN.md section 4): mesh, arguments, collectives
+/// with their bytes and reasons, totals. Missing parts are left out.
+std::string reportTable(std::string_view json);
+
+/// "1.5 KB", "64 B", "2.3 GB".
+std::string bytesText(double bytes);
+
+} // namespace shoal::rt
+
+#endif // SHOAL_RUNTIME_REPORTTABLE_H

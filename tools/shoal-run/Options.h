@@ -1,0 +1,49 @@
+// What shoal-run was asked to do.
+#ifndef SHOAL_TOOLS_RUN_OPTIONS_H
+#define SHOAL_TOOLS_RUN_OPTIONS_H
+
+#include "shoal/runtime/Run.h"
+
+#include <string>
+#include <vector>
+
+namespace shoal::rt {
+
+struct Options {
+  std::string model;
+  std::string entry;
+  std::string input, output, check, report;
+  std::string target = "cpu";
+  double rtol = 0, atol = 0, timeLimit = 0;
+  int64_t repeat = 1;
+  bool singleDevice = false, table = false, verbose = false;
+  std::vector<std::string> customCalls;
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+};
+
+/// A compiled model on disk: the file given, or one from the cache, or one just
+/// made. `temporary` is to be removed when it has been opened.
+struct CompiledModel {
+  std::string path;
+  bool temporary = false;
+};
+
+/// Compiles options.model with the shoal-compile beside this program, unless
+/// the cache has it. Diagnostics have been printed when the status's message is
+/// empty.
+Result<CompiledModel> compileModel(const Options &options);
+
+/// Compares results with --check; one "check failed:" line per value that
+/// differs goes to `failures`. Missing or misshapen expectations are errors.
+Status compareWithExpected(const Options &options,
+                           const std::vector<HostTensor> &results,
+                           std::vector<std::string> &failures,
+                           double &largestError);
+
+/// The compiler's report with the section `measured`.
+std::string makeReport(const program::View &program, const RunResult &result,
+                       double compileSeconds);
+
+} // namespace shoal::rt
+
+#endif // SHOAL_TOOLS_RUN_OPTIONS_H

@@ -1,0 +1,69 @@
+// What is done with the results: comparison and report.
+#include "Options.h"
+
+#include "shoal/runtime/Compare.h"
+#include "shoal/runtime/Npz.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace shoal::rt {
+
+Status compareWithExpected(const Options &options,
+                           const std::vector<HostTensor> &results,
+                           std::vector<std::string> &failures,
+                           double &largestError) {
+  Result<NpzReader> expected = NpzReader::open(options.check);
+  if (!expected)
+    return expected.status();
+  Tolerance tolerance;
+  tolerance.relative = options.rtol;
+  tolerance.absolute = options.atol;
+  for (size_t i = 0; i < results.size(); ++i) {
+    std::string key = "out" + std::to_string(i);
+    if (!expected->contains(key))
+      return Status::badInput(
+          "'" + options.check + "' has no array '" + key + "', but the model "
+          "has " + std::to_string(results.size()) + " results");
+    const HostTensor &got = results[i];
+    Result<HostTensor> want = expected->read(key, got.type, got.shape);
+    if (!want)
+      return want.status();
+    Comparison c = compare(got.type, got.data(), want->data(), got.elements(),
+                           tolerance);
+    largestError = std::max(largestError, c.largestError);
+    if (c.mismatches)
+      failures.push_back(
+          "check failed: " + key + " " + describe(got.type, got.shape) + ": " +
+          describe(c, got.type, got.data(), want->data(), got.shape));
+  }
+  return Status::ok();
+}
+
+std::string makeReport(const program::View &program, const RunResult &result,
+                       double compileSeconds) {
+  using nlohmann::ordered_json;
+  std::string_view text = program.str(program.header().report);
+  ordered_json report =
+      ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!report.is_object())
+    report = ordered_json::object();
+  ordered_json measured;
+  std::vector<double> times = result.stepSeconds;
+  std::sort(times.begin(), times.end());
+  measured["steps"] = times.size();
+  if (!times.empty()) {
+    size_t n = times.size();
+    double median =
+        n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
+    measured["step_s"] = {
+        {"min", times.front()}, {"median", median}, {"max", times.back()}};
+  }
+  measured["bytes_sent_per_device"] = result.bytesSentPerDevice;
+  measured["collectives_per_device"] = result.collectivesPerDevice;
+  measured["compile_or_load_s"] = compileSeconds;
+  report["measured"] = measured;
+  return report.dump(2) + "\n";
+}
+
+} // namespace shoal::rt
