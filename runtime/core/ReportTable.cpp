@@ -108,7 +108,7 @@ std::string reportTable(std::string_view json) {
       if (!c.is_object())
         continue;
       std::string count = get(c, "count");
-      if (c.value("dynamic", false))
+      if (get(c, "dynamic") == "true")
         count += "+";
       auto axes = c.find("axes");
       rows.push_back({get(c, "kind"),

@@ -411,20 +411,24 @@ void executeCollective(const CollectiveCall &call,
   }
 }
 
-double bytesSent(const CollectiveCall &call, int64_t p, int64_t position,
-                 const MemberBuffers &buffers) {
+double bytesSent(const CollectiveCall &call, int64_t p, int64_t position) {
   double in = 0, out = 0, n = static_cast<double>(p);
   for (const auto &b : call.buffers) {
     in += static_cast<double>(b.inBytes);
     out += static_cast<double>(b.outBytes);
   }
   switch (call.kind) {
-  case Kind::AllGather:
-    return (n - 1) / n * out;
+  case Kind::AllGather: // blocks, with their padding
+    return (n - 1) * in;
   case Kind::ReduceScatter:
+    return (n - 1) * out;
   case Kind::AllToAll:
+    return (n - 1) * static_cast<double>(call.params[0] * call.params[2]) *
+           static_cast<double>(call.buffers.size());
   case Kind::Broadcast:
     return (n - 1) / n * in;
+  case Kind::RaggedAllToAll: // the dialect's convention: what is data-dependent
+    return (n - 1) / n * static_cast<double>(call.buffers[0].inBytes);
   case Kind::AllReduce:
     return 2 * (n - 1) / n * in;
   case Kind::Permute:
@@ -446,13 +450,6 @@ double bytesSent(const CollectiveCall &call, int64_t p, int64_t position,
     return static_cast<double>(rows) *
            static_cast<double>(call.params[0] * call.params[1]) *
            static_cast<double>(call.buffers.size());
-  }
-  case Kind::RaggedAllToAll: {
-    int64_t rows = 0;
-    for (int64_t to = 0; to < p; ++to)
-      if (to != position)
-        rows += raggedPiece(call, buffers, to).count;
-    return static_cast<double>(rows * call.params[0]);
   }
   case Kind::Barrier:
   case Kind::Recv:

@@ -49,7 +49,7 @@ void executeCollective(const CollectiveCall &call,
 /// Bytes that the member at `position` sends, in ring accounting (DESIGN.md
 /// section 4).
 double bytesSent(const CollectiveCall &call, int64_t groupSize,
-                 int64_t position, const MemberBuffers &buffers);
+                 int64_t position);
 
 /// The (source, target) pairs of a Permute, Send or Recv, flat.
 std::span<const int64_t> pairsOf(const CollectiveCall &call);

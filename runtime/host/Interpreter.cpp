@@ -545,7 +545,7 @@ bool Rank::collective(const Instruction &i, std::span<const int64_t> ops,
           run_.send({group, call.params[0], number,
                      run_.program.member(g, number, pairs[p + 1])},
                     buffers.in[b], call.buffers[b].inBytes);
-    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position, buffers);
+    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
     ++collectives;
     return true;
   }
@@ -563,7 +563,7 @@ bool Rank::collective(const Instruction &i, std::span<const int64_t> ops,
     return true;
   }
   if (g.groupSize > 1 && call.kind != Kind::Barrier) {
-    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position, buffers);
+    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
     ++collectives;
   }
   if (start) {

@@ -1,0 +1,73 @@
+// From a model's text or bytecode to any phase.
+#ifndef SHOAL_PIPELINES_COMPILE_H
+#define SHOAL_PIPELINES_COMPILE_H
+
+#include "shoal/Pipelines/Phases.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace shoal {
+
+struct CompileOptions : PipelineOptions {
+  Phase from = Phase::Input; ///< the phase that the source is in
+  Phase to = Phase::Binary;
+  std::string target = "cpu"; ///< "cpu" or "cuda"
+  std::string chip;           ///< empty: this machine's, or the default
+  bool report = false;        ///< make Compiled::report
+  /// Print shardings in Shardy's syntax ("sdy", phase sharded) or the module as
+  /// plain StableHLO ("stablehlo", phases partitioned and optimized).
+  std::string emit;
+  /// Called after each phase, `from` included.
+  std::function<mlir::LogicalResult(Phase, mlir::ModuleOp)> onPhase;
+};
+
+struct Compiled {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// The shared object; only for Phase::Binary.
+  std::vector<char> binary;
+  /// report.json; empty if it was not asked for.
+  std::string report;
+  std::vector<std::pair<Phase, double>> seconds;
+};
+
+/// Compiles a source, whose buffer's name is the file's. All errors are
+/// diagnostics of the context with a location in the source, for each of which
+/// a file, line and column can be given (see DiagnosticPrinter).
+mlir::FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
+                                        const CompileOptions &options,
+                                        mlir::MLIRContext &context);
+
+/// Reads a file, gunzipping it if need be. The message says what is wrong.
+mlir::FailureOr<std::unique_ptr<llvm::MemoryBuffer>>
+readSource(llvm::StringRef path, std::string &error);
+
+/// Prints diagnostics as `file:line:col: error: text`, with the line of the
+/// source where it is short enough to help. While it lives, it is the
+/// context's handler.
+class DiagnosticPrinter {
+public:
+  DiagnosticPrinter(mlir::MLIRContext &context, llvm::MemoryBufferRef source,
+                    llvm::raw_ostream &os);
+  ~DiagnosticPrinter();
+  unsigned numErrors() const { return errors; }
+
+private:
+  void print(mlir::Location loc, llvm::StringRef kind, llvm::StringRef text);
+
+  mlir::MLIRContext &context;
+  llvm::MemoryBufferRef source;
+  llvm::raw_ostream &os;
+  unsigned errors = 0;
+  mlir::DiagnosticEngine::HandlerID handler;
+};
+
+} // namespace shoal
+
+#endif // SHOAL_PIPELINES_COMPILE_H

@@ -1,0 +1,54 @@
+// The phases of compilation, and the pass pipeline that makes each.
+#ifndef SHOAL_PIPELINES_PHASES_H
+#define SHOAL_PIPELINES_PHASES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/LLVM.h"
+
+#include <array>
+#include <optional>
+#include <string>
+
+namespace shoal {
+
+/// In the order in which a module passes through them. What a module holds in
+/// each: docs/architecture.md.
+enum class Phase {
+  Input,
+  Imported,
+  Sharded,
+  Partitioned,
+  Optimized,
+  Fused,
+  Scheduled,
+  Binary,
+};
+inline constexpr std::array<Phase, 8> allPhases = {
+    Phase::Input,     Phase::Imported, Phase::Sharded,   Phase::Partitioned,
+    Phase::Optimized, Phase::Fused,    Phase::Scheduled, Phase::Binary};
+
+llvm::StringRef stringifyPhase(Phase phase);
+std::optional<Phase> parsePhase(llvm::StringRef name);
+/// "input, imported, …": for messages.
+std::string phaseList();
+
+/// What the user chose that pipelines must know.
+struct PipelineOptions {
+  std::string entry = "main";
+  bool singleDevice = false;
+  /// Name or file of a hardware description; empty: the default.
+  std::string hardware;
+};
+
+/// Adds the passes that take a module from the phase before `phase` to it, its
+/// verifier last. `Input` and `Binary` have none. Fails, with a diagnostic at
+/// an unknown location, if a pass it names is not part of this build.
+mlir::LogicalResult buildPhasePipeline(mlir::OpPassManager &pm, Phase phase,
+                                       const PipelineOptions &options);
+
+/// The passes that may run in a phase, by their command line names.
+llvm::ArrayRef<llvm::StringRef> passesOfPhase(Phase phase);
+
+} // namespace shoal
+
+#endif // SHOAL_PIPELINES_PHASES_H

@@ -1,0 +1,73 @@
+// report.json: what a compiled program moves, computes and needs.
+#ifndef SHOAL_REPORT_REPORT_H
+#define SHOAL_REPORT_REPORT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Support/LLVM.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace shoal {
+
+/// What a device can do, for the modelled times.
+struct Hardware {
+  std::string name = "h100";
+  double flopsPerSecond = 7e14;     ///< of matrix products
+  double memoryBytesPerSecond = 3e12;
+  double linkBytesPerSecond = 4e11; ///< sent by a device, in one direction
+  double linkLatency = 5e-6;        ///< seconds per collective
+};
+
+/// A known name ("h100", "h200", "a100", "cpu"; empty: h100) or a JSON file
+/// with the fields of Hardware. The message says what is wrong.
+mlir::FailureOr<Hardware> getHardware(llvm::StringRef nameOrFile,
+                                      std::string &error);
+
+struct CollectiveReport {
+  std::string kind;              ///< "all_gather"
+  std::vector<std::string> axes; ///< of the mesh; empty for explicit groups
+  int64_t groupSize = 0;
+  int64_t bytesSentPerDevice = 0; ///< in ring accounting, times count
+  int64_t count = 1;              ///< executions per step
+  bool dynamic = false;           ///< in a loop or branch of unknown count
+  std::string reason, loc;
+};
+
+struct ValueReport {
+  std::string name, type, sharding;
+  std::vector<int64_t> shape, localShape;
+  int64_t bytesPerDevice = 0;
+};
+
+/// Made from a module in phase `partitioned` or `optimized` (device-local
+/// tensors); fields as DESIGN.md section 4 describes them.
+struct Report {
+  std::vector<std::pair<std::string, int64_t>> meshAxes;
+  int64_t devices = 1;
+  std::vector<ValueReport> arguments, results;
+  std::vector<CollectiveReport> collectives;
+  int64_t bytesSentPerDevice = 0, collectiveCount = 0;
+  int64_t flopsPerDevice = 0;
+  int64_t peakBytesPerDevice = 0;
+  double modelledStep = 0, modelledExposed = 0;
+
+  /// Walks the function `entry` and what it calls.
+  static Report of(mlir::ModuleOp module, llvm::StringRef entry,
+                   const Hardware &hardware);
+  /// Takes memory from a module in phase `scheduled`.
+  void addSchedule(mlir::ModuleOp module);
+  /// With the seconds that each phase took.
+  std::string
+  json(llvm::ArrayRef<std::pair<std::string, double>> compileSeconds) const;
+};
+
+/// Where the report travels from `optimized` to the package: a string attribute
+/// of the module, "shoal.report".
+inline constexpr llvm::StringLiteral reportAttrName = "shoal.report";
+
+} // namespace shoal
+
+#endif // SHOAL_REPORT_REPORT_H

@@ -1,0 +1,113 @@
+#include "shoal/Pipelines/Phases.h"
+
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+
+namespace shoal {
+
+StringRef stringifyPhase(Phase phase) {
+  switch (phase) {
+  case Phase::Input:
+    return "input";
+  case Phase::Imported:
+    return "imported";
+  case Phase::Sharded:
+    return "sharded";
+  case Phase::Partitioned:
+    return "partitioned";
+  case Phase::Optimized:
+    return "optimized";
+  case Phase::Fused:
+    return "fused";
+  case Phase::Scheduled:
+    return "scheduled";
+  case Phase::Binary:
+    return "binary";
+  }
+  return "";
+}
+
+std::optional<Phase> parsePhase(StringRef name) {
+  for (Phase phase : allPhases)
+    if (stringifyPhase(phase) == name)
+      return phase;
+  return std::nullopt;
+}
+
+std::string phaseList() {
+  std::string text;
+  for (Phase phase : allPhases)
+    text += (text.empty() ? "" : ", ") + stringifyPhase(phase).str();
+  return text;
+}
+
+ArrayRef<StringRef> passesOfPhase(Phase phase) {
+  static const StringRef imported[] = {"shoal-import-pipeline"};
+  static const StringRef sharded[] = {"shoal-shard-pipeline",
+                                      "shoal-propagate", "shoal-choose",
+                                      "shoal-reshard", "shoal-export-sdy"};
+  static const StringRef partitioned[] = {"shoal-partition-pipeline",
+                                          "shoal-partition",
+                                          "shoal-export-stablehlo"};
+  static const StringRef optimized[] = {"shoal-optimize-pipeline"};
+  static const StringRef fused[] = {"shoal-fuse-pipeline"};
+  static const StringRef scheduled[] = {
+      "shoal-schedule-pipeline", "shoal-outline-lone-ops",
+      "shoal-bind-host-scalars", "shoal-order",
+      "shoal-bufferize",         "shoal-assign-offsets",
+      "shoal-verify-schedule"};
+  switch (phase) {
+  case Phase::Imported:
+    return imported;
+  case Phase::Sharded:
+    return sharded;
+  case Phase::Partitioned:
+    return partitioned;
+  case Phase::Optimized:
+    return optimized;
+  case Phase::Fused:
+    return fused;
+  case Phase::Scheduled:
+    return scheduled;
+  case Phase::Input:
+  case Phase::Binary:
+    break;
+  }
+  return {};
+}
+
+/// Adds registered passes given in MLIR's textual form.
+static LogicalResult add(OpPassManager &pm, const std::string &text) {
+  std::string error;
+  llvm::raw_string_ostream stream(error);
+  if (succeeded(parsePassPipeline(text, pm, stream)))
+    return success();
+  llvm::errs() << "error: internal: pipeline '" << text << "': " << error
+               << "\n";
+  return failure();
+}
+
+LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
+                                 const PipelineOptions &o) {
+  switch (phase) {
+  case Phase::Input:
+  case Phase::Binary:
+    return success();
+  case Phase::Imported:
+    return add(pm, "shoal-import-pipeline{entry=" + o.entry + "}");
+  case Phase::Sharded:
+    return add(pm, "shoal-shard-pipeline");
+  case Phase::Partitioned:
+    return add(pm, "shoal-partition-pipeline");
+  case Phase::Optimized:
+    return add(pm, "shoal-optimize-pipeline");
+  case Phase::Fused:
+    return add(pm, "shoal-fuse-pipeline");
+  case Phase::Scheduled:
+    return add(pm, "shoal-schedule-pipeline{entry=" + o.entry + "}");
+  }
+  return failure();
+}
+
+} // namespace shoal

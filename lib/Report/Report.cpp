@@ -1,0 +1,314 @@
+#include "shoal/Report/Report.h"
+
+#include "dialects/Comm/Comm.h"
+#include "dialects/Plan/Plan.h"
+#include "dialects/Shoal/Shoal.h"
+#include "dialects/StableHLO/StableHLO.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+
+namespace shoal {
+
+/// Bytes of a tensor in memory; 0 for what is none, saturating.
+static int64_t tensorBytes(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape())
+    return 0;
+  Type element = tensor.getElementType();
+  int64_t bits = 8;
+  if (auto complex = dyn_cast<ComplexType>(element))
+    bits = 2 * complex.getElementType().getIntOrFloatBitWidth();
+  else if (auto quantized = dyn_cast<quant::QuantizedType>(element))
+    bits = quantized.getStorageTypeIntegralWidth();
+  else if (element.isIntOrFloat())
+    bits = element.getIntOrFloatBitWidth();
+  int64_t bytes = std::max<int64_t>(1, bits / 8);
+  for (int64_t d : tensor.getShape())
+    if (__builtin_mul_overflow(bytes, d, &bytes))
+      return INT64_MAX;
+  return bytes;
+}
+
+static std::string text(Type type) {
+  std::string result;
+  llvm::raw_string_ostream(result) << type;
+  return result;
+}
+
+/// "file:line:col", or what there is instead.
+static std::string text(Location loc) {
+  std::string result;
+  loc->walk([&](Location inner) {
+    if (auto file = dyn_cast<FileLineColLoc>(inner)) {
+      result = file.getFilename().str() + ":" + std::to_string(file.getLine()) +
+               ":" + std::to_string(file.getColumn());
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  if (result.empty())
+    if (auto name = dyn_cast<NameLoc>(loc))
+      result = name.getName().str();
+  return result;
+}
+
+static int64_t saturatingMul(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_mul_overflow(a, b, &r) ? INT64_MAX : r;
+}
+static void saturatingAdd(int64_t &a, int64_t b) {
+  if (__builtin_add_overflow(a, b, &a))
+    a = INT64_MAX;
+}
+
+static int64_t dimsProduct(ArrayRef<int64_t> shape) {
+  int64_t n = 1;
+  for (int64_t d : shape)
+    n = saturatingMul(n, d);
+  return n;
+}
+
+/// Two per multiply-add of matrix products and convolutions; 0 for others.
+static int64_t flopsOf(Operation *op) {
+  if (auto dot = dyn_cast<stablehlo::DotGeneralOp>(op)) {
+    auto lhs = dyn_cast<RankedTensorType>(dot.getLhs().getType());
+    auto result = dyn_cast<RankedTensorType>(dot->getResult(0).getType());
+    if (!lhs || !result)
+      return 0;
+    int64_t n = saturatingMul(2, dimsProduct(result.getShape()));
+    for (int64_t d :
+         dot.getDotDimensionNumbers().getLhsContractingDimensions())
+      n = saturatingMul(n, lhs.getDimSize(d));
+    return n;
+  }
+  if (auto conv = dyn_cast<stablehlo::ConvolutionOp>(op)) {
+    auto rhs = dyn_cast<RankedTensorType>(conv.getRhs().getType());
+    auto result = dyn_cast<RankedTensorType>(conv->getResult(0).getType());
+    if (!rhs || !result)
+      return 0;
+    int64_t n = saturatingMul(2, dimsProduct(result.getShape()));
+    int64_t outFeatures =
+        conv.getDimensionNumbers().getKernelOutputFeatureDimension();
+    for (auto [i, d] : llvm::enumerate(rhs.getShape()))
+      if (static_cast<int64_t>(i) != outFeatures)
+        n = saturatingMul(n, d);
+    return n;
+  }
+  return 0;
+}
+
+namespace {
+
+/// Walks a function in execution order, multiplying by trip counts.
+struct Walker {
+  Report &report;
+  const Hardware &hardware;
+  SymbolTable symbols;
+  double compute = 0, communication = 0;
+  llvm::SmallPtrSet<Operation *, 4> onStack;
+
+  Walker(Report &report, const Hardware &hardware, ModuleOp module)
+      : report(report), hardware(hardware), symbols(module) {}
+
+  void visit(Region &region, int64_t times, bool dynamic) {
+    for (Operation &op : region.getOps())
+      visit(&op, times, dynamic);
+  }
+
+  void visitCallee(Operation *callee, int64_t times, bool dynamic) {
+    if (!callee || !onStack.insert(callee).second)
+      return;
+    for (Region &region : callee->getRegions())
+      visit(region, times, dynamic);
+    onStack.erase(callee);
+  }
+
+  void visit(Operation *op, int64_t times, bool dynamic) {
+    if (auto collective = dyn_cast<comm::CollectiveOpInterface>(op)) {
+      addCollective(collective, times, dynamic);
+      return;
+    }
+    if (int64_t flops = flopsOf(op)) {
+      saturatingAdd(report.flopsPerDevice, saturatingMul(flops, times));
+      double bytes = 0;
+      for (Type type : op->getOperandTypes())
+        bytes += static_cast<double>(tensorBytes(type));
+      for (Type type : op->getResultTypes())
+        bytes += static_cast<double>(tensorBytes(type));
+      compute += static_cast<double>(times) *
+                 std::max(static_cast<double>(flops) / hardware.flopsPerSecond,
+                          bytes / hardware.memoryBytesPerSecond);
+      return;
+    }
+    if (auto call = dyn_cast<func::CallOp>(op))
+      return visitCallee(symbols.lookup(call.getCallee()), times, dynamic);
+    if (auto launch = dyn_cast<plan::LaunchOp>(op))
+      return visitCallee(symbols.lookup(launch.getKernel()), times, dynamic);
+    StringRef name = op->getName().getStringRef();
+    if (name == "stablehlo.while") {
+      std::optional<int64_t> trips = tripCount(op);
+      for (Region &region : op->getRegions())
+        visit(region, trips ? saturatingMul(times, *trips) : times,
+              dynamic || !trips);
+      return;
+    }
+    // Which branch is taken is not known; each counts once.
+    bool branches = name == "stablehlo.if" || name == "stablehlo.case";
+    for (Region &region : op->getRegions())
+      visit(region, times, dynamic || branches);
+  }
+
+  static std::optional<int64_t> tripCount(Operation *loop) {
+    if (auto mark = loop->getAttrOfType<DictionaryAttr>("shoal.counted_loop"))
+      if (auto count = mark.getAs<IntegerAttr>("trip_count"))
+        return count.getInt();
+    if (auto count = loop->getAttrOfType<IntegerAttr>("shoal.trip_count"))
+      return count.getInt();
+    return std::nullopt;
+  }
+
+  void addCollective(comm::CollectiveOpInterface op, int64_t times,
+                     bool dynamic) {
+    // The sender counts for both halves.
+    if (isa<comm::RecvOp>(op.getOperation()))
+      return;
+    CollectiveReport c;
+    c.kind = op->getName().stripDialect().str();
+    comm::GroupsAttr groups = op.getCollectiveGroups();
+    for (AxisRefAttr axis : groups.getAxes()) {
+      std::string name;
+      llvm::raw_string_ostream os(name);
+      os << axis.getName();
+      if (axis.isSubAxis())
+        os << ":(" << axis.getPreSize() << ")" << axis.getSize();
+      c.axes.push_back(name);
+    }
+    c.groupSize = groups.getGroupSize(op);
+    int64_t once = op.getBytesSentPerDevice();
+    c.bytesSentPerDevice = saturatingMul(once, times);
+    c.count = times;
+    c.dynamic = dynamic;
+    if (StringAttr reason = op.getReasonAttr())
+      c.reason = reason.str();
+    c.loc = text(op.getLoc());
+    saturatingAdd(report.bytesSentPerDevice, c.bytesSentPerDevice);
+    if (c.groupSize > 1)
+      saturatingAdd(report.collectiveCount, times);
+    communication += static_cast<double>(times) *
+                     (hardware.linkLatency + static_cast<double>(once) /
+                                                 hardware.linkBytesPerSecond);
+    report.collectives.push_back(std::move(c));
+  }
+};
+
+/// The most bytes of values alive at once in a region, without reuse within an
+/// op: what the schedule will need at most, before it is known exactly.
+int64_t peakOf(Region &region) {
+  if (region.empty())
+    return 0;
+  Block &block = region.front();
+  llvm::DenseMap<Operation *, int64_t> freedAfter;
+  int64_t live = 0, peak = 0;
+  llvm::DenseMap<Operation *, unsigned> order;
+  for (auto [i, op] : llvm::enumerate(block))
+    order[&op] = i;
+  for (Operation &op : block) {
+    int64_t inner = 0;
+    for (Region &nested : op.getRegions())
+      inner = std::max(inner, peakOf(nested));
+    for (Value result : op.getResults()) {
+      int64_t bytes = tensorBytes(result.getType());
+      saturatingAdd(live, bytes);
+      Operation *last = &op;
+      for (Operation *user : result.getUsers())
+        if (Operation *here = block.findAncestorOpInBlock(*user);
+            here && order[here] > order[last])
+          last = here;
+      freedAfter[last] += bytes;
+    }
+    peak = std::max(peak, live + inner);
+    live -= freedAfter.lookup(&op);
+  }
+  return peak;
+}
+
+} // namespace
+
+static ValueReport describe(StringRef name, Type local, DictionaryAttr attrs) {
+  ValueReport v;
+  v.name = name.str();
+  Type global = local;
+  if (attrs) {
+    if (auto type = attrs.getAs<TypeAttr>("shoal.global_type"))
+      global = type.getValue();
+    if (auto given = attrs.getAs<StringAttr>("shoal.name"))
+      v.name = given.str();
+    if (Attribute sharding = attrs.get("shoal.sharding"))
+      llvm::raw_string_ostream(v.sharding) << sharding;
+  }
+  if (auto type = dyn_cast<RankedTensorType>(global)) {
+    v.type = text(type.getElementType());
+    v.shape.assign(type.getShape().begin(), type.getShape().end());
+  } else {
+    v.type = text(global);
+  }
+  if (auto type = dyn_cast<RankedTensorType>(local))
+    v.localShape.assign(type.getShape().begin(), type.getShape().end());
+  v.bytesPerDevice = tensorBytes(local);
+  return v;
+}
+
+Report Report::of(ModuleOp module, StringRef entry, const Hardware &hardware) {
+  Report report;
+  for (auto mesh : module.getOps<MeshOp>()) {
+    MeshAttr attr = mesh.getMesh();
+    if (attr.getNumDevices() < report.devices && !report.meshAxes.empty())
+      continue;
+    report.meshAxes.clear();
+    for (MeshAxisAttr axis : attr.getAxes())
+      report.meshAxes.push_back({axis.getName().str(), axis.getSize()});
+    report.devices = std::max<int64_t>(1, attr.getNumDevices());
+  }
+  auto func = module.lookupSymbol<func::FuncOp>(entry);
+  if (!func || func.isExternal())
+    return report;
+  FunctionType type = func.getFunctionType();
+  for (auto [i, local] : llvm::enumerate(type.getInputs()))
+    report.arguments.push_back(
+        ::shoal::describe("arg" + std::to_string(i), local,
+                          func.getArgAttrDict(i)));
+  for (auto [i, local] : llvm::enumerate(type.getResults()))
+    report.results.push_back(
+        ::shoal::describe("out" + std::to_string(i), local,
+                          func.getResultAttrDict(i)));
+  Walker walker(report, hardware, module);
+  walker.visit(func.getBody(), 1, false);
+  report.peakBytesPerDevice = peakOf(func.getBody());
+  for (const ValueReport &v : report.arguments)
+    saturatingAdd(report.peakBytesPerDevice, v.bytesPerDevice);
+  // Nothing overlaps in this model: it is an upper bound.
+  report.modelledExposed = walker.communication;
+  report.modelledStep = walker.compute + walker.communication;
+  return report;
+}
+
+void Report::addSchedule(ModuleOp module) {
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    int64_t bytes = program.getArenaBytes().value_or(0);
+    for (const ValueReport &v : arguments)
+      saturatingAdd(bytes, v.bytesPerDevice);
+    for (auto [i, v] : llvm::enumerate(results))
+      saturatingAdd(bytes, v.bytesPerDevice);
+    // Results left in donated arguments take no memory of their own.
+    program.walk([&](plan::ResultOp result) {
+      if (result.getArgument() && result.getIndex() < results.size())
+        bytes -= results[result.getIndex()].bytesPerDevice;
+    });
+    peakBytesPerDevice = bytes;
+  }
+}
+
+} // namespace shoal
