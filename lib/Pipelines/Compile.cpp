@@ -33,6 +33,12 @@ static LogicalResult checkEntry(ModuleOp module, StringRef entry) {
   return error;
 }
 
+/// Machine code and program table of a module in phase `scheduled`.
+static LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
+                                std::vector<char> &binary) {
+  return module.emitError() << "making binaries is not part of this build";
+}
+
 static LogicalResult runPhase(ModuleOp module, Phase phase,
                               const CompileOptions &options) {
   PassManager pm(module.getContext(), ModuleOp::getOperationName(),
@@ -70,16 +76,26 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
   if (options.onPhase && failed(options.onPhase(options.from, module)))
     return failure();
 
+  std::string hardwareError;
+  FailureOr<Hardware> hardware =
+      getHardware(options.hardware, hardwareError);
+  if (failed(hardware))
+    return module.emitError() << "--hardware: " << hardwareError;
   std::optional<Report> report;
   auto gather = [&](Phase phase) {
     // The report describes the program that is run, so it is made from the
     // last phase that still has whole tensors; memory comes from the schedule.
-    bool tensors = phase == Phase::Partitioned || phase == Phase::Optimized ||
-                   (phase == Phase::Fused && !report);
-    if (tensors)
-      report = Report::of(module, options.entry, options.hardware);
+    if (phase == Phase::Partitioned || phase == Phase::Optimized ||
+        (phase == Phase::Fused && !report))
+      report = Report::of(module, options.entry, *hardware);
     else if (phase == Phase::Scheduled && report)
       report->addSchedule(module);
+  };
+  auto reportText = [&] {
+    std::vector<std::pair<std::string, double>> seconds;
+    for (auto &[phase, time] : result.seconds)
+      seconds.push_back({stringifyPhase(phase).str(), time});
+    return report->json(seconds);
   };
   gather(options.from);
   for (Phase phase : allPhases) {
@@ -87,8 +103,9 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
       continue;
     if (phase == Phase::Binary) {
       if (report)
-        attachReport(module, report->json(result.seconds));
-      if (failed(timed(phase, [&]() -> LogicalResult {
+        module->setAttr(reportAttrName,
+                        StringAttr::get(&context, reportText()));
+      if (failed(timed(phase, [&] {
             return makeBinary(module, options, result.binary);
           })))
         return failure();
@@ -100,8 +117,13 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     if (options.onPhase && failed(options.onPhase(phase, module)))
       return failure();
   }
-  if (options.report && report)
-    result.report = report->json(result.seconds);
+  if (options.report) {
+    if (!report)
+      return module.emitError()
+             << "--report: there is no program to report on in phase '"
+             << stringifyPhase(options.to) << "'";
+    result.report = reportText();
+  }
   return result;
 }
 

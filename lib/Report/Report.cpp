@@ -3,7 +3,10 @@
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
 #include "dialects/Shoal/Shoal.h"
+#if __has_include("dialects/StableHLO/StableHLO.h") // lands separately
 #include "dialects/StableHLO/StableHLO.h"
+#define SHOAL_HAS_STABLEHLO
+#endif
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
@@ -73,6 +76,7 @@ static int64_t dimsProduct(ArrayRef<int64_t> shape) {
 
 /// Two per multiply-add of matrix products and convolutions; 0 for others.
 static int64_t flopsOf(Operation *op) {
+#ifdef SHOAL_HAS_STABLEHLO
   if (auto dot = dyn_cast<stablehlo::DotGeneralOp>(op)) {
     auto lhs = dyn_cast<RankedTensorType>(dot.getLhs().getType());
     auto result = dyn_cast<RankedTensorType>(dot->getResult(0).getType());
@@ -97,6 +101,7 @@ static int64_t flopsOf(Operation *op) {
         n = saturatingMul(n, d);
     return n;
   }
+#endif
   return 0;
 }
 
@@ -183,7 +188,7 @@ struct Walker {
       llvm::raw_string_ostream os(name);
       os << axis.getName();
       if (axis.isSubAxis())
-        os << ":(" << axis.getPreSize() << ")" << axis.getSize();
+        os << ":(" << axis.getPreSize() << ")" << axis.getSubSize();
       c.axes.push_back(name);
     }
     c.groupSize = groups.getGroupSize(op);

@@ -1,0 +1,267 @@
+// shoal-compile: from a model to a shared object, or to any phase between.
+
+#include "shoal/Pipelines/Compile.h"
+#include "shoal/Pipelines/Register.h"
+#include "shoal/Report/Report.h"
+#include "shoal/runtime/AtomicFile.h"
+#include "shoal/runtime/CommandLine.h"
+#include "shoal/runtime/ReportTable.h"
+
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/PrettyStackTrace.h"
+#include "llvm/Support/Signals.h"
+
+#include <cstdio>
+#include <unistd.h>
+
+using namespace shoal;
+using rt::AtomicFile;
+using rt::CommandLine;
+using rt::Result;
+using rt::Status;
+
+namespace {
+
+struct Options {
+  std::string model, output, target = "cpu", chip, report, to, from, dump,
+      hardware, emit, entry = "main";
+  bool singleDevice = false, table = false, debugInfo = false;
+};
+
+int fail(const Status &status) {
+  llvm::errs() << "shoal-compile: error: " << status.message() << "\n";
+  return static_cast<int>(status.code());
+}
+
+Result<Phase> phaseOption(const char *option, const std::string &text,
+                          Phase otherwise) {
+  if (text.empty())
+    return otherwise;
+  if (std::optional<Phase> phase = parsePhase(text))
+    return *phase;
+  return Status::badInput(std::string("--") + option + ": '" + text +
+                          "' is no phase; phases are " + phaseList());
+}
+
+Status checkChip(const std::string &target, const std::string &chip) {
+  if (chip.empty())
+    return Status::ok();
+  if (target == "cpu") {
+    // CPU names are LLVM's; the code generator knows them.
+    return Status::ok();
+  }
+  static const char *const known[] = {"sm_80", "sm_86", "sm_89", "sm_90",
+                                      "sm_90a", "sm_100", "sm_100a"};
+  for (const char *name : known)
+    if (chip == name)
+      return Status::ok();
+  return Status::badInput("--chip: '" + chip +
+                          "' is unknown for the target 'cuda'; known are "
+                          "sm_80, sm_86, sm_89, sm_90, sm_90a, sm_100, "
+                          "sm_100a");
+}
+
+void printModule(mlir::ModuleOp module, llvm::raw_ostream &os,
+                 const Options &o) {
+  mlir::OpPrintingFlags flags;
+  if (o.debugInfo)
+    flags.enableDebugInfo();
+  module->print(os, flags);
+  os << "\n";
+}
+
+int compile(const Options &o) {
+  Result<Phase> from = phaseOption("compile-from", o.from, Phase::Input);
+  if (!from)
+    return fail(from.status());
+  // Without a file to write the report is all there is to do, and needs no code.
+  Phase last = o.output.empty() && !o.report.empty() ? Phase::Scheduled
+                                                     : Phase::Binary;
+  Result<Phase> to = phaseOption("compile-to", o.to, last);
+  if (!to)
+    return fail(to.status());
+  if (*to < *from)
+    return fail(Status::badInput("--compile-to=" + o.to +
+                                 " is before --compile-from=" + o.from));
+  if (*from == Phase::Binary)
+    return fail(Status::badInput(
+        "--compile-from: a binary cannot be compiled further"));
+  if (o.target != "cpu" && o.target != "cuda")
+    return fail(Status::badInput("--target: '" + o.target +
+                                 "' is unknown; 'cpu' and 'cuda' are"));
+  if (Status s = checkChip(o.target, o.chip); !s)
+    return fail(s);
+  if (*to == Phase::Binary && o.output.empty())
+    return fail(Status::badInput("no output; give -o model.so, or "
+                                 "--compile-to=PHASE to print a phase"));
+  if (!o.report.empty() && *to < Phase::Partitioned)
+    return fail(Status::badInput("--report needs --compile-to=partitioned or "
+                                 "a later phase"));
+  if (!o.emit.empty()) {
+    bool sdy = o.emit == "sdy", plain = o.emit == "stablehlo";
+    if (!sdy && !plain)
+      return fail(Status::badInput("--emit: '" + o.emit +
+                                   "' is unknown; 'sdy' and 'stablehlo' are"));
+    if (sdy && *to != Phase::Sharded)
+      return fail(Status::badInput("--emit=sdy needs --compile-to=sharded"));
+    if (plain && *to != Phase::Partitioned && *to != Phase::Optimized)
+      return fail(Status::badInput("--emit=stablehlo needs "
+                                   "--compile-to=partitioned or optimized"));
+  }
+  std::string hardwareError;
+  if (mlir::failed(getHardware(o.hardware, hardwareError)))
+    return fail(Status::badInput("--hardware: " + hardwareError));
+
+  std::string error;
+  auto source = readSource(o.model, error);
+  if (mlir::failed(source))
+    return fail(Status::badInput("cannot read '" + o.model + "': " + error));
+
+  // Outputs are opened before the work, and appear only if it succeeds.
+  AtomicFile output, report;
+  bool toStdout = o.output.empty() || o.output == "-";
+  if (!toStdout) {
+    Result<AtomicFile> file = AtomicFile::open(o.output);
+    if (!file)
+      return fail(file.status());
+    output = std::move(*file);
+  }
+  if (!o.report.empty() && o.report != "-") {
+    Result<AtomicFile> file = AtomicFile::open(o.report);
+    if (!file)
+      return fail(file.status());
+    report = std::move(*file);
+  }
+  if (!o.dump.empty())
+    if (std::error_code code = llvm::sys::fs::create_directories(o.dump))
+      return fail(Status::badInput("--dump-phases: cannot make '" + o.dump +
+                                   "': " + code.message()));
+
+  mlir::DialectRegistry registry;
+  registerAllDialects(registry);
+  registerAllPasses();
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  DiagnosticPrinter printer(context, **source, llvm::errs());
+
+  CompileOptions options;
+  options.entry = o.entry;
+  options.singleDevice = o.singleDevice;
+  options.hardware = o.hardware;
+  options.from = *from;
+  options.to = *to;
+  options.target = o.target;
+  options.chip = o.chip;
+  options.emit = o.emit;
+  options.report = !o.report.empty() || o.table;
+  if (!o.dump.empty())
+    options.onPhase = [&](Phase phase, mlir::ModuleOp module) {
+      std::string path = o.dump + "/" +
+                         std::to_string(static_cast<int>(phase)) + "-" +
+                         stringifyPhase(phase).str() + ".mlir";
+      std::string text;
+      llvm::raw_string_ostream os(text);
+      printModule(module, os, o);
+      Result<AtomicFile> file = AtomicFile::open(path);
+      Status status = file ? file->write(text) : file.status();
+      if (status)
+        status = file->commit();
+      if (!status)
+        return mlir::LogicalResult(module.emitError() << status.message());
+      return mlir::success();
+    };
+  mlir::FailureOr<Compiled> compiled =
+      compileModule(**source, options, context);
+  if (mlir::failed(compiled)) {
+    if (printer.numErrors() == 0)
+      llvm::errs() << o.model << ":1:1: error: compilation failed without a "
+                   << "diagnostic (internal error)\n";
+    return 2;
+  }
+
+  std::string text;
+  llvm::StringRef content;
+  if (*to == Phase::Binary) {
+    content = {compiled->binary.data(), compiled->binary.size()};
+  } else if (!toStdout || o.report.empty()) {
+    llvm::raw_string_ostream os(text);
+    printModule(*compiled->module, os, o);
+    content = text;
+  }
+  if (!content.empty()) {
+    if (toStdout)
+      llvm::outs() << content;
+    else {
+      if (Status s = output.write(content.data(), content.size()); !s)
+        return fail(s);
+      if (Status s = output.commit(); !s)
+        return fail(s);
+    }
+  }
+  if (o.report == "-")
+    llvm::outs() << compiled->report;
+  else if (!o.report.empty()) {
+    if (Status s = report.write(compiled->report); !s)
+      return fail(s);
+    if (Status s = report.commit(); !s)
+      return fail(s);
+  }
+  if (o.table)
+    llvm::outs() << rt::reportTable(compiled->report);
+  llvm::outs().flush();
+  return 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  Options o;
+  CommandLine line(
+      "shoal-compile", "shoal-compile MODEL -o model.so [options]",
+      "Compiles a model (StableHLO as .mlir, .mlir.gz or MLIR bytecode) for the "
+      "devices\nof its mesh. Phases: " +
+          phaseList() +
+          ".\nExits with 2 on bad input.");
+  line.text("o", o.output, "FILE",
+            "the shared object, or the text of another phase");
+  line.text("target", o.target, "cpu|cuda", "what to make code for");
+  line.text("chip", o.chip, "NAME",
+            "processor: sm_90a, …, or a CPU of LLVM (default: this machine's)");
+  line.text("entry", o.entry, "NAME", "the function to compile (main)");
+  line.text("compile-to", o.to, "PHASE", "stop after a phase and print it");
+  line.text("compile-from", o.from, "PHASE", "MODEL is in this phase");
+  line.text("dump-phases", o.dump, "DIR", "write the module after each phase");
+  line.text("report", o.report, "FILE.json",
+            "write what the program moves, computes and needs");
+  line.flag("table", o.table, "print the report as a table");
+  line.text("hardware", o.hardware, "NAME|FILE.json",
+            "machine for modelled times: h100, h200, a100, cpu, or a file");
+  line.text("emit", o.emit, "sdy|stablehlo",
+            "print shardings in Shardy's syntax (with --compile-to=sharded), or "
+            "plain StableHLO (with --compile-to=partitioned|optimized)");
+  line.flag("single-device", o.singleDevice, "ignore all shardings");
+  line.flag("print-locations", o.debugInfo, "print locations with the phases");
+  std::vector<std::string> files;
+  Result<CommandLine::Action> action = line.parse(argc, argv, files);
+  if (!action)
+    return fail(action.status());
+  if (*action == CommandLine::Action::Help) {
+    std::fputs(line.help().c_str(), stdout);
+    return 0;
+  }
+  if (*action == CommandLine::Action::Version) {
+    std::fputs(rt::versionText("shoal-compile").c_str(), stdout);
+    return 0;
+  }
+  if (files.size() != 1)
+    return fail(Status::badInput(
+        files.empty() ? "no model given; usage: shoal-compile MODEL -o model.so"
+                      : "more than one model given: '" + files[0] + "', '" +
+                            files[1] + "'"));
+  o.model = files[0];
+  int code = compile(o);
+  // Tearing down a large module takes longer than it is worth.
+  llvm::outs().flush();
+  std::fflush(stdout);
+  ::_exit(code);
+}
