@@ -48,7 +48,8 @@ FailureOr<Hardware> getHardware(StringRef name, std::string &error) {
       {"memory_bytes_per_second", &h.memoryBytesPerSecond},
       {"link_bytes_per_second", &h.linkBytesPerSecond},
       {"link_latency", &h.linkLatency}};
-  for (auto &[key, member] : *object) {
+  for (auto &[objectKey, member] : *object) {
+    StringRef key = objectKey;
     auto *field = llvm::find_if(fields, [&](auto &f) { return f.first == key; });
     if (field == std::end(fields)) {
       if (key == "name")
