@@ -3,10 +3,7 @@
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
 #include "dialects/Shoal/Shoal.h"
-#if __has_include("dialects/StableHLO/StableHLO.h") // lands separately
 #include "dialects/StableHLO/StableHLO.h"
-#define SHOAL_HAS_STABLEHLO
-#endif
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
@@ -76,7 +73,6 @@ static int64_t dimsProduct(ArrayRef<int64_t> shape) {
 
 /// Two per multiply-add of matrix products and convolutions; 0 for others.
 static int64_t flopsOf(Operation *op) {
-#ifdef SHOAL_HAS_STABLEHLO
   if (auto dot = dyn_cast<stablehlo::DotGeneralOp>(op)) {
     auto lhs = dyn_cast<RankedTensorType>(dot.getLhs().getType());
     auto result = dyn_cast<RankedTensorType>(dot->getResult(0).getType());
@@ -101,7 +97,6 @@ static int64_t flopsOf(Operation *op) {
         n = saturatingMul(n, d);
     return n;
   }
-#endif
   return 0;
 }
 
