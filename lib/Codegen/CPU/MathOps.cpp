@@ -8,7 +8,6 @@
 #include "lib/Codegen/KernelMath/KernelMath.h"
 
 using namespace mlir;
-namespace hlo = mlir::stablehlo;
 
 namespace shoal::cpu {
 
@@ -58,26 +57,28 @@ static void instruction(OpEmitters &emitters, llvm::Instruction::BinaryOps op) {
 }
 
 static void registerArithmetic(OpEmitters &emitters) {
-  binary<hlo::AddOp>(emitters, emitAdd);
-  binary<hlo::SubtractOp>(emitters, emitSubtract);
-  binary<hlo::MulOp>(emitters, emitMultiply);
-  binary<hlo::DivOp>(emitters, emitDivide, OpCost::Medium);
-  binary<hlo::RemOp>(emitters, emitRemainder, OpCost::Costly);
-  binary<hlo::PowOp>(emitters, emitPower, OpCost::Costly);
-  binary<hlo::MaxOp>(emitters, emitMaximum);
-  binary<hlo::MinOp>(emitters, emitMinimum);
-  emitters.scalar<hlo::NegOp>([](hlo::NegOp op, Operands x, ElementEmitter &e) {
-    return emitNegate(e.ir(), elementTypeOf(op), x[0]);
-  });
-  emitters.scalar<hlo::AbsOp>([](hlo::AbsOp op, Operands x, ElementEmitter &e) {
-    return emitAbs(e.ir(), getElementType(op->getOperand(0)), x[0]);
-  });
-  emitters.scalar<hlo::SignOp>(
-      [](hlo::SignOp op, Operands x, ElementEmitter &e) {
+  binary<stablehlo::AddOp>(emitters, emitAdd);
+  binary<stablehlo::SubtractOp>(emitters, emitSubtract);
+  binary<stablehlo::MulOp>(emitters, emitMultiply);
+  binary<stablehlo::DivOp>(emitters, emitDivide, OpCost::Medium);
+  binary<stablehlo::RemOp>(emitters, emitRemainder, OpCost::Costly);
+  binary<stablehlo::PowOp>(emitters, emitPower, OpCost::Costly);
+  binary<stablehlo::MaxOp>(emitters, emitMaximum);
+  binary<stablehlo::MinOp>(emitters, emitMinimum);
+  emitters.scalar<stablehlo::NegOp>(
+      [](stablehlo::NegOp op, Operands x, ElementEmitter &e) {
+        return emitNegate(e.ir(), elementTypeOf(op), x[0]);
+      });
+  emitters.scalar<stablehlo::AbsOp>(
+      [](stablehlo::AbsOp op, Operands x, ElementEmitter &e) {
+        return emitAbs(e.ir(), getElementType(op->getOperand(0)), x[0]);
+      });
+  emitters.scalar<stablehlo::SignOp>(
+      [](stablehlo::SignOp op, Operands x, ElementEmitter &e) {
         return emitSign(e.ir(), elementTypeOf(op), x[0]);
       });
-  emitters.scalar<hlo::ClampOp>(
-      [](hlo::ClampOp op, Operands x, ElementEmitter &e) {
+  emitters.scalar<stablehlo::ClampOp>(
+      [](stablehlo::ClampOp op, Operands x, ElementEmitter &e) {
         Type type = elementTypeOf(op);
         return emitMinimum(e.ir(), type, emitMaximum(e.ir(), type, x[1], x[0]),
                            x[2]);
@@ -85,20 +86,20 @@ static void registerArithmetic(OpEmitters &emitters) {
 }
 
 static void registerFunctions(OpEmitters &emitters) {
-  function<hlo::ExpOp>(emitters, "exp");
-  function<hlo::Expm1Op>(emitters, "expm1");
-  function<hlo::LogOp>(emitters, "log");
-  function<hlo::Log1pOp>(emitters, "log1p");
-  function<hlo::LogisticOp>(emitters, "logistic");
-  function<hlo::TanhOp>(emitters, "tanh");
-  function<hlo::SineOp>(emitters, "sin");
-  function<hlo::CosineOp>(emitters, "cos");
-  function<hlo::TanOp>(emitters, "tan");
-  function<hlo::CbrtOp>(emitters, "cbrt");
-  function<hlo::RsqrtOp>(emitters, "rsqrt");
-  function<hlo::Atan2Op>(emitters, "atan2");
-  emitters.scalar<hlo::SqrtOp>(
-      [](hlo::SqrtOp op, Operands x, ElementEmitter &e) {
+  function<stablehlo::ExpOp>(emitters, "exp");
+  function<stablehlo::Expm1Op>(emitters, "expm1");
+  function<stablehlo::LogOp>(emitters, "log");
+  function<stablehlo::Log1pOp>(emitters, "log1p");
+  function<stablehlo::LogisticOp>(emitters, "logistic");
+  function<stablehlo::TanhOp>(emitters, "tanh");
+  function<stablehlo::SineOp>(emitters, "sin");
+  function<stablehlo::CosineOp>(emitters, "cos");
+  function<stablehlo::TanOp>(emitters, "tan");
+  function<stablehlo::CbrtOp>(emitters, "cbrt");
+  function<stablehlo::RsqrtOp>(emitters, "rsqrt");
+  function<stablehlo::Atan2Op>(emitters, "atan2");
+  emitters.scalar<stablehlo::SqrtOp>(
+      [](stablehlo::SqrtOp op, Operands x, ElementEmitter &e) {
         Type type = elementTypeOf(op);
         if (isComplex(type))
           return emitFunction(e.ir(), "sqrt", type, x);
@@ -107,20 +108,21 @@ static void registerFunctions(OpEmitters &emitters) {
         return Scalar{roundToType(e.ir(), root, type)};
       },
       OpCost::Medium);
-  intrinsic<hlo::CeilOp>(emitters, llvm::Intrinsic::ceil);
-  intrinsic<hlo::FloorOp>(emitters, llvm::Intrinsic::floor);
-  intrinsic<hlo::RoundOp>(emitters, llvm::Intrinsic::round);
-  intrinsic<hlo::RoundNearestEvenOp>(emitters, llvm::Intrinsic::roundeven);
-  emitters.scalar<hlo::IsFiniteOp>(
-      [](hlo::IsFiniteOp op, Operands x, ElementEmitter &e) {
+  intrinsic<stablehlo::CeilOp>(emitters, llvm::Intrinsic::ceil);
+  intrinsic<stablehlo::FloorOp>(emitters, llvm::Intrinsic::floor);
+  intrinsic<stablehlo::RoundOp>(emitters, llvm::Intrinsic::round);
+  intrinsic<stablehlo::RoundNearestEvenOp>(emitters,
+                                           llvm::Intrinsic::roundeven);
+  emitters.scalar<stablehlo::IsFiniteOp>(
+      [](stablehlo::IsFiniteOp op, Operands x, ElementEmitter &e) {
         IRBuilder &ir = e.ir();
         llvm::Value *magnitude =
             ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x[0].re);
         return Scalar{ir.CreateFCmpOLT(
             magnitude, llvm::ConstantFP::getInfinity(magnitude->getType()))};
       });
-  emitters.scalar<hlo::ReducePrecisionOp>(
-      [](hlo::ReducePrecisionOp op, Operands x, ElementEmitter &e) {
+  emitters.scalar<stablehlo::ReducePrecisionOp>(
+      [](stablehlo::ReducePrecisionOp op, Operands x, ElementEmitter &e) {
         IRBuilder &ir = e.ir();
         Type type = elementTypeOf(op);
         llvm::Value *result =
@@ -136,79 +138,84 @@ static void registerFunctions(OpEmitters &emitters) {
 }
 
 static void registerBitwise(OpEmitters &emitters) {
-  instruction<hlo::AndOp>(emitters, llvm::Instruction::And);
-  instruction<hlo::OrOp>(emitters, llvm::Instruction::Or);
-  instruction<hlo::XorOp>(emitters, llvm::Instruction::Xor);
-  emitters.scalar<hlo::NotOp>([](hlo::NotOp, Operands x, ElementEmitter &e) {
-    return Scalar{e.ir().CreateNot(x[0].re)};
-  });
-  emitters.scalar<hlo::ShiftLeftOp>(
-      [](hlo::ShiftLeftOp, Operands x, ElementEmitter &e) {
+  instruction<stablehlo::AndOp>(emitters, llvm::Instruction::And);
+  instruction<stablehlo::OrOp>(emitters, llvm::Instruction::Or);
+  instruction<stablehlo::XorOp>(emitters, llvm::Instruction::Xor);
+  emitters.scalar<stablehlo::NotOp>(
+      [](stablehlo::NotOp, Operands x, ElementEmitter &e) {
+        return Scalar{e.ir().CreateNot(x[0].re)};
+      });
+  emitters.scalar<stablehlo::ShiftLeftOp>(
+      [](stablehlo::ShiftLeftOp, Operands x, ElementEmitter &e) {
         return Scalar{emitShiftLeft(e.ir(), x[0].re, x[1].re)};
       });
-  emitters.scalar<hlo::ShiftRightLogicalOp>(
-      [](hlo::ShiftRightLogicalOp, Operands x, ElementEmitter &e) {
+  emitters.scalar<stablehlo::ShiftRightLogicalOp>(
+      [](stablehlo::ShiftRightLogicalOp, Operands x, ElementEmitter &e) {
         return Scalar{emitShiftRight(e.ir(), x[0].re, x[1].re, false)};
       });
-  emitters.scalar<hlo::ShiftRightArithmeticOp>(
-      [](hlo::ShiftRightArithmeticOp, Operands x, ElementEmitter &e) {
+  emitters.scalar<stablehlo::ShiftRightArithmeticOp>(
+      [](stablehlo::ShiftRightArithmeticOp, Operands x, ElementEmitter &e) {
         return Scalar{emitShiftRight(e.ir(), x[0].re, x[1].re, true)};
       });
-  emitters.scalar<hlo::PopulationCountOp>([](hlo::PopulationCountOp, Operands x,
-                                             ElementEmitter &e) {
+  emitters.scalar<stablehlo::PopulationCountOp>([](stablehlo::PopulationCountOp,
+                                                   Operands x,
+                                                   ElementEmitter &e) {
     return Scalar{e.ir().CreateUnaryIntrinsic(llvm::Intrinsic::ctpop, x[0].re)};
   });
-  emitters.scalar<hlo::ClzOp>([](hlo::ClzOp, Operands x, ElementEmitter &e) {
-    return Scalar{e.ir().CreateBinaryIntrinsic(llvm::Intrinsic::ctlz, x[0].re,
-                                               e.ir().getFalse())};
-  });
+  emitters.scalar<stablehlo::ClzOp>(
+      [](stablehlo::ClzOp, Operands x, ElementEmitter &e) {
+        return Scalar{e.ir().CreateBinaryIntrinsic(llvm::Intrinsic::ctlz,
+                                                   x[0].re, e.ir().getFalse())};
+      });
 }
 
-static Comparison getComparison(hlo::ComparisonDirection direction) {
+static Comparison getComparison(stablehlo::ComparisonDirection direction) {
   switch (direction) {
-  case hlo::ComparisonDirection::EQ:
+  case stablehlo::ComparisonDirection::EQ:
     return Comparison::EQ;
-  case hlo::ComparisonDirection::NE:
+  case stablehlo::ComparisonDirection::NE:
     return Comparison::NE;
-  case hlo::ComparisonDirection::GE:
+  case stablehlo::ComparisonDirection::GE:
     return Comparison::GE;
-  case hlo::ComparisonDirection::GT:
+  case stablehlo::ComparisonDirection::GT:
     return Comparison::GT;
-  case hlo::ComparisonDirection::LE:
+  case stablehlo::ComparisonDirection::LE:
     return Comparison::LE;
-  case hlo::ComparisonDirection::LT:
+  case stablehlo::ComparisonDirection::LT:
     return Comparison::LT;
   }
   return Comparison::EQ;
 }
 
 static void registerSelection(OpEmitters &emitters) {
-  emitters.scalar<hlo::CompareOp>(
-      [](hlo::CompareOp op, Operands x, ElementEmitter &e) {
-        bool total = op.getCompareType() == hlo::ComparisonType::TOTALORDER;
-        return Scalar{
-            emitCompare(e.ir(), getComparison(op.getComparisonDirection()),
-                        getElementType(op->getOperand(0)), x[0], x[1], total)};
-      });
-  emitters.scalar<hlo::SelectOp>(
-      [](hlo::SelectOp, Operands x, ElementEmitter &e) {
+  emitters.scalar<stablehlo::CompareOp>([](stablehlo::CompareOp op, Operands x,
+                                           ElementEmitter &e) {
+    bool total = op.getCompareType() == stablehlo::ComparisonType::TOTALORDER;
+    return Scalar{
+        emitCompare(e.ir(), getComparison(op.getComparisonDirection()),
+                    getElementType(op->getOperand(0)), x[0], x[1], total)};
+  });
+  emitters.scalar<stablehlo::SelectOp>(
+      [](stablehlo::SelectOp, Operands x, ElementEmitter &e) {
         return selectScalar(e.ir(), x[0].re, x[1], x[2]);
       });
-  emitters.scalar<hlo::ConvertOp>(
-      [](hlo::ConvertOp op, Operands x, ElementEmitter &e) {
+  emitters.scalar<stablehlo::ConvertOp>(
+      [](stablehlo::ConvertOp op, Operands x, ElementEmitter &e) {
         return convertScalar(e.ir(), x[0], getElementType(op->getOperand(0)),
                              elementTypeOf(op));
       });
-  emitters.scalar<hlo::ComplexOp>(
-      [](hlo::ComplexOp, Operands x, ElementEmitter &) {
+  emitters.scalar<stablehlo::ComplexOp>(
+      [](stablehlo::ComplexOp, Operands x, ElementEmitter &) {
         return Scalar{x[0].re, x[1].re};
       },
       OpCost::Free);
-  emitters.scalar<hlo::RealOp>(
-      [](hlo::RealOp, Operands x, ElementEmitter &) { return Scalar{x[0].re}; },
+  emitters.scalar<stablehlo::RealOp>(
+      [](stablehlo::RealOp, Operands x, ElementEmitter &) {
+        return Scalar{x[0].re};
+      },
       OpCost::Free);
-  emitters.scalar<hlo::ImagOp>(
-      [](hlo::ImagOp, Operands x, ElementEmitter &) {
+  emitters.scalar<stablehlo::ImagOp>(
+      [](stablehlo::ImagOp, Operands x, ElementEmitter &) {
         llvm::Value *zero = llvm::ConstantFP::get(x[0].re->getType(), 0.0);
         return Scalar{x[0].im ? x[0].im : zero};
       },
@@ -217,7 +224,7 @@ static void registerSelection(OpEmitters &emitters) {
 
 /// bitcast_convert between widths: the last dimension of the narrow side counts
 /// the parts of a wide element, lowest bits first.
-static Scalar emitBitcast(hlo::BitcastConvertOp op,
+static Scalar emitBitcast(stablehlo::BitcastConvertOp op,
                           llvm::ArrayRef<IndexExpr> index, ElementEmitter &e) {
   IRBuilder &ir = e.ir();
   Value operand = op->getOperand(0);
@@ -249,12 +256,13 @@ static Scalar emitBitcast(hlo::BitcastConvertOp op,
 }
 
 static void registerOthers(OpEmitters &emitters) {
-  emitters.element<hlo::BitcastConvertOp>(
-      [](hlo::BitcastConvertOp op, unsigned, llvm::ArrayRef<IndexExpr> index,
+  emitters.element<stablehlo::BitcastConvertOp>(
+      [](stablehlo::BitcastConvertOp op, unsigned,
+         llvm::ArrayRef<IndexExpr> index,
          ElementEmitter &e) { return emitBitcast(op, index, e); },
       OpCost::Cheap);
-  emitters.element<hlo::MapOp>(
-      [](hlo::MapOp op, unsigned, llvm::ArrayRef<IndexExpr> index,
+  emitters.element<stablehlo::MapOp>(
+      [](stablehlo::MapOp op, unsigned, llvm::ArrayRef<IndexExpr> index,
          ElementEmitter &e) {
         SmallVector<Scalar> arguments;
         for (Value operand : op->getOperands())
