@@ -222,17 +222,17 @@ private:
       e.forLoop(g.inner, [&](IndexExpr k) {
         Scalar x =
             loadElement(ir, packedType, patches, e.value(row * g.inner + k));
-        e.parallelLoop(ir.getInt64(0), ir.getInt64(g.outFeatures),
-                       g.outFeatures, [&](IndexExpr o) {
-                         Scalar y = loadElement(ir, packedType, kernel,
-                                                e.value(k * g.outFeatures + o));
-                         llvm::Value *at = sumAt(row, o);
-                         Scalar sum = loadElement(ir, sumType, sums, at);
-                         storeElement(ir, sumType,
-                                      emitAdd(ir, sumType, sum,
-                                              emitMultiply(ir, sumType, x, y)),
-                                      sums, at);
-                       });
+        e.forLoop(ir.getInt64(0), ir.getInt64(g.outFeatures), g.outFeatures,
+                  [&](IndexExpr o) {
+                    Scalar y = loadElement(ir, packedType, kernel,
+                                           e.value(k * g.outFeatures + o));
+                    llvm::Value *at = sumAt(row, o);
+                    Scalar sum = loadElement(ir, sumType, sums, at);
+                    storeElement(ir, sumType,
+                                 emitAdd(ir, sumType, sum,
+                                         emitMultiply(ir, sumType, x, y)),
+                                 sums, at);
+                  });
       });
     });
   }

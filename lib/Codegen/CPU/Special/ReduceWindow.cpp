@@ -136,7 +136,7 @@ private:
           if (size == 1)
             return runLine(n, start, at);
           e.forLoop(low, high, size, [&](IndexExpr in) {
-            Index index = at(IndexExpr(0), in);
+            Index index = at(IndexExpr(), in);
             storeResults(index, combine(start, elements(index)));
           });
           e.forLoop(ir.getInt64(1), ir.getInt64(n), n, [&](IndexExpr i) {
@@ -160,7 +160,7 @@ private:
       SmallVector<Scalar> accumulated;
       for (Variable &variable : last)
         accumulated.push_back(e.get(variable));
-      Index index = at(i, IndexExpr(0));
+      Index index = at(i, IndexExpr());
       SmallVector<Scalar> next = combine(accumulated, elements(index));
       for (unsigned k = 0; k < count; ++k)
         e.set(last[k], next[k]);
@@ -189,18 +189,18 @@ private:
         index.push_back(column);
         return index;
       };
-      e.parallelLoop(ir.getInt64(0), ir.getInt64(columns), columns,
-                     [&](IndexExpr c) { storeResults(at(c), start); });
+      e.forLoop(ir.getInt64(0), ir.getInt64(columns), columns,
+                [&](IndexExpr c) { storeResults(at(c), start); });
       e.forShape(ArrayRef(window).drop_back(), [&](ArrayRef<IndexExpr> w) {
         WindowIndex where = locate(e, ArrayRef(dims).drop_back(), outer, w);
         auto accumulate = [&] {
-          e.parallelLoop(
-              ir.getInt64(0), ir.getInt64(columns), columns, [&](IndexExpr c) {
-                Index from = where.index;
-                from.push_back(c);
-                storeResults(at(c),
-                             combine(loadResults(at(c)), elements(from)));
-              });
+          e.forLoop(ir.getInt64(0), ir.getInt64(columns), columns,
+                    [&](IndexExpr c) {
+                      Index from = where.index;
+                      from.push_back(c);
+                      storeResults(at(c),
+                                   combine(loadResults(at(c)), elements(from)));
+                    });
         };
         if (where.inside)
           e.ifThenElse(where.inside, accumulate);
