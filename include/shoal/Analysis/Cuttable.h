@@ -1,0 +1,25 @@
+// Which factors of an op's rule partitioning can share among devices.
+#ifndef SHOAL_ANALYSIS_CUTTABLE_H
+#define SHOAL_ANALYSIS_CUTTABLE_H
+
+#include "dialects/Shoal/ShardingRule.h"
+
+namespace shoal {
+
+/// Whether lib/Partition has a device-local lowering for the op with `factor`
+/// cut. Where it has none, choose leaves the factor whole, and operands are
+/// gathered (with a remark).
+bool isFactorCuttable(mlir::Operation *op, const ShardingRule &rule,
+                      int64_t factor);
+
+/// Whether the operands the rule calls linear may be summands. Not so for
+/// maximum and minimum, which are listed because they are monotone.
+bool passesSums(mlir::Operation *op);
+
+/// True for ops that cost nothing to compute again and depend on no input:
+/// constants, iota, and what follows from them without arithmetic of note.
+bool isCheapSource(mlir::Operation *op);
+
+} // namespace shoal
+
+#endif // SHOAL_ANALYSIS_CUTTABLE_H

@@ -1,0 +1,88 @@
+// The form of an op in terms of atoms: which atoms cut each factor of its
+// sharding rule, and over which atoms its linear operands come in as partial
+// values. Operand and result placements follow from it.
+#ifndef SHOAL_ANALYSIS_OPFORM_H
+#define SHOAL_ANALYSIS_OPFORM_H
+
+#include "dialects/Shoal/ShardingRule.h"
+#include "shoal/Analysis/MeshModel.h"
+
+namespace shoal {
+
+struct OpForm {
+  llvm::SmallVector<AtomList, 8> factors;
+  /// Elements per part of each factor (its size where it is not cut).
+  llvm::SmallVector<int64_t, 8> blocks;
+  /// The operands in `partialOperands` (a bit each) are partial over these
+  /// atoms, and so are the results.
+  AtomSet partialIn = 0;
+  unsigned partialKind = 0;
+  uint32_t partialOperands = 0;
+
+  bool operator==(const OpForm &o) const {
+    return factors == o.factors && blocks == o.blocks &&
+           partialIn == o.partialIn && partialOperands == o.partialOperands &&
+           (!partialIn || partialKind == o.partialKind);
+  }
+  AtomSet cut() const {
+    AtomSet set = 0;
+    for (const AtomList &list : factors)
+      for (uint8_t atom : list)
+        set |= atomBit(atom);
+    return set;
+  }
+};
+
+/// An op's rule together with what partitioning can do with each factor.
+class OpModel {
+public:
+  /// Nothing for ops without a rule.
+  static std::optional<OpModel> get(mlir::Operation *op, MeshModel &mesh);
+
+  const ShardingRule &getRule() const { return rule; }
+  size_t numOperands() const { return rule.operands.size(); }
+  size_t numResults() const { return rule.results.size(); }
+  /// Tensors are numbered operands first, then results.
+  llvm::ArrayRef<int64_t> shape(size_t tensor) const { return shapes[tensor]; }
+
+  /// Whether devices may share the factor in a way partitioning implements.
+  bool canCut(int64_t factor) const { return cuttable[factor]; }
+
+  OpForm replicated() const;
+  /// Adds to `form` what `tensor` placed as `state` says about its factors,
+  /// as far as that fits with what the form has already (and is cuttable).
+  /// Partial states are taken over by `takePartial`. False if something of the
+  /// state had to be left out.
+  bool extend(OpForm &form, size_t tensor, const PlacementState &state) const;
+  /// Lets `operand` come in partial as `state` says, if the op is linear there
+  /// and the atoms are free. False if not possible.
+  bool takePartial(OpForm &form, size_t operand,
+                   const PlacementState &state) const;
+  /// The placement the form demands of an operand or gives to a result.
+  PlacementState placement(const OpForm &form, size_t tensor) const;
+  /// Atoms over which results are partial because a cut factor ends in the op.
+  AtomSet reducedAtoms(const OpForm &form, size_t result) const;
+  /// How the results of cut reduction factors combine; nothing if kinds mix.
+  std::optional<unsigned> reductionKind(const OpForm &form) const;
+  /// Whether everything about the form can be done.
+  bool isValid(const OpForm &form) const;
+
+  FormAttr toAttr(const OpForm &form) const;
+  /// Reads a form from its attribute and the partial states of the operands.
+  OpForm fromAttr(FormAttr attr, mlir::Operation *op) const;
+
+private:
+  MeshModel *mesh = nullptr;
+  ShardingRule rule;
+  llvm::SmallVector<llvm::SmallVector<int64_t, 4>, 4> shapes;
+  llvm::SmallVector<bool, 8> cuttable;
+  bool sumsPass = true;
+
+  void addToDim(OpForm &form, const DimMapping &dim,
+                llvm::ArrayRef<uint8_t> list, int64_t block, int64_t size,
+                bool &complete) const;
+};
+
+} // namespace shoal
+
+#endif // SHOAL_ANALYSIS_OPFORM_H

@@ -1,0 +1,270 @@
+#include "shoal/Analysis/OpForm.h"
+
+#include "shoal/Analysis/Cuttable.h"
+
+using namespace mlir;
+using namespace shoal;
+
+std::optional<OpModel> OpModel::get(Operation *op, MeshModel &mesh) {
+  std::optional<ShardingRule> rule = getShardingRule(op);
+  if (!rule || rule->operands.size() != op->getNumOperands() ||
+      rule->results.size() != op->getNumResults())
+    return std::nullopt;
+  OpModel model;
+  model.mesh = &mesh;
+  model.rule = std::move(*rule);
+  auto addShape = [&](Type type) {
+    ArrayRef<int64_t> shape = shapeOf(type);
+    model.shapes.push_back({shape.begin(), shape.end()});
+  };
+  for (Type type : op->getOperandTypes())
+    addShape(type);
+  for (Type type : op->getResultTypes())
+    addShape(type);
+  model.sumsPass = passesSums(op);
+  for (int64_t f = 0; f < model.rule.getNumFactors(); ++f)
+    model.cuttable.push_back(isFactorCuttable(op, model.rule, f));
+  return model;
+}
+
+OpForm OpModel::replicated() const {
+  OpForm form;
+  form.factors.resize(rule.factors.size());
+  for (const Factor &factor : rule.factors)
+    form.blocks.push_back(factor.size);
+  return form;
+}
+
+void OpModel::addToDim(OpForm &form, const DimMapping &dim,
+                       ArrayRef<uint8_t> list, int64_t block, int64_t size,
+                       bool &complete) const {
+  AtomSet taken = form.cut() | form.partialIn;
+  size_t at = 0;
+  for (size_t k = 0; k < dim.factors.size() && at < list.size(); ++k) {
+    int64_t f = dim.factors[k];
+    int64_t factorSize = rule.factors[f].size;
+    bool last = k + 1 == dim.factors.size();
+    if (factorSize == 1 && !last)
+      continue;
+    if (!cuttable[f])
+      break;
+    // As many atoms as fit into this factor; the rest, if it divides exactly,
+    // goes on to the next, minor one.
+    size_t take = 0;
+    int64_t parts = 1;
+    while (at + take < list.size()) {
+      int64_t next = parts * mesh->atoms()[list[at + take]].size;
+      if (!last && next > factorSize)
+        break;
+      parts = next;
+      ++take;
+    }
+    ArrayRef<uint8_t> mine = list.slice(at, take);
+    if (!form.factors[f].empty()) {
+      // Another tensor has spoken: keep it if it agrees, else the rest of this
+      // dimension stays out.
+      if (ArrayRef<uint8_t>(form.factors[f]) != mine) {
+        complete = false;
+        return;
+      }
+    } else if (take) {
+      bool clash = false;
+      for (uint8_t atom : mine)
+        clash |= (taken & atomBit(atom)) != 0;
+      if (clash) {
+        complete = false;
+        return;
+      }
+      form.factors[f].assign(mine.begin(), mine.end());
+      // The tensor's own block, where the dimension is this factor alone or
+      // whole multiples of what is minor to it.
+      int64_t minor = 1;
+      for (size_t m = k + 1; m < dim.factors.size(); ++m)
+        minor *= rule.factors[dim.factors[m]].size;
+      int64_t natural = ceilDiv(factorSize, parts);
+      if (at == 0 && at + take == list.size() && block % minor == 0 &&
+          block / minor * parts >= factorSize)
+        natural = block / minor;
+      form.blocks[f] = natural;
+    }
+    at += take;
+    if (at < list.size() && (last || parts != factorSize))
+      break;
+  }
+  if (at < list.size())
+    complete = false;
+}
+
+bool OpModel::extend(OpForm &form, size_t tensor,
+                     const PlacementState &state) const {
+  bool complete = true;
+  const TensorMapping &mapping = rule.getTensor(tensor);
+  for (size_t d = 0; d < state.dims.size() && d < mapping.dims.size(); ++d)
+    if (!state.dims[d].empty())
+      addToDim(form, mapping.dims[d], state.dims[d], state.blocks[d],
+               shapes[tensor][d], complete);
+  return complete;
+}
+
+bool OpModel::takePartial(OpForm &form, size_t operand,
+                          const PlacementState &state) const {
+  if (!state.partial || !rule.isLinearIn(operand))
+    return false;
+  AtomSet set = state.partial & ~form.cut();
+  if (set != state.partial)
+    return false;
+  bool isMinMax =
+      state.partialKind == static_cast<unsigned>(ReductionKind::Min) ||
+      state.partialKind == static_cast<unsigned>(ReductionKind::Max);
+  bool isAdd = state.partialKind == static_cast<unsigned>(ReductionKind::Add);
+  if (!(isAdd && sumsPass) && !(isMinMax && rule.monotone))
+    return false;
+  uint32_t operands = 0;
+  if (rule.linearInEachAlone) {
+    operands = 1u << operand;
+  } else {
+    for (int64_t i : rule.linear)
+      operands |= 1u << i;
+  }
+  if (form.partialIn &&
+      (form.partialIn != set || form.partialKind != state.partialKind ||
+       form.partialOperands != operands))
+    return false;
+  form.partialIn = set;
+  form.partialKind = state.partialKind;
+  form.partialOperands = operands;
+  return true;
+}
+
+AtomSet OpModel::reducedAtoms(const OpForm &form, size_t result) const {
+  AtomSet set = 0;
+  for (size_t f = 0; f < form.factors.size(); ++f) {
+    if (form.factors[f].empty() || !rule.factors[f].reduction)
+      continue;
+    if (rule.results[result].contains(f))
+      continue;
+    for (uint8_t atom : form.factors[f])
+      set |= atomBit(atom);
+  }
+  return set;
+}
+
+std::optional<unsigned> OpModel::reductionKind(const OpForm &form) const {
+  std::optional<unsigned> kind;
+  for (size_t r = 0; r < numResults(); ++r)
+    for (size_t f = 0; f < form.factors.size(); ++f) {
+      if (form.factors[f].empty() || !rule.factors[f].reduction ||
+          rule.results[r].contains(f))
+        continue;
+      unsigned mine = static_cast<unsigned>(*rule.factors[f].reduction);
+      if (kind && *kind != mine)
+        return std::nullopt;
+      kind = mine;
+    }
+  if (form.partialIn) {
+    if (kind && *kind != form.partialKind)
+      return std::nullopt;
+    kind = form.partialKind;
+  }
+  return kind ? kind : std::optional<unsigned>(0);
+}
+
+PlacementState OpModel::placement(const OpForm &form, size_t tensor) const {
+  PlacementState state = PlacementState::replicated(shapes[tensor]);
+  const TensorMapping &mapping = rule.getTensor(tensor);
+  for (size_t d = 0; d < mapping.dims.size(); ++d) {
+    const DimMapping &dim = mapping.dims[d];
+    int64_t block = 1;
+    for (int64_t f : dim.factors) {
+      state.dims[d].append(form.factors[f].begin(), form.factors[f].end());
+      block *= form.blocks[f];
+    }
+    if (state.dims[d].empty())
+      continue;
+    // Where a window maps other positions than the result's, the operand has a
+    // size and a block of its own.
+    int64_t n = shapes[tensor][d], product = 1;
+    for (int64_t f : dim.factors)
+      product *= rule.factors[f].size;
+    if (product != n || (dim.window && !dim.window->isIdentity()))
+      block = ceilDiv(n, partCount(state.dims[d], mesh->atoms()));
+    state.blocks[d] = block;
+  }
+  bool isOperand = tensor < numOperands();
+  unsigned kind = reductionKind(form).value_or(0);
+  if (isOperand) {
+    if (form.partialOperands >> tensor & 1)
+      state.partial |= form.partialIn;
+    // A linear operand that lacks a cut reduction factor enters the sum once
+    // per device of that factor, so it must be split into summands as well.
+    if (rule.isLinearIn(tensor) && !rule.linearInEachAlone)
+      for (size_t f = 0; f < form.factors.size(); ++f)
+        if (rule.factors[f].reduction && !mapping.contains(f)) {
+          bool inResult = false;
+          for (const TensorMapping &result : rule.results)
+            inResult |= result.contains(f);
+          if (!inResult)
+            for (uint8_t atom : form.factors[f])
+              state.partial |= atomBit(atom);
+        }
+  } else {
+    state.partial = reducedAtoms(form, tensor - numOperands());
+    if (form.partialOperands)
+      state.partial |= form.partialIn;
+  }
+  state.partial &= ~state.cut();
+  state.partialKind = state.partial ? kind : 0;
+  return state;
+}
+
+bool OpModel::isValid(const OpForm &form) const {
+  AtomSet seen = form.partialIn;
+  for (size_t f = 0; f < form.factors.size(); ++f) {
+    if (!form.factors[f].empty() && !cuttable[f])
+      return false;
+    for (uint8_t atom : form.factors[f]) {
+      if (seen & atomBit(atom))
+        return false;
+      seen |= atomBit(atom);
+    }
+  }
+  if (!reductionKind(form))
+    return false;
+  // In a compound dimension a cut minor factor needs all major ones cut to
+  // single elements, or the parts would not be contiguous.
+  for (int64_t t = 0; t < rule.getNumTensors(); ++t)
+    for (const DimMapping &dim : rule.getTensor(t).dims) {
+      bool open = false;
+      for (int64_t f : dim.factors) {
+        if (open && !form.factors[f].empty())
+          return false;
+        int64_t parts = partCount(form.factors[f], mesh->atoms());
+        if (parts != rule.factors[f].size)
+          open = true;
+      }
+    }
+  return true;
+}
+
+FormAttr OpModel::toAttr(const OpForm &form) const {
+  SmallVector<DimShardingAttr> factors;
+  for (size_t f = 0; f < form.factors.size(); ++f)
+    factors.push_back(mesh->toDimSharding(form.factors[f], form.blocks[f],
+                                          rule.factors[f].size));
+  return FormAttr::get(mesh->meshRef(), factors);
+}
+
+OpForm OpModel::fromAttr(FormAttr attr, Operation *op) const {
+  OpForm form = replicated();
+  for (size_t f = 0; f < form.factors.size() && f < attr.getFactors().size();
+       ++f) {
+    DimShardingAttr factor = attr.getFactors()[f];
+    form.factors[f] = mesh->toAtoms(factor.getAxes());
+    if (!form.factors[f].empty())
+      form.blocks[f] = factor.getBlock()
+                           ? factor.getBlock()
+                           : ceilDiv(rule.factors[f].size,
+                                     partCount(form.factors[f], mesh->atoms()));
+  }
+  return form;
+}

@@ -1,0 +1,119 @@
+// The partitioner: rewrites functions from global shapes with shardings to
+// what one device computes. Shared by the files of this folder.
+#ifndef SHOAL_LIB_PARTITION_PARTITIONER_H
+#define SHOAL_LIB_PARTITION_PARTITIONER_H
+
+#include "LocalBuilder.h"
+#include "shoal/Analysis/OpForm.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace shoal {
+
+/// What one device holds of a value, and where the rest is.
+struct LocalValue {
+  mlir::Value value;
+  PlacementState state;
+};
+
+class Partitioner {
+public:
+  explicit Partitioner(MeshModel &mesh) : mesh(mesh) {}
+
+  /// Replaces the function's body and type by the device-local ones. The
+  /// entry's arguments and results keep their shardings as attributes, with
+  /// their global types beside them.
+  mlir::LogicalResult partitionFunction(mlir::func::FuncOp func);
+
+private:
+  friend class OpLowering;
+  MeshModel &mesh;
+
+  // Partition.cpp: blocks, values, control flow.
+  mlir::LogicalResult partitionBlock(mlir::Block &from, LocalBuilder &b);
+  mlir::LogicalResult partitionOp(mlir::Operation *op, LocalBuilder &b);
+  mlir::LogicalResult partitionTerminator(mlir::Operation *op,
+                                          llvm::ArrayRef<PlacementState> want,
+                                          LocalBuilder &b);
+  // ControlFlow.cpp
+  mlir::LogicalResult partitionWhile(mlir::Operation *op, LocalBuilder &b);
+  mlir::LogicalResult partitionBranches(mlir::Operation *op, LocalBuilder &b);
+  mlir::LogicalResult partitionManual(mlir::Operation *op, LocalBuilder &b);
+  mlir::LogicalResult partitionRegion(mlir::Region &from, mlir::Region &into,
+                                      llvm::ArrayRef<PlacementState> args,
+                                      llvm::ArrayRef<PlacementState> yields,
+                                      LocalBuilder &b);
+  // LowerOp.cpp
+  mlir::LogicalResult partitionByRule(mlir::Operation *op, OpModel &model,
+                                      LocalBuilder &b);
+  mlir::LogicalResult partitionReplicated(mlir::Operation *op,
+                                          LocalBuilder &b);
+  OpForm formOf(mlir::Operation *op, OpModel &model);
+
+  /// The value as placed by `want`: resharded if it is placed otherwise.
+  mlir::Value get(mlir::Value old, const PlacementState &want,
+                  mlir::Operation *user, LocalBuilder &b);
+  void set(mlir::Value old, mlir::Value local, const PlacementState &state);
+  /// The placement of an op's result by its shoal.shardings attribute.
+  PlacementState resultState(mlir::Operation *op, unsigned result);
+  bool hasResultState(mlir::Operation *op);
+  mlir::Type localType(mlir::Type type, const PlacementState &state);
+
+  llvm::DenseMap<mlir::Value, LocalValue> values;
+  /// Reshards already made, innermost region last: what was made in a region
+  /// is not visible after it.
+  using ReshardKey = std::pair<mlir::Value, std::vector<int64_t>>;
+  std::vector<std::map<std::pair<void *, std::vector<int64_t>>, mlir::Value>>
+      reshards{1};
+};
+
+/// A value placed by `from` brought to `to`: planned, then emitted step by
+/// step as collectives that carry `reason` and the location of `user`.
+/// `shape` is the global shape.
+mlir::Value emitReshard(mlir::Value value, llvm::ArrayRef<int64_t> shape,
+                        const PlacementState &from, const PlacementState &to,
+                        llvm::StringRef reason, mlir::Location provenance,
+                        MeshModel &mesh, LocalBuilder &b);
+
+/// The device-local ops for one op in a given form.
+class OpLowering {
+public:
+  OpLowering(mlir::Operation *op, const OpModel &model, const OpForm &form,
+             MeshModel &mesh, LocalBuilder &b)
+      : op(op), model(model), form(form), mesh(mesh), b(b) {}
+  /// `operands` are placed as the form demands. Fails with a diagnostic.
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
+  lower(llvm::SmallVector<mlir::Value> operands);
+
+private:
+  mlir::Operation *op;
+  const OpModel &model;
+  const OpForm &form;
+  MeshModel &mesh;
+  LocalBuilder &b;
+
+  llvm::SmallVector<mlir::Type> localResultTypes();
+  void maskReducedPadding(llvm::SmallVector<mlir::Value> &operands);
+  llvm::SmallVector<mlir::Value>
+  cloneLocal(llvm::ArrayRef<mlir::Value> operands);
+  bool isCut(size_t tensor, int64_t dim);
+  int64_t blockOf(size_t tensor, int64_t dim);
+  AtomList atomsOf(size_t tensor, int64_t dim);
+  /// First global index of this device's block of the dimension, tensor<i32>.
+  mlir::Value offsetOf(size_t tensor, int64_t dim);
+
+  // LowerIndexed.cpp
+  llvm::SmallVector<mlir::Value> lowerGather(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerScatter(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerDynamicSlice(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value>
+  lowerDynamicUpdateSlice(llvm::ArrayRef<mlir::Value>);
+  // LowerSource.cpp
+  llvm::SmallVector<mlir::Value> lowerConstant();
+  llvm::SmallVector<mlir::Value> lowerIota();
+};
+
+} // namespace shoal
+
+#endif // SHOAL_LIB_PARTITION_PARTITIONER_H
