@@ -191,7 +191,8 @@ OpLowering::lowerDynamicUpdateSlice(ArrayRef<Value> operands) {
   Value table = operands[0], update = operands[1];
   auto type = b.typeOf(table);
   SmallVector<Value> starts(operands.drop_front(2));
-  Value keep; // Positions of the local block that the update covers.
+  // Positions of the local block that the update covers, per cut dimension.
+  SmallVector<std::pair<int64_t, Value>> coveredAlong;
   for (int64_t d = 0; d < type.getRank(); ++d) {
     if (!isCut(0, d))
       continue;
@@ -209,11 +210,7 @@ OpLowering::lowerDynamicUpdateSlice(ArrayRef<Value> operands) {
                     b.scalarInt(global - extent, element));
     Value offset = b.convert(offsetOf(0, d), element);
     Value relative = b.sub(offset, start); // Block position in the update.
-    Value zero = b.splat({}, type.getElementType(),
-                         cast<DenseElementsAttr>(
-                             b.zeros(b.tensorType({}, type.getElementType()))
-                                 .getDefiningOp<sh::ConstantOp>()
-                                 .getValue()));
+    Value zero = b.zeros(b.tensorType({}, type.getElementType()));
     Value padded = b.pad(update, d, block, block, zero);
     auto paddedType = b.typeOf(padded);
     SmallVector<int64_t> sizes(paddedType.getShape());
@@ -232,17 +229,21 @@ OpLowering::lowerDynamicUpdateSlice(ArrayRef<Value> operands) {
                   b.broadcast(b.scalarInt(0, element), {block})),
         b.compare(LocalBuilder::Compare::LT, position,
                   b.broadcast(b.scalarInt(extent, element), {block})));
-    covered = b.broadcast(covered, sizes, {d});
-    keep = keep ? b.logicalAnd(b.broadcast(keep, sizes), covered) : covered;
+    coveredAlong.push_back({d, covered});
     starts[d] = b.scalarInt(0, b.elementOf(starts[d]));
   }
-  if (keep) {
+  if (!coveredAlong.empty()) {
     // What lies outside the update stays: read the old values at the place
     // where the aligned update goes.
     auto updateType = b.typeOf(update);
     Value old = sh::DynamicSliceOp::create(b, b.loc(), updateType, table,
                                            starts, updateType.getShape());
-    update = b.select(b.broadcast(keep, updateType.getShape()), update, old);
+    Value keep;
+    for (auto [d, covered] : coveredAlong) {
+      Value here = b.broadcast(covered, updateType.getShape(), {d});
+      keep = keep ? b.logicalAnd(keep, here) : here;
+    }
+    update = b.select(keep, update, old);
   }
   return {sh::DynamicUpdateSliceOp::create(b, b.loc(), type, table, update,
                                            starts)};

@@ -11,6 +11,9 @@
 
 namespace shoal {
 
+/// On arguments and results of partitioned functions: the global type.
+constexpr llvm::StringLiteral kGlobalTypeAttr = "shoal.global_type";
+
 /// What one device holds of a value, and where the rest is.
 struct LocalValue {
   mlir::Value value;
@@ -33,8 +36,7 @@ private:
   // Partition.cpp: blocks, values, control flow.
   mlir::LogicalResult partitionBlock(mlir::Block &from, LocalBuilder &b);
   mlir::LogicalResult partitionOp(mlir::Operation *op, LocalBuilder &b);
-  mlir::LogicalResult partitionTerminator(mlir::Operation *op,
-                                          llvm::ArrayRef<PlacementState> want,
+  mlir::LogicalResult partitionCollective(mlir::Operation *op,
                                           LocalBuilder &b);
   // ControlFlow.cpp
   mlir::LogicalResult partitionWhile(mlir::Operation *op, LocalBuilder &b);
@@ -50,6 +52,9 @@ private:
   mlir::LogicalResult partitionReplicated(mlir::Operation *op,
                                           LocalBuilder &b);
   OpForm formOf(mlir::Operation *op, OpModel &model);
+  /// Says why an operand that is cut must be whole here.
+  void remarkGather(mlir::Operation *op, OpModel &model, const OpForm &form,
+                    size_t operand, const PlacementState &want);
 
   /// The value as placed by `want`: resharded if it is placed otherwise.
   mlir::Value get(mlir::Value old, const PlacementState &want,
@@ -63,7 +68,6 @@ private:
   llvm::DenseMap<mlir::Value, LocalValue> values;
   /// Reshards already made, innermost region last: what was made in a region
   /// is not visible after it.
-  using ReshardKey = std::pair<mlir::Value, std::vector<int64_t>>;
   std::vector<std::map<std::pair<void *, std::vector<int64_t>>, mlir::Value>>
       reshards{1};
 };

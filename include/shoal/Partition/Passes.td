@@ -1,0 +1,37 @@
+//===- Passes.td - Passes of lib/Partition --------------------------------===//
+#ifndef SHOAL_PARTITION_PASSES_TD
+#define SHOAL_PARTITION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def PartitionPass : Pass<"shoal-partition", "mlir::ModuleOp"> {
+  let summary = "Rewrites functions to what one device computes";
+  let description = [{
+    Takes a module of the phase `sharded`: every value has a sharding, every op
+    a form. Types become those of one device's block, padding included; where a
+    value's sharding and its use differ, `comm` collectives are inserted as the
+    reshard planner finds them, each with a `reason` and the location of the op
+    that needed it. Arguments and results of the functions keep their
+    `shoal.sharding`, and get `shoal.global_type`.
+
+    An op without a form takes the one that follows from the shardings of its
+    results and operands, so the pass works on a propagated module as well.
+    Operands of ops that cannot be computed in parts are gathered, with a
+    remark that says which, why, and how many bytes.
+  }];
+  let dependentDialects = ["::shoal::comm::CommDialect",
+                           "::mlir::stablehlo::StablehloDialect"];
+}
+
+def ExportStableHLOPass : Pass<"shoal-export-stablehlo", "mlir::ModuleOp"> {
+  let summary = "Writes a partitioned module as plain StableHLO";
+  let description = [{
+    `comm` collectives become StableHLO's, with replica groups over global
+    device ids and channel ids; `mhlo.num_partitions` is set, and arguments and
+    results get `mhlo.sharding`-free local types, so that JAX or XLA can run the
+    module as one program per device.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
+#endif // SHOAL_PARTITION_PASSES_TD

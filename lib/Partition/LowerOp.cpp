@@ -1,0 +1,249 @@
+// One op in its form: operands brought to the placements the form demands,
+// padding masked, then the device-local op.
+
+#include "Partitioner.h"
+
+#include "dialects/Shoal/Shoal.h"
+#include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/Cuttable.h"
+
+using namespace mlir;
+using namespace shoal;
+namespace sh = mlir::stablehlo;
+
+//===----------------------------------------------------------------------===//
+// OpLowering
+//===----------------------------------------------------------------------===//
+
+SmallVector<Type> OpLowering::localResultTypes() {
+  SmallVector<Type> types;
+  for (size_t r = 0; r < model.numResults(); ++r) {
+    Type type = op->getResult(r).getType();
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      type = RankedTensorType::get(
+          model.placement(form, model.numOperands() + r).blocks,
+          tensor.getElementType(), tensor.getEncoding());
+    types.push_back(type);
+  }
+  return types;
+}
+
+AtomList OpLowering::atomsOf(size_t tensor, int64_t dim) {
+  return model.placement(form, tensor).dims[dim];
+}
+bool OpLowering::isCut(size_t tensor, int64_t dim) {
+  return !atomsOf(tensor, dim).empty();
+}
+int64_t OpLowering::blockOf(size_t tensor, int64_t dim) {
+  return model.placement(form, tensor).blocks[dim];
+}
+Value OpLowering::offsetOf(size_t tensor, int64_t dim) {
+  return b.mul(b.axisIndex(atomsOf(tensor, dim)),
+               b.scalarInt(blockOf(tensor, dim), b.getI32Type()));
+}
+
+/// Where a cut reduction factor does not divide, the last parts hold padding
+/// that would enter the result: it is replaced by the neutral element.
+void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
+  const ShardingRule &rule = model.getRule();
+  for (size_t f = 0; f < form.factors.size(); ++f) {
+    const Factor &factor = rule.factors[f];
+    if (form.factors[f].empty() || factor.kind != FactorKind::Reduction)
+      continue;
+    int64_t parts = partCount(form.factors[f], mesh.atoms());
+    if (parts * form.blocks[f] == factor.size)
+      continue;
+    for (size_t t = 0; t < operands.size(); ++t) {
+      int64_t dim = rule.operands[t].findDim(f);
+      if (dim < 0)
+        continue;
+      Type element = b.elementOf(operands[t]);
+      // Indices of a scatter: its masked updates make them harmless.
+      if (isa<sh::ScatterOp>(op) &&
+          t == cast<sh::ScatterOp>(op).getInputs().size())
+        continue;
+      bool isProduct = isa<sh::DotGeneralOp, sh::DotOp, sh::ConvolutionOp>(op);
+      Attribute fill = isProduct
+                           ? Attribute(Builder(element.getContext())
+                                           .getZeroAttr(element))
+                           : Attribute(getNeutralElement(*factor.reduction,
+                                                         element));
+      if (!fill) {
+        auto zero = b.zeros(b.tensorType({}, element));
+        DenseElementsAttr dense;
+        if (matchPattern(zero, m_Constant(&dense)))
+          fill = dense;
+      }
+      PlacementState state = model.placement(form, t);
+      operands[t] =
+          b.maskPadding(operands[t], dim, state.dims[dim],
+                        model.shape(t)[dim], fill);
+    }
+  }
+}
+
+SmallVector<Value> OpLowering::cloneLocal(ArrayRef<Value> operands) {
+  Operation *clone = op->clone();
+  clone->setOperands(operands);
+  clone->removeAttr(ShoalDialect::kShardingsAttr);
+  clone->removeAttr(ShoalDialect::kFormAttr);
+  clone->removeAttr(ShoalDialect::kRuleAttr);
+  for (auto [result, type] :
+       llvm::zip_equal(clone->getResults(), localResultTypes()))
+    result.setType(type);
+  // Attributes that repeat sizes of dimensions.
+  if (auto slice = dyn_cast<sh::SliceOp>(clone)) {
+    SmallVector<int64_t> limits(slice.getLimitIndices());
+    for (size_t d = 0; d < limits.size(); ++d)
+      if (isCut(0, d))
+        limits[d] = blockOf(0, d);
+    slice.setLimitIndices(limits);
+  }
+  b.insert(clone);
+  return SmallVector<Value>(clone->getResults());
+}
+
+FailureOr<SmallVector<Value>>
+OpLowering::lower(SmallVector<Value> operands) {
+  maskReducedPadding(operands);
+  if (isa<sh::ConstantOp>(op))
+    return lowerConstant();
+  if (isa<sh::IotaOp>(op))
+    return lowerIota();
+  if (isa<sh::GatherOp>(op))
+    return lowerGather(operands);
+  if (isa<sh::ScatterOp>(op))
+    return lowerScatter(operands);
+  if (isa<sh::DynamicSliceOp>(op))
+    return lowerDynamicSlice(operands);
+  if (isa<sh::DynamicUpdateSliceOp>(op))
+    return lowerDynamicUpdateSlice(operands);
+  return cloneLocal(operands);
+}
+
+//===----------------------------------------------------------------------===//
+// Forms and operands
+//===----------------------------------------------------------------------===//
+
+OpForm Partitioner::formOf(Operation *op, OpModel &model) {
+  if (auto attr = op->getAttrOfType<FormAttr>(ShoalDialect::kFormAttr)) {
+    OpForm form = model.fromAttr(attr, op);
+    // What the results are partial over beyond the op's own reductions comes
+    // in through its linear operands.
+    if (model.numResults() && hasResultState(op)) {
+      PlacementState declared = resultState(op, 0);
+      AtomSet inherited = declared.partial & ~model.reducedAtoms(form, 0);
+      if (inherited) {
+        for (int64_t i : model.getRule().linear) {
+          PlacementState state = values.lookup(op->getOperand(i)).state;
+          if ((state.partial & inherited) != inherited)
+            continue;
+          state.partial = inherited;
+          state.partialKind = declared.partialKind;
+          if (model.takePartial(form, i, state))
+            break;
+        }
+      }
+    }
+    return form;
+  }
+  // Without a form: what the results' shardings say, then what the operands
+  // have along factors that no result has.
+  OpForm form = model.replicated();
+  if (hasResultState(op))
+    for (size_t r = 0; r < model.numResults(); ++r)
+      model.extend(form, model.numOperands() + r, resultState(op, r));
+  for (size_t t = 0; t < model.numOperands(); ++t) {
+    OpForm extended = form;
+    model.extend(extended, t, values.lookup(op->getOperand(t)).state);
+    for (size_t f = 0; f < form.factors.size(); ++f) {
+      bool inResult = false;
+      for (const TensorMapping &result : model.getRule().results)
+        inResult |= result.contains(f);
+      if (inResult && hasResultState(op))
+        extended.factors[f] = form.factors[f],
+        extended.blocks[f] = form.blocks[f];
+    }
+    if (model.isValid(extended))
+      form = extended;
+  }
+  return model.isValid(form) ? form : model.replicated();
+}
+
+LogicalResult Partitioner::partitionByRule(Operation *op, OpModel &model,
+                                           LocalBuilder &b) {
+  OpForm form = formOf(op, model);
+  if (!model.isValid(form))
+    return op->emitError("its form cannot be computed in parts: ")
+           << model.toAttr(form);
+  SmallVector<Value> operands;
+  for (size_t t = 0; t < model.numOperands(); ++t) {
+    PlacementState want = model.placement(form, t);
+    remarkGather(op, model, form, t, want);
+    operands.push_back(get(op->getOperand(t), want, op, b));
+  }
+  b.setLoc(op->getLoc());
+  FailureOr<SmallVector<Value>> results =
+      OpLowering(op, model, form, mesh, b).lower(operands);
+  if (failed(results))
+    return failure();
+  for (size_t r = 0; r < results->size(); ++r)
+    set(op->getResult(r), (*results)[r],
+        model.placement(form, model.numOperands() + r));
+  return success();
+}
+
+void Partitioner::remarkGather(Operation *op, OpModel &model,
+                               const OpForm &form, size_t operand,
+                               const PlacementState &want) {
+  PlacementState have = values.lookup(op->getOperand(operand)).state;
+  const TensorMapping &mapping = model.getRule().operands[operand];
+  for (size_t d = 0; d < have.dims.size() && d < mapping.dims.size(); ++d) {
+    if (have.dims[d].empty() || !want.dims[d].empty())
+      continue;
+    for (int64_t f : mapping.dims[d].factors) {
+      if (model.canCut(f))
+        continue;
+      const ReshardPlan &plan = mesh.planner().plan(
+          have, want, model.shape(operand),
+          elementBytesOf(op->getOperand(operand).getType()));
+      op->emitRemark("operand ")
+          << operand << " is gathered along dimension " << d << " ("
+          << plan.bytes << " bytes sent per device): the op cannot be computed "
+          << "in parts along a "
+          << stringifyFactorKind(model.getRule().factors[f].kind)
+          << " dimension yet";
+      return;
+    }
+  }
+}
+
+LogicalResult Partitioner::partitionReplicated(Operation *op,
+                                               LocalBuilder &b) {
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands()) {
+    PlacementState want =
+        PlacementState::replicated(shapeOf(operand.getType()));
+    const LocalValue &have = values[operand];
+    if (have.state != want) {
+      const ReshardPlan &plan =
+          mesh.planner().plan(have.state, want, shapeOf(operand.getType()),
+                              elementBytesOf(operand.getType()));
+      if (plan.bytes)
+        op->emitRemark("is computed as a whole on every device (")
+            << plan.bytes
+            << " bytes sent per device for an operand): there is no sharding "
+               "rule for it";
+    }
+    operands.push_back(get(operand, want, op, b));
+  }
+  Operation *clone = op->clone();
+  clone->setOperands(operands);
+  clone->removeAttr(ShoalDialect::kShardingsAttr);
+  clone->removeAttr(ShoalDialect::kFormAttr);
+  b.insert(clone);
+  for (auto [old, result] :
+       llvm::zip_equal(op->getResults(), clone->getResults()))
+    set(old, result, PlacementState::replicated(shapeOf(old.getType())));
+  return success();
+}
