@@ -35,16 +35,53 @@ static bool isIndexedCuttable(Operation *op, const ShardingRule &rule,
   return isa<sh::DynamicUpdateSliceOp>(op);
 }
 
+/// Along factors that only some tensors have, an op may still need everything:
+/// the sides of a reshape that share no index, results that are not per index.
+static bool isPassThroughCuttable(Operation *op, const ShardingRule &rule,
+                                  int64_t f) {
+  for (const TensorMapping &result : rule.results)
+    if (!result.contains(f))
+      return false;
+  bool inOperand = false;
+  for (const TensorMapping &operand : rule.operands)
+    inOperand |= operand.contains(f);
+  if (auto conv = dyn_cast<sh::ConvolutionOp>(op)) {
+    // Groups are counted by an attribute that each device would have to
+    // change: then only the batch dimension is shared.
+    if (conv.getBatchGroupCount() > 1)
+      return false;
+    if (conv.getFeatureGroupCount() > 1)
+      return !rule.operands[1].contains(f);
+    return inOperand;
+  }
+  return inOperand || isa<sh::BroadcastInDimOp, sh::BroadcastOp,
+                          sh::ConstantOp, sh::IotaOp>(op);
+}
+
+/// Part of a dimension that is read through a window.
+static bool isInWindow(const ShardingRule &rule, int64_t f) {
+  for (int64_t t = 0; t < rule.getNumTensors(); ++t)
+    for (const DimMapping &dim : rule.getTensor(t).dims)
+      if (dim.window && llvm::is_contained(dim.factors, f))
+        return true;
+  return false;
+}
+
 bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
                              int64_t f) {
   // Random numbers depend on the position in the whole tensor.
   if (isa<sh::RngOp, sh::RngBitGeneratorOp>(op))
     return false;
   const Factor &factor = rule.factors[f];
+  if (factor.size <= 1 || isInWindow(rule, f))
+    return false;
   switch (factor.kind) {
   case FactorKind::PassThrough:
-    return true;
+    return isPassThroughCuttable(op, rule, f);
   case FactorKind::Reduction:
+    if (auto conv = dyn_cast<sh::ConvolutionOp>(op))
+      if (conv.getFeatureGroupCount() > 1 || conv.getBatchGroupCount() > 1)
+        return false;
     return factor.reduction.has_value();
   case FactorKind::Indexed:
     return isIndexedCuttable(op, rule, f);
@@ -56,8 +93,16 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
   return false;
 }
 
-bool shoal::passesSums(Operation *op) {
-  return !isa<sh::MaxOp, sh::MinOp>(op);
+std::optional<ReductionKind>
+shoal::mergeKind(Operation *op, const ShardingRule &rule, int64_t f) {
+  if (rule.factors[f].kind != FactorKind::Indexed ||
+      !isa<sh::GatherOp, sh::DynamicSliceOp>(op))
+    return std::nullopt;
+  for (const TensorMapping &result : rule.results)
+    if (result.contains(f))
+      return std::nullopt;
+  Type element = getElementTypeOrSelf(op->getResult(0).getType());
+  return element.isInteger(1) ? ReductionKind::Or : ReductionKind::Add;
 }
 
 bool shoal::isCheapSource(Operation *op) {

@@ -1,6 +1,8 @@
 #include "shoal/Analysis/OpForm.h"
 
+#include "dialects/Shoal/Sharding.h"
 #include "shoal/Analysis/Cuttable.h"
+#include "shoal/Analysis/ShardedView.h"
 
 using namespace mlir;
 using namespace shoal;
@@ -21,7 +23,11 @@ std::optional<OpModel> OpModel::get(Operation *op, MeshModel &mesh) {
     addShape(type);
   for (Type type : op->getResultTypes())
     addShape(type);
-  model.sumsPass = passesSums(op);
+  // Reading by index from a cut dimension: one device has the element, the
+  // others contribute zero.
+  for (int64_t f = 0; f < model.rule.getNumFactors(); ++f)
+    if (std::optional<ReductionKind> kind = mergeKind(op, model.rule, f))
+      model.rule.factors[f].reduction = kind;
   for (int64_t f = 0; f < model.rule.getNumFactors(); ++f)
     model.cuttable.push_back(isFactorCuttable(op, model.rule, f));
   return model;
@@ -108,29 +114,21 @@ bool OpModel::extend(OpForm &form, size_t tensor,
 
 bool OpModel::takePartial(OpForm &form, size_t operand,
                           const PlacementState &state) const {
-  if (!state.partial || !rule.isLinearIn(operand))
+  if (!state.partial)
     return false;
-  AtomSet set = state.partial & ~form.cut();
-  if (set != state.partial)
-    return false;
-  bool isMinMax =
-      state.partialKind == static_cast<unsigned>(ReductionKind::Min) ||
-      state.partialKind == static_cast<unsigned>(ReductionKind::Max);
-  bool isAdd = state.partialKind == static_cast<unsigned>(ReductionKind::Add);
-  if (!(isAdd && sumsPass) && !(isMinMax && rule.monotone))
+  const PartialPass *pass = rule.findPartialPass(
+      static_cast<ReductionKind>(state.partialKind), operand);
+  if (!pass || (state.partial & form.cut()))
     return false;
   uint32_t operands = 0;
-  if (rule.linearInEachAlone) {
-    operands = 1u << operand;
-  } else {
-    for (int64_t i : rule.linear)
-      operands |= 1u << i;
-  }
+  for (int64_t i : pass->operands)
+    operands |= 1u << i;
   if (form.partialIn &&
-      (form.partialIn != set || form.partialKind != state.partialKind ||
+      (form.partialIn != state.partial ||
+       form.partialKind != state.partialKind ||
        form.partialOperands != operands))
     return false;
-  form.partialIn = set;
+  form.partialIn = state.partial;
   form.partialKind = state.partialKind;
   form.partialOperands = operands;
   return true;
@@ -169,6 +167,27 @@ std::optional<unsigned> OpModel::reductionKind(const OpForm &form) const {
   return kind ? kind : std::optional<unsigned>(0);
 }
 
+bool OpModel::isSummedOver(int64_t f) const {
+  if (!rule.factors[f].reduction)
+    return false;
+  for (const TensorMapping &result : rule.results)
+    if (!result.contains(f))
+      return true;
+  return false;
+}
+
+bool OpModel::joinsSum(int64_t operand, int64_t f) const {
+  for (const PartialPass &pass : rule.partial) {
+    if (!pass.allows(*rule.factors[f].reduction) ||
+        !llvm::is_contained(pass.operands, operand))
+      continue;
+    for (int64_t other : pass.operands)
+      if (rule.operands[other].contains(f))
+        return true;
+  }
+  return false;
+}
+
 PlacementState OpModel::placement(const OpForm &form, size_t tensor) const {
   PlacementState state = PlacementState::replicated(shapes[tensor]);
   const TensorMapping &mapping = rule.getTensor(tensor);
@@ -195,18 +214,14 @@ PlacementState OpModel::placement(const OpForm &form, size_t tensor) const {
   if (isOperand) {
     if (form.partialOperands >> tensor & 1)
       state.partial |= form.partialIn;
-    // A linear operand that lacks a cut reduction factor enters the sum once
-    // per device of that factor, so it must be split into summands as well.
-    if (rule.isLinearIn(tensor) && !rule.linearInEachAlone)
-      for (size_t f = 0; f < form.factors.size(); ++f)
-        if (rule.factors[f].reduction && !mapping.contains(f)) {
-          bool inResult = false;
-          for (const TensorMapping &result : rule.results)
-            inResult |= result.contains(f);
-          if (!inResult)
-            for (uint8_t atom : form.factors[f])
-              state.partial |= atomBit(atom);
-        }
+    // An operand that enters the sum (a scatter's input, the initial value of
+    // a reduction) but lacks a cut reduction factor would be counted once per
+    // device of that factor, so it must be split into summands as well.
+    for (size_t f = 0; f < form.factors.size(); ++f)
+      if (!form.factors[f].empty() && isSummedOver(f) &&
+          !mapping.contains(f) && joinsSum(tensor, f))
+        for (uint8_t atom : form.factors[f])
+          state.partial |= atomBit(atom);
   } else {
     state.partial = reducedAtoms(form, tensor - numOperands());
     if (form.partialOperands)
@@ -251,7 +266,9 @@ FormAttr OpModel::toAttr(const OpForm &form) const {
   for (size_t f = 0; f < form.factors.size(); ++f)
     factors.push_back(mesh->toDimSharding(form.factors[f], form.blocks[f],
                                           rule.factors[f].size));
-  return FormAttr::get(mesh->meshRef(), factors);
+  return FormAttr::get(mesh->meshRef(), factors,
+                       form.partialIn ? partialStrategy(form.partialOperands)
+                                      : std::string());
 }
 
 OpForm OpModel::fromAttr(FormAttr attr, Operation *op) const {
@@ -265,6 +282,22 @@ OpForm OpModel::fromAttr(FormAttr attr, Operation *op) const {
                            ? factor.getBlock()
                            : ceilDiv(rule.factors[f].size,
                                      partCount(form.factors[f], mesh->atoms()));
+  }
+  // Over which atoms operands come in partial is what the results are partial
+  // over beyond the op's own reductions.
+  StringRef strategy = attr.getStrategy();
+  if (strategy.consume_front("partial(") && numResults()) {
+    PlacementState declared =
+        mesh->toPlacement(getResultSharding(op, 0), op->getResult(0).getType());
+    form.partialIn = declared.partial & ~reducedAtoms(form, 0);
+    form.partialKind = declared.partialKind;
+    unsigned operand;
+    while (!strategy.consumeInteger(10, operand)) {
+      form.partialOperands |= 1u << operand;
+      strategy.consume_front(",");
+    }
+    if (!form.partialIn)
+      form.partialOperands = 0;
   }
   return form;
 }

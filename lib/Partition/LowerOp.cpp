@@ -126,27 +126,8 @@ OpLowering::lower(SmallVector<Value> operands) {
 //===----------------------------------------------------------------------===//
 
 OpForm Partitioner::formOf(Operation *op, OpModel &model) {
-  if (auto attr = op->getAttrOfType<FormAttr>(ShoalDialect::kFormAttr)) {
-    OpForm form = model.fromAttr(attr, op);
-    // What the results are partial over beyond the op's own reductions comes
-    // in through its linear operands.
-    if (model.numResults() && hasResultState(op)) {
-      PlacementState declared = resultState(op, 0);
-      AtomSet inherited = declared.partial & ~model.reducedAtoms(form, 0);
-      if (inherited) {
-        for (int64_t i : model.getRule().linear) {
-          PlacementState state = values.lookup(op->getOperand(i)).state;
-          if ((state.partial & inherited) != inherited)
-            continue;
-          state.partial = inherited;
-          state.partialKind = declared.partialKind;
-          if (model.takePartial(form, i, state))
-            break;
-        }
-      }
-    }
-    return form;
-  }
+  if (auto attr = op->getAttrOfType<FormAttr>(ShoalDialect::kFormAttr))
+    return model.fromAttr(attr, op);
   // Without a form: what the results' shardings say, then what the operands
   // have along factors that no result has.
   OpForm form = model.replicated();

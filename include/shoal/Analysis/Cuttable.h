@@ -12,9 +12,11 @@ namespace shoal {
 bool isFactorCuttable(mlir::Operation *op, const ShardingRule &rule,
                       int64_t factor);
 
-/// Whether the operands the rule calls linear may be summands. Not so for
-/// maximum and minimum, which are listed because they are monotone.
-bool passesSums(mlir::Operation *op);
+/// How the devices' parts of the result combine when an operand dimension that
+/// is read by index (gather, dynamic_slice) is cut; nothing for other factors.
+std::optional<ReductionKind> mergeKind(mlir::Operation *op,
+                                       const ShardingRule &rule,
+                                       int64_t factor);
 
 /// True for ops that cost nothing to compute again and depend on no input:
 /// constants, iota, and what follows from them without arithmetic of note.

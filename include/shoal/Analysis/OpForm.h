@@ -72,11 +72,16 @@ public:
   OpForm fromAttr(FormAttr attr, mlir::Operation *op) const;
 
 private:
+  /// The factor ends in the op: results are combined over its devices.
+  bool isSummedOver(int64_t factor) const;
+  /// The operand is a summand of the same sum as one that has the factor.
+  bool joinsSum(int64_t operand, int64_t factor) const;
+
   MeshModel *mesh = nullptr;
   ShardingRule rule;
   llvm::SmallVector<llvm::SmallVector<int64_t, 4>, 4> shapes;
   llvm::SmallVector<bool, 8> cuttable;
-  bool sumsPass = true;
+
 
   void addToDim(OpForm &form, const DimMapping &dim,
                 llvm::ArrayRef<uint8_t> list, int64_t block, int64_t size,
