@@ -67,12 +67,27 @@ static bool isInWindow(const ShardingRule &rule, int64_t f) {
   return false;
 }
 
+/// Windows that lib/Partition fetches from neighbours: every tensor's part of
+/// the result reads one stretch.
+static bool isWindowCuttable(Operation *op, const ShardingRule &rule,
+                             int64_t f) {
+  int64_t dim = rule.results[0].findDim(f);
+  if (dim < 0 || cast<RankedTensorType>(op->getResult(0).getType())
+                         .getDimSize(dim) < 2)
+    return false;
+  if (auto pad = dyn_cast<sh::PadOp>(op))
+    return pad.getInteriorPadding()[dim] == 0;
+  return isa<sh::SliceOp, sh::ReverseOp, sh::ConcatenateOp>(op);
+}
+
 bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
                              int64_t f) {
   // Random numbers depend on the position in the whole tensor.
   if (isa<sh::RngOp, sh::RngBitGeneratorOp>(op))
     return false;
   const Factor &factor = rule.factors[f];
+  if (factor.kind == FactorKind::Window)
+    return factor.size > 1 && isWindowCuttable(op, rule, f);
   if (factor.size <= 1 || isInWindow(rule, f))
     return false;
   switch (factor.kind) {

@@ -91,14 +91,6 @@ SmallVector<Value> OpLowering::cloneLocal(ArrayRef<Value> operands) {
   for (auto [result, type] :
        llvm::zip_equal(clone->getResults(), localResultTypes()))
     result.setType(type);
-  // Attributes that repeat sizes of dimensions.
-  if (auto slice = dyn_cast<sh::SliceOp>(clone)) {
-    SmallVector<int64_t> limits(slice.getLimitIndices());
-    for (size_t d = 0; d < limits.size(); ++d)
-      if (isCut(0, d))
-        limits[d] = blockOf(0, d);
-    slice.setLimitIndices(limits);
-  }
   b.insert(clone);
   return SmallVector<Value>(clone->getResults());
 }
@@ -118,6 +110,14 @@ OpLowering::lower(SmallVector<Value> operands) {
     return lowerDynamicSlice(operands);
   if (isa<sh::DynamicUpdateSliceOp>(op))
     return lowerDynamicUpdateSlice(operands);
+  if (isa<sh::SliceOp>(op))
+    return lowerSlice(operands);
+  if (isa<sh::PadOp>(op))
+    return lowerPad(operands);
+  if (isa<sh::ReverseOp>(op))
+    return lowerReverse(operands);
+  if (isa<sh::ConcatenateOp>(op))
+    return lowerConcatenate(operands);
   return cloneLocal(operands);
 }
 

@@ -113,6 +113,16 @@ private:
   llvm::SmallVector<mlir::Value> lowerDynamicSlice(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value>
   lowerDynamicUpdateSlice(llvm::ArrayRef<mlir::Value>);
+  // LowerWindow.cpp
+  /// The stretch [offset + i*step, + width) of a cut dimension, i being this
+  /// device's part; outside the dimension `fill`, or anything.
+  mlir::Value fetch(mlir::Value operand, size_t tensor, int64_t dim,
+                    int64_t offset, int64_t step, int64_t width,
+                    mlir::Value fill);
+  llvm::SmallVector<mlir::Value> lowerSlice(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerPad(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerReverse(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerConcatenate(llvm::ArrayRef<mlir::Value>);
   // LowerSource.cpp
   llvm::SmallVector<mlir::Value> lowerConstant();
   llvm::SmallVector<mlir::Value> lowerIota();
