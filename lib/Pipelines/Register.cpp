@@ -1,5 +1,7 @@
 #include "shoal/Pipelines/Register.h"
 
+#include "shoal/Partition/Passes.h"
+
 #include "dialects/CHLO/CHLO.h"
 #include "dialects/Check/Check.h"
 #include "dialects/Comm/Comm.h"
@@ -24,4 +26,6 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<plan::PlanDialect>();
 }
 
-void shoal::registerAllPasses() {}
+void shoal::registerAllPasses() {
+  registerShoalPartitionPasses();
+}
