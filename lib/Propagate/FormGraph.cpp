@@ -30,41 +30,6 @@ bool isFree(Value value) { return isCheapToCopy(value); }
 
 } // namespace
 
-FormAttr toFormAttr(const OpModel &model, const OpForm &form) {
-  FormAttr attr = model.toAttr(form);
-  if (!form.partialIn)
-    return attr;
-  std::string strategy = kPartialStrategy.str();
-  for (unsigned i = 0; i < 32; ++i)
-    if (form.partialOperands >> i & 1)
-      strategy += " " + std::to_string(i);
-  return FormAttr::get(attr.getMeshOrRef(), attr.getFactors(), strategy);
-}
-
-OpForm fromFormAttr(const OpModel &model, Operation *op, FormAttr attr,
-                    MeshModel &mesh) {
-  OpForm form = model.fromAttr(attr, op);
-  StringRef strategy = attr.getStrategy();
-  if (!strategy.consume_front(kPartialStrategy))
-    return form;
-  while (!(strategy = strategy.ltrim()).empty()) {
-    unsigned operand = 0;
-    if (strategy.consumeInteger(10, operand) || operand >= 32)
-      break;
-    form.partialOperands |= 1u << operand;
-  }
-  // What of the result's partial state the op does not make itself came in.
-  for (size_t r = 0; r < model.numResults(); ++r) {
-    PlacementState state = mesh.toPlacement(getResultSharding(op, r),
-                                            op->getResult(r).getType());
-    if (AtomSet in = state.partial & ~model.reducedAtoms(form, r)) {
-      form.partialIn |= in;
-      form.partialKind = state.partialKind;
-    }
-  }
-  return form;
-}
-
 PlacementState getPlacement(Value value, MeshModel &mesh) {
   ShardingAttr sharding;
   if (auto constraint = value.getDefiningOp<ConstraintOp>()) {
@@ -524,6 +489,10 @@ void FormGraph::writeBack(llvm::ArrayRef<uint8_t> choice) {
       list[info.resultIndex] = sharding(node.defs[0], c.defs[0]);
       continue;
     }
+    if (isa<ConstraintOp>(info.op) && !node.defs.empty()) {
+      setShardings(info.op, sharding(node.defs[0], c.defs[0]));
+      continue;
+    }
     if (info.kind != Kind::Op) {
       if (!isa<func::FuncOp, ConstraintOp, ReshardOp, ManualOp>(info.op) &&
           !info.op->hasTrait<OpTrait::IsTerminator>() &&
@@ -538,7 +507,7 @@ void FormGraph::writeBack(llvm::ArrayRef<uint8_t> choice) {
       continue;
     }
     const OpForm &form = info.forms[choice[i]];
-    info.op->setAttr(ShoalDialect::kFormAttr, toFormAttr(*info.model, form));
+    info.op->setAttr(ShoalDialect::kFormAttr, info.model->toAttr(form));
     llvm::SmallVector<ShardingAttr> list;
     for (auto [k, v] : llvm::enumerate(node.defs))
       list.push_back(v < 0 ? ShardingAttr::getReplicated(mesh.meshRef(), 0)

@@ -88,16 +88,6 @@ private:
   std::map<std::vector<int64_t>, std::unique_ptr<MoveCosts>> tables;
 };
 
-/// Strategy of a form whose operands come in partial: "partial", then the
-/// numbers of these operands.
-constexpr llvm::StringLiteral kPartialStrategy = "partial";
-
-/// A form as an attribute, and back; the latter reads the partial state off
-/// the op's `shoal.shardings`.
-FormAttr toFormAttr(const OpModel &model, const OpForm &form);
-OpForm fromFormAttr(const OpModel &model, mlir::Operation *op, FormAttr attr,
-                    MeshModel &mesh);
-
 /// The placement of a value that propagation found; replicated without one.
 PlacementState getPlacement(mlir::Value value, MeshModel &mesh);
 

@@ -6,6 +6,7 @@
 
 #include "dialects/Shoal/Sharding.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/ShardedView.h"
 #include "shoal/Propagate/Passes.h"
 
 using namespace mlir;
@@ -16,13 +17,12 @@ namespace shoal {
 
 namespace {
 
-using propagate::fromFormAttr;
 using propagate::isCheapToCopy;
-using propagate::toFormAttr;
 
 class Inserter {
 public:
-  Inserter(func::FuncOp func, MeshModel &mesh) : func(func), mesh(mesh) {}
+  Inserter(func::FuncOp func, MeshModel &mesh)
+      : func(func), mesh(mesh), view(mesh) {}
 
   void run() {
     // Uses before makers: a copy of a cheap op wants its own operands so.
@@ -62,16 +62,6 @@ private:
                stablehlo::CaseOp, ManualOp>(op);
   }
 
-  PlacementState have(Value value) {
-    if (auto constraint = value.getDefiningOp<ConstraintOp>())
-      return propagate::getPlacement(value, mesh);
-    if (auto arg = dyn_cast<BlockArgument>(value))
-      if (auto loop = dyn_cast<stablehlo::WhileOp>(arg.getOwner()->getParentOp()))
-        return mesh.toPlacement(getResultSharding(loop, arg.getArgNumber()),
-                                value.getType());
-    return mesh.toPlacement(getSharding(value), value.getType());
-  }
-
   const OpModel *getModel(Operation *op) {
     auto [it, isNew] = models.try_emplace(op, nullptr);
     if (isNew)
@@ -80,38 +70,10 @@ private:
     return it->second.get();
   }
 
-  PlacementState want(OpOperand &use) {
-    Operation *op = use.getOwner();
-    unsigned i = use.getOperandNumber();
-    Type type = use.get().getType();
-    auto of = [&](ShardingAttr sharding) { return mesh.toPlacement(sharding, type); };
-    PlacementState replicated = PlacementState::replicated(shapeOf(type));
-    if (auto form = op->getAttrOfType<FormAttr>(ShoalDialect::kFormAttr)) {
-      const OpModel *model = getModel(op);
-      return model ? model->placement(fromFormAttr(*model, op, form, mesh), i)
-                   : replicated;
-    }
-    if (isa<ConstraintOp, ReshardOp>(op))
-      return have(op->getResult(0));
-    if (isa<stablehlo::WhileOp, stablehlo::OptimizationBarrierOp, BarrierOp>(op))
-      return of(getResultSharding(op, i));
-    if (auto manual = dyn_cast<ManualOp>(op))
-      return of(manual.getInSharding(i));
-    if (isa<GroupOp>(op))
-      return have(use.get());
-    if (op->hasTrait<OpTrait::IsTerminator>()) {
-      Operation *parent = op->getParentOp();
-      if (auto owner = dyn_cast<func::FuncOp>(parent))
-        return of(owner.getResultAttrOfType<ShardingAttr>(i, ShoalDialect::kShardingAttr));
-      if (auto manual = dyn_cast<ManualOp>(parent))
-        return of(manual.getFreeSharding(manual.getOutSharding(i)));
-      if (isa<stablehlo::IfOp, stablehlo::CaseOp>(parent))
-        return of(getResultSharding(parent, i));
-      if (auto loop = dyn_cast<stablehlo::WhileOp>(parent))
-        if (op->getParentRegion() == &loop.getBody())
-          return of(getResultSharding(parent, i));
-    }
-    return replicated;
+  PlacementState have(Value value) const { return view.stateOf(value); }
+  PlacementState want(OpOperand &use) const {
+    std::optional<PlacementState> state = view.required(use);
+    return state ? *state : have(use.get());
   }
 
   /// Gives a cheap op the form that makes its result as `state`.
@@ -123,7 +85,7 @@ private:
     model->extend(form, op->getNumOperands(), state);
     if (!model->isValid(form) || model->placement(form, op->getNumOperands()) != state)
       return false;
-    op->setAttr(ShoalDialect::kFormAttr, toFormAttr(*model, form));
+    op->setAttr(ShoalDialect::kFormAttr, model->toAttr(form));
     setShardings(op, mesh.toSharding(state, shapeOf(op->getResult(0).getType())));
     return true;
   }
@@ -232,6 +194,7 @@ private:
 
   func::FuncOp func;
   MeshModel &mesh;
+  ShardedView view;
   DenseMap<Operation *, std::unique_ptr<OpModel>> models;
 };
 
