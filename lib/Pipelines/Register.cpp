@@ -9,6 +9,7 @@
 #include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Propagate/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -27,5 +28,6 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
 }
 
 void shoal::registerAllPasses() {
+  registerShoalPropagatePasses();
   registerShoalPartitionPasses();
 }

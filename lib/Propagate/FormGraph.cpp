@@ -4,6 +4,7 @@
 
 #include "dialects/Shoal/Sharding.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/ShardedView.h"
 
 using namespace mlir;
 
@@ -46,7 +47,7 @@ PlacementState getPlacement(Value value, MeshModel &mesh) {
 }
 
 FormGraph::FormGraph(func::FuncOp func, MeshModel &mesh)
-    : func(func), mesh(mesh), scalars(func) {
+    : func(func), mesh(mesh) {
   for (BlockArgument arg : func.getArguments())
     if (isTensor(arg))
       giveFixed(func, arg, getPlacement(arg, mesh), 1);
@@ -214,10 +215,8 @@ void FormGraph::visitIdentity(Operation *op, float frequency) {
 
 void FormGraph::visitWhile(Operation *op, float frequency) {
   auto loop = cast<stablehlo::WhileOp>(op);
-  std::optional<CountedLoop> counted = scalars.getCountedLoop(loop);
-  float inner = frequency * (counted && counted->tripCount
-                                 ? std::max<int64_t>(*counted->tripCount, 1)
-                                 : kUnknownTripCount);
+  std::optional<int64_t> trips = getTripCount(loop);
+  float inner = frequency * (trips ? std::max<int64_t>(*trips, 1) : kUnknownTripCount);
   // Carries are made before the body, which uses them, and get their yields
   // after it.
   llvm::SmallVector<int> carries;

@@ -6,7 +6,6 @@
 #include "FormProblem.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "shoal/Analysis/HostScalars.h"
 #include "shoal/Analysis/OpForm.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -80,7 +79,6 @@ private:
 
   mlir::func::FuncOp func;
   MeshModel &mesh;
-  HostScalars scalars;
   std::vector<NodeInfo> infos;
   std::vector<Placements> placements; ///< per value
   llvm::DenseMap<mlir::Value, int> valueIds;

@@ -42,8 +42,8 @@ struct Step {
   mlir::Operation *op = nullptr;
   StepKind kind = StepKind::Op;
   std::shared_ptr<const ShardingRule> rule;
-  llvm::SmallVector<VariableUse, 3> operands;
-  llvm::SmallVector<VariableUse, 1> results;
+  llvm::SmallVector<VariableUse, 2> operands;
+  llvm::SmallVector<VariableUse, 2> results;
   bool elementwise = false;
   /// All operands that are no scalars are used here only.
   bool singleUse = false;
