@@ -126,7 +126,7 @@ private:
       Operation *before = nullptr;
     };
     PlacementState own = have(value);
-    SmallVector<Copy> copies;
+    std::vector<Copy> copies;
     copies.push_back({own, {}, value, nullptr});
     for (OpOperand &use : value.getUses()) {
       PlacementState state = want(use);
@@ -143,7 +143,7 @@ private:
     auto type = cast<RankedTensorType>(value.getType());
     propagate::MoveCosts costs;
     costs.size = copies.size();
-    costs.table.assign(costs.size * costs.size, -1);
+    costs.table.assign(costs.size * costs.size, -1.0f);
     costs.compute = [&](size_t from, size_t to) {
       return float(mesh.planner()
                        .plan(copies[from].state, copies[to].state,
