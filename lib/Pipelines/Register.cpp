@@ -1,5 +1,6 @@
 #include "shoal/Pipelines/Register.h"
 
+#include "shoal/Optimize/Pipelines.h"
 #include "shoal/Partition/Passes.h"
 
 #include "dialects/CHLO/CHLO.h"
@@ -29,5 +30,7 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
 
 void shoal::registerAllPasses() {
   registerShoalPropagatePasses();
+  registerShoalPropagatePipelines();
   registerShoalPartitionPasses();
+  registerShoalOptimizePipelines();
 }

@@ -4,6 +4,7 @@
 
 #include "dialects/Shoal/Shoal.h"
 #include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
 
 namespace shoal {
 
@@ -12,6 +13,11 @@ namespace shoal {
 
 #define GEN_PASS_REGISTRATION
 #include "shoal/Propagate/Passes.h.inc"
+
+/// The phase `sharded`: propagate, choose, insert reshards.
+void buildShardPipeline(mlir::OpPassManager &pm);
+/// Registers `shoal-shard-pipeline`.
+void registerShoalPropagatePipelines();
 
 } // namespace shoal
 
