@@ -60,7 +60,7 @@ bool mlir::hlo::isCompatibleDimSize(int64_t a, int64_t b) {
   return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
 }
 
-bool mlir::hlo::verifyCompatibleDims(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
+bool mlir::hlo::areCompatibleShapes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
   return a.size() == b.size() &&
          llvm::all_of(llvm::zip(a, b), [](auto sizes) {
            return isCompatibleDimSize(std::get<0>(sizes), std::get<1>(sizes));
@@ -106,7 +106,7 @@ bool mlir::hlo::isCompatibleForHloTypeInference(Type a, Type b) {
     return false;
   if (!shapedA.hasRank() || !shapedB.hasRank())
     return true;
-  if (!verifyCompatibleDims(shapedA.getShape(), shapedB.getShape()))
+  if (!areCompatibleShapes(shapedA.getShape(), shapedB.getShape()))
     return false;
   auto rankedA = dyn_cast<RankedTensorType>(a), rankedB = dyn_cast<RankedTensorType>(b);
   if (!rankedA || !rankedB)

@@ -40,7 +40,7 @@ bool isCompatibleForHloTypeInference(Type a, Type b);
 bool isCompatibleForHloTypeInference(TypeRange a, TypeRange b);
 
 /// The dimension sizes are compatible and ranks are equal.
-bool verifyCompatibleDims(ArrayRef<int64_t> a, ArrayRef<int64_t> b);
+bool areCompatibleShapes(ArrayRef<int64_t> a, ArrayRef<int64_t> b);
 
 /// The type that says the most that is true of every given type: a size that
 /// only some know is kept, sizes that disagree are an error (reported at

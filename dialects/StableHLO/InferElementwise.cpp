@@ -95,7 +95,7 @@ STABLEHLO_INFER_TYPES(CompareOp) {
 
 /// Whether `type` is a scalar or has a shape that may be the one of `of`.
 static bool isScalarOrHasShapeOf(RankedTensorType type, RankedTensorType of) {
-  return type.getRank() == 0 || verifyCompatibleDims(type.getShape(), of.getShape());
+  return type.getRank() == 0 || areCompatibleShapes(type.getShape(), of.getShape());
 }
 
 STABLEHLO_INFER_TYPES(ClampOp) {

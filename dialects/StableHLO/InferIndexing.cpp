@@ -234,11 +234,11 @@ STABLEHLO_INFER_TYPES(ScatterOp) {
   auto indices = getTensor(op.getScatterIndices());
   for (Value input : op.getInputs())
     if (!getTensor(input) || !indices ||
-        !verifyCompatibleDims(first.getShape(), getTensor(input).getShape()))
+        !areCompatibleShapes(first.getShape(), getTensor(input).getShape()))
       return emitOptionalError(location, "expects inputs of compatible shapes");
   for (Value each : op.getUpdates())
     if (!getTensor(each) ||
-        !verifyCompatibleDims(update.getShape(), getTensor(each).getShape()))
+        !areCompatibleShapes(update.getShape(), getTensor(each).getShape()))
       return emitOptionalError(location, "expects updates of compatible shapes");
 
   ScatterDimensionNumbersAttr dims = op.getScatterDimensionNumbers();

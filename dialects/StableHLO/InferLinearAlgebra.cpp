@@ -32,7 +32,7 @@ STABLEHLO_INFER_TYPES(TriangularSolveOp) {
   if (!isCompatibleDimSize(a.getDimSize(rank - 1), b.getDimSize(shared)))
     return emitOptionalError(location, "shared dimension of operands 'a' and 'b' does "
                              "not match, got ", a, " and ", b);
-  if (!verifyCompatibleDims(a.getShape().drop_back(2), b.getShape().drop_back(2)))
+  if (!areCompatibleShapes(a.getShape().drop_back(2), b.getShape().drop_back(2)))
     return emitOptionalError(location, "leading batch dimensions of the operands must "
                              "be compatible, got ", a, " and ", b);
   if (op.getTransposeA() == Transpose::TRANSPOSE_INVALID)

@@ -82,7 +82,7 @@ static LogicalResult verifyReduceOperands(std::optional<Location> location,
     auto type = getTensor(input), scalar = getTensor(init);
     if (!type || !scalar)
       return emitOptionalError(location, "expected ranked tensors");
-    if (!verifyCompatibleDims(first.getShape(), type.getShape()))
+    if (!areCompatibleShapes(first.getShape(), type.getShape()))
       return emitOptionalError(location, "expects all inputs to have compatible shapes, "
                                "got ", first, " and ", type);
     if (scalar.getRank() != 0)

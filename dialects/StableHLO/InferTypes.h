@@ -52,6 +52,10 @@ inline int64_t getBound(ArrayRef<int64_t> bounds, int64_t dim) {
 Type getBoundedTensor(ArrayRef<int64_t> shape, Type elementType,
                       ArrayRef<int64_t> bounds);
 
+/// Whether both have as many elements, or one's shape is not known. Exact, even
+/// where the number does not fit 64 bits.
+bool mayHaveSameNumElements(ArrayRef<int64_t> a, ArrayRef<int64_t> b);
+
 /// One dimension of a sliding window.
 struct WindowDimension {
   int64_t size = 1, stride = 1, baseDilation = 1, windowDilation = 1;

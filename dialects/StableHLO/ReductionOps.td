@@ -21,7 +21,6 @@ def StableHLO_ReduceOp : StableHLO_InferredOp<"reduce", !listconcat(HLO_RegionTr
                    "::mlir::DenseI64ArrayAttr":$dimensions,
                    "::mlir::TypeRange":$elementTypes)>];
   let hasCustomAssemblyFormat = 1;
-  let hasVerifier = 1;
 }
 
 def StableHLO_ReduceWindowOp : StableHLO_InferredOp<"reduce_window", !listconcat(HLO_RegionTraits,
@@ -41,7 +40,6 @@ def StableHLO_ReduceWindowOp : StableHLO_InferredOp<"reduce_window", !listconcat
     /// two arguments that belong to it; null otherwise.
     ::mlir::Operation *getReductionOp(int resultIndex);
   }];
-  let hasVerifier = 1;
 }
 
 def StableHLO_SelectAndScatterOp : StableHLO_InferredOp<"select_and_scatter", !listconcat(HLO_RegionTraits,
