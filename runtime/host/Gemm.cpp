@@ -210,10 +210,10 @@ bool runOneDnn(const ShoalMatmul &s, const void *lhs, const void *rhs,
     workspace.resize(p.scratchBytes + 64);
   uintptr_t aligned =
       (reinterpret_cast<uintptr_t>(workspace.data()) + 63) & ~uintptr_t{63};
-  d->setData(r.lhs, const_cast<void *>(lhs), stream);
-  d->setData(r.rhs, const_cast<void *>(rhs), stream);
-  d->setData(r.out, out, stream);
-  d->setData(r.scratchpad, reinterpret_cast<void *>(aligned), stream);
+  d->setData(r.lhs, const_cast<void *>(lhs));
+  d->setData(r.rhs, const_cast<void *>(rhs));
+  d->setData(r.out, out);
+  d->setData(r.scratchpad, reinterpret_cast<void *>(aligned));
   dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, r.lhs},
                             {DNNL_ARG_WEIGHTS, r.rhs},
                             {DNNL_ARG_DST, r.out},

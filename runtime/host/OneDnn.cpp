@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <dlfcn.h>
+#include <type_traits>
 
 namespace shoal::rt {
 
