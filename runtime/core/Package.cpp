@@ -61,11 +61,32 @@ Package::Package(Package &&other) noexcept
     : fileName(std::move(other.fileName)),
       handle(std::exchange(other.handle, nullptr)),
       view(std::move(other.view)), constantsBase(other.constantsBase),
-      kernels(std::move(other.kernels)) {}
+      kernels(std::move(other.kernels)), ownTable(std::move(other.ownTable)),
+      ownConstants(std::move(other.ownConstants)) {}
 
 Package::~Package() {
   if (handle)
     ::dlclose(handle);
+}
+
+Result<Package> Package::fromTable(std::vector<uint64_t> table,
+                                   std::vector<std::byte> constants,
+                                   std::vector<ShoalKernelFn> kernels) {
+  std::string why = program::validate(table.data(), table.size() * 8);
+  if (!why.empty())
+    return Status::badInput("bad program table: " + why);
+  Package package;
+  package.ownTable = std::move(table);
+  package.ownConstants = std::move(constants);
+  package.view = std::make_unique<program::View>(package.ownTable.data());
+  package.constantsBase = package.ownConstants.data();
+  package.kernels = std::move(kernels);
+  const program::View &p = *package.view;
+  if (p.section<program::Kernel>(program::Section::Kernels).size() !=
+          package.kernels.size() ||
+      p.header().constantsBytes > package.ownConstants.size())
+    return Status::badInput("kernels or constants are missing");
+  return package;
 }
 
 Result<Package> Package::open(const std::string &path) {

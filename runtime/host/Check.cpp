@@ -12,6 +12,8 @@ namespace shoal::rt {
 static Result<HostTensor> assemble(const program::View &p, uint32_t sharding,
                                    uint32_t globalType, uint32_t localType,
                                    const std::vector<const std::byte *> &data) {
+  if (globalType == program::kNone)
+    globalType = localType;
   auto shape = p.shape(globalType);
   HostTensor t;
   t.type = static_cast<DType>(p.type(globalType).dtype);

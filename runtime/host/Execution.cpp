@@ -112,6 +112,9 @@ Status Execution::makeRank(int64_t number,
   if (options.poison)
     std::memset(rank.arena.data(), 0xff, h.arenaBytes);
 
+  // Several slots may stand for one argument or result.
+  std::vector<std::byte *> argumentMemory(argumentRecords.size()),
+      resultMemory(program.section<program::Result>(Section::Results).size());
   for (size_t s = 0; s < slots.size(); ++s) {
     const program::Slot &slot = slots[s];
     std::byte *&p = rank.slots[s];
@@ -121,6 +124,8 @@ Status Execution::makeRank(int64_t number,
       break;
     case program::SlotKind::Argument: {
       const program::Argument &a = argumentRecords[slot.ref];
+      if ((p = argumentMemory[slot.ref]))
+        break;
       const HostTensor &global = globals[slot.ref];
       Block b = blockOf(program, a.sharding, a.globalType, a.localType, number);
       int64_t size = byteSize(global.type);
@@ -128,15 +133,18 @@ Status Execution::makeRank(int64_t number,
       const std::byte *inPlace = global.data() + offset * size;
       if (!a.donated && offset >= 0 && isAligned(inPlace)) {
         p = const_cast<std::byte *>(inPlace); // nobody writes to it
-        break;
+      } else {
+        if (!(p = own(slots[a.slot].bytes)))
+          return noMemory();
+        cutBlock(b, global.data(), p, size);
       }
-      if (!(p = own(slot.bytes)))
-        return noMemory();
-      cutBlock(b, global.data(), p, size);
+      argumentMemory[slot.ref] = p;
       break;
     }
     case program::SlotKind::Result:
-      if (!(p = own(slot.bytes)))
+      if (!resultMemory[slot.ref])
+        resultMemory[slot.ref] = own(slot.bytes);
+      if (!(p = resultMemory[slot.ref]))
         return noMemory();
       break;
     case program::SlotKind::Constant: {

@@ -493,18 +493,11 @@ bool Rank::collective(const Instruction &i, std::span<const int64_t> ops,
   CollectiveCall call;
   call.kind = static_cast<Kind>(ops[0]);
   call.reduction = static_cast<program::Reduction>(ops[2]);
-  size_t n = static_cast<size_t>(ops[3]), at = 4;
+  // A send's outputs and a recv's inputs are kNone.
+  size_t n = static_cast<size_t>(ops[3]);
   bool hasIn = call.kind != Kind::Recv, hasOut = call.kind != Kind::Send;
-  std::span<const int64_t> in, out;
-  if (hasIn) {
-    in = ops.subspan(at, n);
-    at += n;
-  }
-  if (hasOut) {
-    out = ops.subspan(at, n);
-    at += n;
-  }
-  call.params.assign(ops.begin() + at, ops.end());
+  std::span<const int64_t> in = ops.subspan(4, n), out = ops.subspan(4 + n, n);
+  call.params.assign(ops.begin() + 4 + 2 * static_cast<int64_t>(n), ops.end());
   if (call.kind == Kind::Broadcast)
     call.params[0] = registers[call.params[0]];
   MemberBuffers buffers;

@@ -37,6 +37,12 @@ public:
   /// Reads, checks, and only then opens a file. `path` names it in messages.
   static Result<Package> open(const std::string &path);
 
+  /// A package in memory: a program table, the constants' bytes, and a function
+  /// for each of its kernels. For programs made at run time, and for tests.
+  static Result<Package> fromTable(std::vector<uint64_t> table,
+                                   std::vector<std::byte> constants,
+                                   std::vector<ShoalKernelFn> kernels);
+
   const program::View &program() const { return *view; }
   const std::byte *constants() const { return constantsBase; }
   ShoalKernelFn kernel(uint32_t index) const { return kernels[index]; }
@@ -49,6 +55,8 @@ private:
   std::unique_ptr<program::View> view;
   const std::byte *constantsBase = nullptr;
   std::vector<ShoalKernelFn> kernels;
+  std::vector<uint64_t> ownTable; // of fromTable
+  std::vector<std::byte> ownConstants;
 };
 
 } // namespace shoal::rt
