@@ -32,5 +32,6 @@ void shoal::registerAllPasses() {
   registerShoalPropagatePasses();
   registerShoalPropagatePipelines();
   registerShoalPartitionPasses();
+  registerShoalPartitionPipelines();
   registerShoalOptimizePipelines();
 }

@@ -11,6 +11,9 @@ namespace shoal {
 #define GEN_PASS_REGISTRATION
 #include "shoal/Partition/Passes.h.inc"
 
+/// Registers `shoal-partition-pipeline`.
+void registerShoalPartitionPipelines();
+
 /// Prints a partitioned module as plain StableHLO with collectives in place:
 /// comm ops become stablehlo collectives with replica groups, shardings go.
 /// Fails with a diagnostic on ops that have no such form.

@@ -23,13 +23,23 @@ def PartitionPass : Pass<"shoal-partition", "mlir::ModuleOp"> {
                            "::mlir::stablehlo::StablehloDialect"];
 }
 
+def VerifyPartitionedPass : Pass<"shoal-verify-partitioned", "mlir::ModuleOp"> {
+  let summary = "Checks the invariants of the phase `partitioned`";
+  let description = [{
+    No sharding, constraint, reshard or manual region is left, and the local
+    types of arguments and results are the blocks that their shardings make of
+    their global types.
+  }];
+}
+
 def ExportStableHLOPass : Pass<"shoal-export-stablehlo", "mlir::ModuleOp"> {
   let summary = "Writes a partitioned module as plain StableHLO";
   let description = [{
     `comm` collectives become StableHLO's, with replica groups over global
-    device ids and channel ids; `mhlo.num_partitions` is set, and arguments and
-    results get `mhlo.sharding`-free local types, so that JAX or XLA can run the
-    module as one program per device.
+    device ids and channel ids, and `mhlo.num_partitions` is set. Types stay
+    local: it is one program per device. Arguments and results carry
+    `jax.offsets` (devices x rank: where each device's block starts) and
+    `jax.global_shape`, by which a caller cuts and joins arrays.
   }];
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
