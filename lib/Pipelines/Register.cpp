@@ -1,6 +1,7 @@
 #include "shoal/Pipelines/Register.h"
 
 #include "shoal/Optimize/Pipelines.h"
+#include "shoal/Fuse/Passes.h"
 #include "shoal/Partition/Passes.h"
 
 #include "dialects/CHLO/CHLO.h"
@@ -34,4 +35,5 @@ void shoal::registerAllPasses() {
   registerShoalPartitionPasses();
   registerShoalPartitionPipelines();
   registerShoalOptimizePipelines();
+  registerShoalFusePasses();
 }

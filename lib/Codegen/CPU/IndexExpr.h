@@ -24,8 +24,8 @@ struct IndexVar {
   /// Part of a merged loop variable: this = (merged / stride) mod range.
   IndexVar *merged = nullptr;
   int64_t mergedStride = 1;
-  /// Position of this loop in the kernel's iteration space (dry run), or -1.
-  int loop = -1;
+  /// The place in the emitter whose loop this is (see forSpace), or null.
+  const void *site = nullptr;
 };
 
 /// constant + sum of coeff * var.
@@ -41,6 +41,7 @@ public:
 
   IndexExpr() = default;
   IndexExpr(int64_t constant) : constant(constant) {}
+  IndexExpr(int constant) : constant(constant) {}
   explicit IndexExpr(IndexVar *var);
 
   int64_t getConstant() const { return constant; }

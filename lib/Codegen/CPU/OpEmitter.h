@@ -23,8 +23,11 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
+#include <deque>
 #include <functional>
-#include <optional>
+#include <map>
+#include <set>
+#include <unordered_map>
 
 namespace shoal::cpu {
 
@@ -117,21 +120,71 @@ public:
   Scalar fail(mlir::Operation *op, const llvm::Twine &message);
   bool hasFailed() const { return failed; }
 
-protected:
-  explicit ElementEmitter(llvm::Function *function);
+  // --- For the core's own emitters. ---
 
+  /// Makes `result` what element(tensor, index) gives in this scope.
+  void remember(mlir::Value tensor, llvm::ArrayRef<IndexExpr> index,
+                Scalar result);
+  const Scalar *recall(mlir::Value tensor, llvm::ArrayRef<IndexExpr> index);
+  IndexVar *newVar(llvm::Value *value, int64_t lower, int64_t upper);
+  /// The part (whole / stride) mod range of a variable with lower bound 0.
+  IndexVar *part(IndexVar *whole, int64_t stride, int64_t range);
+  /// Joins parts of one variable into larger parts where coefficients allow.
+  IndexExpr simplify(IndexExpr expr);
+  /// An index of `shape` whose dimensions are parts of one variable, or the
+  /// variable itself if only one dimension is larger than 1.
+  Index splitVar(IndexVar *whole, llvm::ArrayRef<int64_t> shape);
+  /// Loops over all indices of `shape` with as few loops as possible: adjacent
+  /// dimensions become one loop unless somebody needs their indices apart.
+  /// What is needed is found by the dry run; `site` names the place in both.
+  /// `parallel`: no iteration depends on memory that another one writes.
+  void forSpace(llvm::ArrayRef<int64_t> shape, const void *site,
+                llvm::function_ref<void(llvm::ArrayRef<IndexExpr>)> body,
+                bool parallel = false);
+  /// A loop whose iterations do not depend on memory that others write.
+  virtual void parallelLoop(llvm::Value *lower, llvm::Value *upper,
+                            int64_t maxUpper,
+                            llvm::function_ref<void(IndexExpr)> body) {
+    forLoop(lower, upper, maxUpper, body);
+  }
+  /// How forSpace groups dimensions: [first, last] of each loop.
+  llvm::SmallVector<std::pair<unsigned, unsigned>>
+  loopGroups(llvm::ArrayRef<int64_t> shape, const void *site);
   /// Values computed in an inner block are not available after it.
-  virtual void pushScope() = 0;
-  virtual void popScope() = 0;
+  void pushScope() { scopes.emplace_back(); }
+  void popScope() { scopes.pop_back(); }
+
+  /// Strides at which merged loops must be cut, by site. Filled by a dry run
+  /// (in which everything is merged), obeyed by the real one.
+  using Splits = std::map<const void *, std::set<int64_t>>;
+
+protected:
+  ElementEmitter(llvm::Function *function, Splits &splits, bool dryRun);
 
   IRBuilder builder;
   llvm::Function *function;
+  Splits &splits;
+  bool dryRun;
   bool failed = false;
+  int64_t scratchBytes = 0;
+  llvm::Value *scratchBase = nullptr;
+  /// The branch that closes the loop emitted last; null if there was none.
+  llvm::Instruction *lastLatch = nullptr;
 
 private:
-  struct Impl;
-  friend class KernelEmitter;
-  std::shared_ptr<Impl> impl;
+  struct Memo {
+    mlir::Value tensor;
+    Index index;
+    Scalar result;
+  };
+  struct Scope {
+    std::unordered_multimap<size_t, Memo> memo;
+  };
+  std::vector<Scope> scopes;
+  std::deque<IndexVar> vars;
+  std::map<std::tuple<IndexVar *, int64_t, int64_t>, IndexVar *> parts;
+
+  llvm::Value *materialize(IndexVar *var);
 };
 
 /// What a buffer emitter works with: elements of (fused) operands, and the

@@ -23,15 +23,16 @@ struct KernelSource {
   /// For each block argument whether it is a host scalar (rank 0, integer):
   /// passed by value in ShoalKernelArgs::scalars. Empty: none is.
   llvm::SmallVector<bool> scalarInputs;
+  /// Pairs (output, block argument): the output may be given that argument's
+  /// memory. The caller must know that this is right (lib/Fuse does); the code
+  /// then does not assume the two apart.
+  llvm::SmallVector<std::pair<unsigned, unsigned>> mayOverwrite;
 };
 
 /// What launcher and scheduler must know about a kernel.
 struct KernelInfo {
   std::string symbol;
   ShoalKernelInfo info = {1, 0, 0, 0};
-  /// For each output the block argument whose buffer it may overwrite, or -1.
-  /// Where the scheduler gives both the same buffer, nothing is copied.
-  llvm::SmallVector<int> overwrites;
 };
 
 struct KernelCompileOptions {
@@ -60,8 +61,10 @@ mlir::FailureOr<CompiledKernels>
 compileKernels(llvm::ArrayRef<KernelSource> sources,
                const KernelCompileOptions &options = {});
 
-/// A kernel's metadata without making its code.
-KernelInfo getKernelInfo(const KernelSource &source);
+/// Compiles every `plan.kernel` of the module that is launched, and sets its
+/// attributes `symbol`, `chunks`, `scratch_bytes` and `flops`.
+mlir::FailureOr<CompiledKernels>
+compileKernels(mlir::ModuleOp module, const KernelCompileOptions &options = {});
 
 } // namespace shoal
 

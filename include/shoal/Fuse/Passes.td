@@ -1,0 +1,31 @@
+// Passes of lib/Fuse: from partitioned tensors to kernels and launches.
+#ifndef SHOAL_FUSE_PASSES_TD
+#define SHOAL_FUSE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Fuse : Pass<"shoal-fuse", "::mlir::ModuleOp"> {
+  let summary = "Groups ops into kernels";
+  let description = [{
+    Applies the groups of `FusionGroups` in every block of every function: each
+    becomes a `plan.kernel` of the module and a `plan.launch` where the group's
+    last op stood. Kernels of the same text are one kernel. Products for the
+    library become `plan.matmul`, with transposes of operands and of the result
+    folded into its dimension lists. Control flow, collectives, host scalars,
+    large constants and views stay.
+
+    ```mlir
+    %0 = stablehlo.add %a, %b : tensor<8xf32>
+    %1 = stablehlo.tanh %0 : tensor<8xf32>
+    // becomes
+    %1 = plan.launch @kernel_0_tanh(%a, %b) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+    ```
+  }];
+  let dependentDialects = ["::shoal::plan::PlanDialect"];
+  let options = [
+    Option<"maxOps", "max-ops", "unsigned", "160", "Most ops in a kernel">,
+    Option<"maxInputs", "max-inputs", "unsigned", "24", "Most inputs of a kernel">
+  ];
+}
+
+#endif // SHOAL_FUSE_PASSES_TD

@@ -1,0 +1,672 @@
+// Groups grow from their last op backwards: the ops of a block are visited in
+// reverse, and each joins a group of its users, or starts one.
+//
+// What keeps the groups free of cycles: a group runs where its last op stands,
+// and an op joins only if all its other users run later than that.
+
+#include "shoal/Analysis/FusionGroups.h"
+
+#include "OpTraits.h"
+
+#include "dialects/StableHLO/StableHLO.h"
+
+using namespace mlir;
+using namespace shoal;
+namespace sh = mlir::stablehlo;
+
+namespace {
+/// How a value's index follows from the group's index: for each dimension the
+/// dimension of the group's space that it runs along, or -1 for index 0.
+/// Unknown where it is anything else.
+struct IndexRelation {
+  bool known = false;
+  SmallVector<int> dims;
+
+  static IndexRelation identity(unsigned rank) {
+    IndexRelation relation{true, {}};
+    for (unsigned i = 0; i < rank; ++i)
+      relation.dims.push_back(i);
+    return relation;
+  }
+  bool operator==(const IndexRelation &o) const {
+    return known == o.known && dims == o.dims;
+  }
+};
+
+struct Member {
+  IndexRelation relation;
+  /// How many times each element is computed, about.
+  double repeat = 1;
+  /// A reduction of the group depends on it.
+  bool feedsReduction = false;
+};
+
+struct GrowingGroup : FusionGroup {
+  SmallVector<int64_t> space;
+  /// Reduced dimensions of the space, ascending (Rows and Columns).
+  SmallVector<int64_t> reduced;
+  llvm::DenseMap<Operation *, Member> members;
+  unsigned position = 0;
+};
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<ShapedType>(value.getType()).getShape();
+}
+
+/// The relation of an operand, from that of the op's result.
+IndexRelation operandRelation(Operation *op, unsigned operand,
+                              const IndexRelation &result) {
+  if (!result.known)
+    return {};
+  Value value = op->getOperand(operand);
+  ArrayRef<int64_t> shape = shapeOf(value);
+  switch (classify(op)) {
+  case OpClass::Elementwise:
+    return shape.empty() ? IndexRelation{true, {}} : result;
+  case OpClass::IndexMap:
+    break;
+  default:
+    return {};
+  }
+  IndexRelation relation{true, SmallVector<int>(shape.size(), -1)};
+  if (auto broadcast = dyn_cast<sh::BroadcastInDimOp>(op)) {
+    for (auto [i, d] : llvm::enumerate(broadcast.getBroadcastDimensions()))
+      if (shape[i] != 1)
+        relation.dims[i] = result.dims[d];
+    return relation;
+  }
+  if (auto transpose = dyn_cast<sh::TransposeOp>(op)) {
+    for (auto [i, d] : llvm::enumerate(transpose.getPermutation()))
+      relation.dims[d] = result.dims[i];
+    return relation;
+  }
+  if (isa<sh::ReshapeOp>(op)) {
+    // Only dimensions of size 1 come and go.
+    ArrayRef<int64_t> to = shapeOf(op->getResult(0));
+    unsigned j = 0;
+    for (unsigned i = 0; i < shape.size(); ++i) {
+      if (shape[i] == 1)
+        continue;
+      while (j < to.size() && to[j] == 1)
+        ++j;
+      if (j == to.size() || to[j] != shape[i])
+        return {};
+      relation.dims[i] = result.dims[j++];
+    }
+    return relation;
+  }
+  return {};
+}
+
+bool isLibraryProduct(sh::DotGeneralOp dot, const FusionOptions &options) {
+  auto isType = [](Value v) {
+    Type type = getElementTypeOrSelf(v.getType());
+    return type.isF32() || type.isBF16();
+  };
+  if (!isType(dot.getLhs()) || !isType(dot.getRhs()) ||
+      !isType(dot.getResult()) ||
+      getElementTypeOrSelf(dot.getLhs().getType()) !=
+          getElementTypeOrSelf(dot.getRhs().getType()))
+    return false;
+  int64_t work = elementsOf(dot.getResult());
+  for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())
+    work *= shapeOf(dot.getLhs())[d];
+  return work >= options.smallProduct;
+}
+
+class Grouping {
+public:
+  Grouping(Block &block, const HostScalars &hostScalars,
+           const FusionOptions &options)
+      : block(block), hostScalars(hostScalars), options(options) {}
+
+  std::vector<FusionGroup> run();
+
+private:
+  Block &block;
+  const HostScalars &hostScalars;
+  const FusionOptions &options;
+  std::vector<std::unique_ptr<GrowingGroup>> groups;
+  llvm::DenseMap<Operation *, unsigned> positions;
+  /// Groups an op is in (several for copied ones).
+  llvm::DenseMap<Operation *, SmallVector<GrowingGroup *, 1>> groupsOf;
+  /// Ops that stay in the block although groups copied them.
+  llvm::DenseSet<Operation *> stays;
+  bool isStandalone(Operation *op, OpClass opClass);
+  Operation *inBlock(Operation *user) { return block.findAncestorOpInBlock(*user); }
+
+  void visit(Operation *op, OpClass opClass);
+  bool isCopied(Operation *op, OpClass opClass);
+  bool tryJoin(Operation *op, OpClass opClass, GrowingGroup &group, bool copy);
+  bool joinReduction(sh::ReduceOp op, GrowingGroup &group);
+  bool relate(Operation *op, GrowingGroup &group, Member &member);
+  bool isFullOrRow(const GrowingGroup &group, const IndexRelation &relation,
+                   Value value);
+  bool outsideUsersRunLater(Operation *op, const GrowingGroup &group,
+                            bool &hasOutside);
+  GrowingGroup &start(Operation *op, FusionGroup::Kind kind);
+  void add(Operation *op, GrowingGroup &group, Member member);
+  unsigned countInputs(const GrowingGroup &group, Operation *extra);
+  void finish(GrowingGroup &group);
+};
+} // namespace
+
+bool Grouping::isStandalone(Operation *op, OpClass opClass) {
+  if (opClass == OpClass::Opaque || hostScalars.isHostOp(op))
+    return true;
+  return hostScalars.isHostView(op);
+}
+
+/// Cheap ops that every user computes for itself rather than read a buffer of
+/// it: reading their operands costs no more.
+bool Grouping::isCopied(Operation *op, OpClass opClass) {
+  switch (opClass) {
+  case OpClass::Constant:
+  case OpClass::Iota:
+    return true;
+  case OpClass::IndexMap:
+    // A broadcast reads less than it makes; a reshape is a view either way.
+    return isa<sh::BroadcastInDimOp, sh::ReshapeOp>(op);
+  case OpClass::Elementwise: {
+    if (elementCostOf(op) > 1)
+      return false;
+    // One array operand that is not wider; the others constants.
+    int64_t bits = 0;
+    unsigned arrays = 0;
+    for (Value operand : op->getOperands()) {
+      Value source = operand;
+      while (auto broadcast = source.getDefiningOp<sh::BroadcastInDimOp>())
+        source = broadcast.getOperand();
+      Operation *producer = source.getDefiningOp();
+      if (producer && classify(producer) == OpClass::Constant)
+        continue;
+      if (shapeOf(source).empty())
+        continue;
+      ++arrays;
+      bits = std::max<int64_t>(
+          bits, getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth());
+    }
+    Type type = getElementTypeOrSelf(op->getResult(0).getType());
+    if (isa<ComplexType>(type))
+      return false;
+    return arrays <= 1 && bits <= type.getIntOrFloatBitWidth();
+  }
+  default:
+    return false;
+  }
+}
+
+GrowingGroup &Grouping::start(Operation *op, FusionGroup::Kind kind) {
+  GrowingGroup &group = *groups.emplace_back(std::make_unique<GrowingGroup>());
+  group.kind = kind;
+  group.root = op;
+  group.position = positions.lookup(op);
+  Value space = op->getResult(0);
+  if (auto reduce = dyn_cast<sh::ReduceOp>(op)) {
+    space = reduce.getInputs().front();
+    llvm::append_range(group.reduced, reduce.getDimensions());
+    llvm::sort(group.reduced);
+  }
+  llvm::append_range(group.space, shapeOf(space));
+  Member member;
+  member.relation = IndexRelation::identity(group.space.size());
+  if (!group.reduced.empty() || isa<sh::ReduceOp>(op)) {
+    member.relation.dims.clear();
+    for (int d = 0, rank = group.space.size(); d < rank; ++d)
+      if (!llvm::is_contained(group.reduced, d))
+        member.relation.dims.push_back(d);
+  }
+  add(op, group, member);
+  return group;
+}
+
+void Grouping::add(Operation *op, GrowingGroup &group, Member member) {
+  group.ops.insert(op);
+  group.members[op] = std::move(member);
+  groupsOf[op].push_back(&group);
+}
+
+unsigned Grouping::countInputs(const GrowingGroup &group, Operation *extra) {
+  llvm::SmallPtrSet<void *, 32> values;
+  auto count = [&](Operation *op) {
+    for (Value operand : op->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      if (!producer || !(group.ops.contains(producer) || producer == extra))
+        values.insert(operand.getAsOpaquePointer());
+    }
+  };
+  for (Operation *op : group.ops)
+    count(op);
+  count(extra);
+  return values.size();
+}
+
+/// True if everything outside the group that uses the op's results runs later
+/// than the group.
+bool Grouping::outsideUsersRunLater(Operation *op, const GrowingGroup &group,
+                                    bool &hasOutside) {
+  hasOutside = false;
+  for (Operation *user : op->getUsers()) {
+    Operation *top = inBlock(user);
+    auto it = groupsOf.find(top);
+    if (it == groupsOf.end() || stays.contains(top)) {
+      hasOutside = true;
+      if (positions.lookup(top) <= group.position)
+        return false;
+    }
+    if (it == groupsOf.end())
+      continue;
+    for (GrowingGroup *other : it->second) {
+      if (other == &group)
+        continue;
+      hasOutside = true;
+      if (other->position <= group.position)
+        return false;
+    }
+  }
+  return true;
+}
+
+/// Where in the group's space the op's result is needed, and how often.
+bool Grouping::relate(Operation *op, GrowingGroup &group, Member &member) {
+  bool first = true;
+  double repeat = 0;
+  for (Value result : op->getResults())
+    for (OpOperand &use : result.getUses()) {
+      Operation *user = use.getOwner();
+      auto it = group.members.find(user);
+      if (it == group.members.end())
+        continue;
+      IndexRelation relation;
+      double times = it->second.repeat;
+      member.feedsReduction |=
+          it->second.feedsReduction || isa<sh::ReduceOp>(user);
+      if (isa<sh::ReduceOp>(user)) {
+        // Operands run over the whole space; initial values are of rank 0.
+        relation = shapeOf(result).empty()
+                       ? IndexRelation{true, {}}
+                       : IndexRelation::identity(group.space.size());
+        if (!(shapeOf(result) == ArrayRef<int64_t>(group.space)) &&
+            !shapeOf(result).empty())
+          relation = {};
+      } else {
+        relation = operandRelation(user, use.getOperandNumber(),
+                                   it->second.relation);
+        // Only these read an element more than once.
+        double ratio = 1;
+        if (isa<sh::BroadcastInDimOp, sh::GatherOp>(user) &&
+            use.getOperandNumber() == 0 && !shapeOf(result).empty())
+          ratio = double(elementsOf(user->getResult(0))) /
+                  std::max<int64_t>(1, elementsOf(result));
+        // Along minor dimensions a broadcast is hoisted out of their loop.
+        bool hoisted = false;
+        if (relation.known && !relation.dims.empty()) {
+          hoisted = true;
+          int last = -1;
+          for (int d : relation.dims) {
+            if (d < 0)
+              continue;
+            hoisted &= d == last + 1;
+            last = d;
+          }
+        }
+        if (ratio > 1 && !hoisted)
+          times *= ratio;
+      }
+      if (first) {
+        member.relation = relation;
+        repeat = times;
+      } else if (member.relation == relation && relation.known) {
+        repeat = std::max(repeat, times);
+      } else {
+        member.relation = {};
+        repeat += times;
+      }
+      first = false;
+    }
+  member.repeat = repeat;
+  return !first;
+}
+
+/// True if the value can be an output: one element for each of the group's
+/// space, or for each row.
+bool Grouping::isFullOrRow(const GrowingGroup &group,
+                           const IndexRelation &relation, Value value) {
+  if (!relation.known)
+    return false;
+  if (relation == IndexRelation::identity(group.space.size()) &&
+      shapeOf(value) == ArrayRef<int64_t>(group.space))
+    return group.kind == FusionGroup::Kind::Loop ||
+           group.kind == FusionGroup::Kind::Rows;
+  if (group.kind != FusionGroup::Kind::Rows &&
+      group.kind != FusionGroup::Kind::Columns)
+    return false;
+  int next = 0;
+  SmallVector<int> kept;
+  for (int d = 0, rank = group.space.size(); d < rank; ++d)
+    if (!llvm::is_contained(group.reduced, d) && group.space[d] != 1)
+      kept.push_back(d);
+  for (auto [d, extent] : llvm::zip_equal(relation.dims, shapeOf(value))) {
+    if (extent == 1)
+      continue;
+    if (next == int(kept.size()) || kept[next] != d)
+      return false;
+    ++next;
+  }
+  return next == int(kept.size());
+}
+
+/// A reduction joins as the producer of rows or as one more reduction.
+bool Grouping::joinReduction(sh::ReduceOp op, GrowingGroup &group) {
+  ArrayRef<int64_t> full = shapeOf(op.getInputs().front());
+  SmallVector<int64_t> dims(op.getDimensions());
+  llvm::sort(dims);
+  bool minor = true;
+  for (int64_t d = full.size() - 1; d >= 0; --d)
+    if (full[d] > 1) {
+      minor = llvm::is_contained(dims, d);
+      break;
+    }
+  Member member;
+  bool used = relate(op, group, member);
+  SmallVector<int> kept;
+  for (int d = 0, rank = full.size(); d < rank; ++d)
+    if (!llvm::is_contained(dims, d))
+      kept.push_back(d);
+  bool hasOutside;
+  if (!outsideUsersRunLater(op, group, hasOutside))
+    return false;
+
+  if (group.kind == FusionGroup::Kind::Rows ||
+      group.kind == FusionGroup::Kind::Columns) {
+    if (full != ArrayRef<int64_t>(group.space) || dims != group.reduced)
+      return false;
+    if (!used) {
+      // A sibling: worth it if it reads what the group reads.
+      member.relation = IndexRelation{true, kept};
+      member.repeat = 1;
+    }
+    IndexRelation rows{true, kept};
+    // Dimensions of size 1 have index 0 on either side.
+    if (!member.relation.known || member.relation.dims.size() != kept.size())
+      return false;
+    for (auto [a, b] : llvm::zip_equal(member.relation.dims, kept))
+      if (a != b && full[b] != 1)
+        return false;
+    // Columns hold one level of reductions only.
+    if (group.kind == FusionGroup::Kind::Columns && member.feedsReduction)
+      return false;
+    member.relation = rows;
+    add(op, group, member);
+    return true;
+  }
+  if (group.kind != FusionGroup::Kind::Loop || !used)
+    return false;
+
+  // A loop over the reduction's operands: its rows follow the group's space.
+  if (full == ArrayRef<int64_t>(group.space) && minor) {
+    if (!member.relation.known || member.relation.dims.size() != kept.size())
+      return false;
+    for (auto [a, b] : llvm::zip_equal(member.relation.dims, kept))
+      if (a != b && full[b] != 1)
+        return false;
+    group.kind = FusionGroup::Kind::Rows;
+    group.reduced = dims;
+    member.relation = IndexRelation{true, kept};
+    add(op, group, member);
+    return true;
+  }
+  // A loop over the reduction's results: the group becomes its epilogue.
+  if (shapeOf(op.getResult(0)) != ArrayRef<int64_t>(group.space))
+    return false;
+  if (!(member.relation == IndexRelation::identity(group.space.size())))
+    return false;
+  for (auto &[other, m] : group.members)
+    if (m.relation.known)
+      for (int &d : m.relation.dims)
+        if (d >= 0)
+          d = kept[d];
+  // Outputs so far must be one element per row.
+  group.space.assign(full.begin(), full.end());
+  group.reduced = dims;
+  group.kind =
+      minor ? FusionGroup::Kind::Rows : FusionGroup::Kind::Columns;
+  member.relation = IndexRelation{true, kept};
+  add(op, group, member);
+  return true;
+}
+
+bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
+                       bool copy) {
+  using Kind = FusionGroup::Kind;
+  if (group.members.count(op))
+    return true;
+  if (group.kind == Kind::Single)
+    return false;
+  if (group.ops.size() >= options.maxOps ||
+      countInputs(group, op) > options.maxInputs)
+    return false;
+  if (group.kind == Kind::Matmul)
+    return false;
+  if (auto reduce = dyn_cast<sh::ReduceOp>(op))
+    return joinReduction(reduce, group);
+
+  Member member;
+  if (!relate(op, group, member))
+    return false;
+  if (group.kind == Kind::Update) {
+    // The operand that is written must be memory, unless it is a constant.
+    for (OpOperand &use : op->getResult(0).getUses())
+      if (use.getOwner() == group.root) {
+        unsigned number = use.getOperandNumber();
+        unsigned written = 1;
+        if (auto scatter = dyn_cast<sh::ScatterOp>(group.root))
+          written = scatter.getInputs().size();
+        if (number < written && opClass != OpClass::Constant &&
+            !isa<sh::BroadcastInDimOp>(op))
+          return false;
+      }
+  }
+  if (!copy) {
+    bool hasOutside;
+    if (!outsideUsersRunLater(op, group, hasOutside))
+      return false;
+    if (hasOutside && !isFullOrRow(group, member.relation, op->getResult(0)))
+      return false;
+  }
+  int cost = elementCostOf(op);
+  if (member.repeat > 1.01 && member.repeat * cost > 4)
+    return false;
+  if (opClass == OpClass::IndexMap) {
+    // Strided reads in the innermost loop only where they are few.
+    if (!keepsMinorDimension(op) && elementsOf(op->getResult(0)) > 4096)
+      return false;
+    if (isa<sh::GatherOp>(op) && group.kind == Kind::Update)
+      return false;
+  }
+  add(op, group, member);
+  return true;
+}
+
+void Grouping::visit(Operation *op, OpClass opClass) {
+  using Kind = FusionGroup::Kind;
+  // Users' groups, and whether somebody needs the value in memory.
+  llvm::SmallSetVector<GrowingGroup *, 8> candidates;
+  bool needsMemory = false;
+  for (Operation *user : op->getUsers()) {
+    auto it = groupsOf.find(inBlock(user));
+    if (it == groupsOf.end() || inBlock(user) != user) {
+      needsMemory = true;
+      continue;
+    }
+    candidates.insert(it->second.begin(), it->second.end());
+  }
+  if (op->use_empty() && isMemoryEffectFree(op))
+    return;
+
+  if (opClass == OpClass::Dot || opClass == OpClass::Single ||
+      opClass == OpClass::Update) {
+    Kind kind = opClass == OpClass::Update ? Kind::Update : Kind::Single;
+    if (auto dot = dyn_cast<sh::DotGeneralOp>(op))
+      if (isLibraryProduct(dot, options))
+        kind = Kind::Matmul;
+    start(op, kind);
+    return;
+  }
+
+  bool copied = isCopied(op, opClass);
+  if (copied) {
+    for (GrowingGroup *group : candidates)
+      if (!tryJoin(op, opClass, *group, /*copy=*/true))
+        needsMemory = true;
+    // Constants and views need no kernel to be in memory.
+    if (!needsMemory)
+      return;
+    if (opClass == OpClass::Constant || isa<sh::ReshapeOp>(op)) {
+      stays.insert(op);
+      return;
+    }
+    start(op, Kind::Loop);
+    return;
+  }
+
+  for (GrowingGroup *group : candidates)
+    if (tryJoin(op, opClass, *group, /*copy=*/false))
+      return;
+  if (auto reduce = dyn_cast<sh::ReduceOp>(op)) {
+    // Siblings read the same operand.
+    llvm::SmallSetVector<GrowingGroup *, 8> siblings;
+    for (Value input : reduce.getInputs())
+      for (Operation *user : input.getUsers())
+        if (auto it = groupsOf.find(user); it != groupsOf.end())
+          siblings.insert(it->second.begin(), it->second.end());
+    for (GrowingGroup *group : siblings)
+      if (group->kind == Kind::Rows || group->kind == Kind::Columns)
+        if (tryJoin(op, opClass, *group, /*copy=*/false))
+          return;
+    ArrayRef<int64_t> full = shapeOf(reduce.getInputs().front());
+    Kind kind = Kind::Rows;
+    for (int64_t d = full.size() - 1; d >= 0; --d)
+      if (full[d] > 1) {
+        if (!llvm::is_contained(reduce.getDimensions(), d))
+          kind = Kind::Columns;
+        break;
+      }
+    start(op, kind);
+    return;
+  }
+  // Transposes of a library product's operands and result are strides to it.
+  if (auto transpose = dyn_cast<sh::TransposeOp>(op)) {
+    bool onlyProducts = llvm::all_of(op->getUsers(), [&](Operation *user) {
+      auto dot = dyn_cast<sh::DotGeneralOp>(user);
+      return dot && isLibraryProduct(dot, options) && inBlock(user) == user;
+    });
+    auto dot = transpose.getOperand().getDefiningOp<sh::DotGeneralOp>();
+    if (onlyProducts || (dot && dot->hasOneUse() && dot->getBlock() == &block &&
+                         isLibraryProduct(dot, options)))
+      return;
+  }
+  // Contiguous slices are views; copies of them only where a group wants.
+  if (auto slice = dyn_cast<sh::SliceOp>(op))
+    if (llvm::all_of(slice.getStrides(), [](int64_t s) { return s == 1; }) &&
+        isContiguousBlock(shapeOf(slice.getOperand()),
+                          shapeOf(slice.getResult())))
+      return;
+  start(op, Kind::Loop);
+}
+
+void Grouping::finish(GrowingGroup &group) {
+  SmallVector<Operation *> ops(group.ops.begin(), group.ops.end());
+  llvm::sort(ops, [&](Operation *a, Operation *b) {
+    return positions.lookup(a) < positions.lookup(b);
+  });
+  group.ops = llvm::SetVector<Operation *>(ops.begin(), ops.end());
+  for (Operation *op : ops)
+    for (Value operand : op->getOperands())
+      if (!operand.getDefiningOp() ||
+          !group.ops.contains(operand.getDefiningOp()))
+        group.inputs.insert(operand);
+  for (Operation *op : ops) {
+    OpClass opClass = classify(op);
+    // Copies serve this group only; where such an op is the root it serves all
+    // who could not copy it.
+    if (isCopied(op, opClass) && op != group.root)
+      continue;
+    for (Value result : op->getResults())
+      for (Operation *user : result.getUsers()) {
+        Operation *top = inBlock(user);
+        auto it = groupsOf.find(top);
+        bool inside = it != groupsOf.end() && top == user &&
+                      !stays.contains(top) &&
+                      llvm::all_of(it->second, [&](GrowingGroup *other) {
+                        return other == &group || other->members.count(op);
+                      });
+        if (!inside)
+          group.outputs.insert(result);
+      }
+  }
+
+  // In place: the input is read at the index at which the output is written,
+  // and nowhere else.
+  for (auto [i, output] : llvm::enumerate(group.outputs)) {
+    for (auto [j, input] : llvm::enumerate(group.inputs)) {
+      if (input.getType() != output.getType())
+        continue;
+      bool good = true;
+      if (group.kind == FusionGroup::Kind::Update) {
+        unsigned result = cast<OpResult>(output).getResultNumber();
+        if (output.getDefiningOp() != group.root)
+          continue;
+        for (Operation *op : ops)
+          for (OpOperand &use : op->getOpOperands())
+            if (use.get() == input)
+              good &= op == group.root && use.getOperandNumber() == result;
+      } else if (group.kind == FusionGroup::Kind::Loop ||
+                 group.kind == FusionGroup::Kind::Rows) {
+        auto identity = IndexRelation::identity(group.space.size());
+        good = shapeOf(output) == ArrayRef<int64_t>(group.space) &&
+               group.members[output.getDefiningOp()].relation == identity;
+        for (Operation *op : ops)
+          for (OpOperand &use : op->getOpOperands())
+            if (use.get() == input) {
+              if (isa<sh::ReduceOp>(op))
+                good &= group.kind == FusionGroup::Kind::Rows;
+              else
+                good &= classify(op) == OpClass::Elementwise &&
+                        group.members[op].relation == identity;
+            }
+      } else {
+        good = false;
+      }
+      if (good)
+        group.mayOverwrite.push_back({i, j});
+    }
+  }
+}
+
+std::vector<FusionGroup> Grouping::run() {
+  unsigned position = 0;
+  for (Operation &op : block)
+    positions[&op] = ++position;
+  for (Operation &op : llvm::reverse(block)) {
+    OpClass opClass = classify(&op);
+    if (!isStandalone(&op, opClass))
+      visit(&op, opClass);
+  }
+  llvm::sort(groups, [](const auto &a, const auto &b) {
+    return a->position < b->position;
+  });
+  std::vector<FusionGroup> result;
+  for (auto &group : groups) {
+    finish(*group);
+    if (!group->outputs.empty())
+      result.push_back(std::move(*group));
+  }
+  return result;
+}
+
+FusionGroups::FusionGroups(Block &block, const HostScalars &hostScalars,
+                           const FusionOptions &options)
+    : groups(Grouping(block, hostScalars, options).run()) {}
+
+FusionGroups::~FusionGroups() = default;

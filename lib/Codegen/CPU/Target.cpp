@@ -1,0 +1,136 @@
+#include "Target.h"
+
+#include "llvm/Analysis/CGSCCPassManager.h"
+#include "llvm/Analysis/LoopAnalysisManager.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/DCE.h"
+#include "llvm/Transforms/Scalar/DeadStoreElimination.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/IndVarSimplify.h"
+#include "llvm/Transforms/Scalar/LICM.h"
+#include "llvm/Transforms/Scalar/LoopIdiomRecognize.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/LoopRotation.h"
+#include "llvm/Transforms/Scalar/LoopUnrollPass.h"
+#include "llvm/Transforms/Scalar/SROA.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
+#include "llvm/Transforms/Vectorize/LoopVectorize.h"
+#include "llvm/Transforms/Vectorize/SLPVectorizer.h"
+
+#include <mutex>
+
+using namespace llvm;
+
+Expected<std::unique_ptr<TargetMachine>>
+shoal::cpu::makeTargetMachine(const KernelCompileOptions &options) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    InitializeNativeTarget();
+    InitializeNativeTargetAsmPrinter();
+  });
+  Triple triple(sys::getDefaultTargetTriple());
+  std::string error;
+  const llvm::Target *target = TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return createStringError("no code generator for this machine: " + error);
+  std::string cpu = options.cpu, features = options.features;
+  if (cpu == "native") {
+    cpu = sys::getHostCPUName();
+    for (const auto &[name, enabled] : sys::getHostCPUFeatures())
+      features += (features.empty() ? "" : ",") +
+                  std::string(enabled ? "+" : "-") + name.str();
+  }
+  TargetOptions targetOptions;
+  targetOptions.NoTrappingFPMath = true;
+  targetOptions.FunctionSections = false;
+  CodeGenOptLevel level = options.optLevel == 0 ? CodeGenOptLevel::None
+                          : options.optLevel == 1 ? CodeGenOptLevel::Less
+                                                  : CodeGenOptLevel::Default;
+  std::unique_ptr<TargetMachine> machine(
+      target->createTargetMachine(triple, cpu, features, targetOptions,
+                                  Reloc::PIC_, CodeModel::Small, level));
+  if (!machine)
+    return createStringError("unknown CPU '" + options.cpu + "'");
+  return machine;
+}
+
+/// The kernels' own pipeline. Their code arrives without calls, with rotated
+/// loops and addresses already simplified, so most of -O2 would find nothing;
+/// what remains is to promote locals, hoist, unroll short loops, vectorize.
+static void addKernelPasses(FunctionPassManager &passes) {
+  passes.addPass(SROAPass(SROAOptions::ModifyCFG));
+  passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
+  passes.addPass(SimplifyCFGPass());
+  passes.addPass(InstCombinePass());
+  {
+    LoopPassManager loops;
+    loops.addPass(LoopRotatePass());
+    loops.addPass(LICMPass(LICMOptions()));
+    passes.addPass(
+        createFunctionToLoopPassAdaptor(std::move(loops), /*MemorySSA=*/true));
+  }
+  {
+    LoopPassManager loops;
+    loops.addPass(LoopIdiomRecognizePass());
+    loops.addPass(IndVarSimplifyPass());
+    loops.addPass(LoopFullUnrollPass());
+    passes.addPass(createFunctionToLoopPassAdaptor(std::move(loops)));
+  }
+  passes.addPass(SROAPass(SROAOptions::ModifyCFG));
+  passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
+  passes.addPass(InstCombinePass());
+  passes.addPass(LoopVectorizePass());
+  passes.addPass(EarlyCSEPass());
+  passes.addPass(InstCombinePass());
+  passes.addPass(SLPVectorizerPass());
+  passes.addPass(createFunctionToLoopPassAdaptor(LICMPass(LICMOptions()),
+                                                 /*MemorySSA=*/true));
+  passes.addPass(LoopUnrollPass(LoopUnrollOptions(2)));
+  passes.addPass(SimplifyCFGPass(SimplifyCFGOptions()
+                                     .convertSwitchRangeToICmp(true)
+                                     .hoistCommonInsts(true)
+                                     .sinkCommonInsts(true)));
+  passes.addPass(InstCombinePass());
+  passes.addPass(DCEPass());
+}
+
+void shoal::cpu::optimize(Module &module, TargetMachine &machine,
+                          unsigned optLevel) {
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager components;
+  ModuleAnalysisManager modules;
+  PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  ModulePassManager passes;
+  if (optLevel == 0)
+    passes = builder.buildO0DefaultPipeline(OptimizationLevel::O0);
+  else if (optLevel >= 3)
+    passes = builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3);
+  else {
+    FunctionPassManager kernel;
+    addKernelPasses(kernel);
+    passes.addPass(createModuleToFunctionPassAdaptor(std::move(kernel)));
+  }
+  passes.run(module, modules);
+}
+
+Error shoal::cpu::emitObject(Module &module, TargetMachine &machine,
+                             SmallVectorImpl<char> &object) {
+  raw_svector_ostream stream(object);
+  legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr,
+                                  CodeGenFileType::ObjectFile))
+    return createStringError("this target writes no object files");
+  passes.run(module);
+  return Error::success();
+}

@@ -1,0 +1,284 @@
+// shoal-fuse: applies the fusion groups. See include/shoal/Fuse/Passes.td.
+
+#include "shoal/Fuse/Passes.h"
+
+#include "dialects/Plan/Plan.h"
+#include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/FusionGroups.h"
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace shoal {
+#define GEN_PASS_DEF_FUSE
+#include "shoal/Fuse/Passes.h.inc"
+} // namespace shoal
+
+using namespace mlir;
+using namespace shoal;
+namespace sh = mlir::stablehlo;
+
+namespace {
+class FusePass : public shoal::impl::FuseBase<FusePass> {
+public:
+  using FuseBase::FuseBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    // Kernels that are there already keep their names.
+    for (Operation &op : module.getBody()->getOperations())
+      if (auto kernel = dyn_cast<plan::KernelOp>(op))
+        names.insert(kernel.getSymName());
+    SmallVector<FunctionOpInterface> functions;
+    for (auto function : module.getOps<FunctionOpInterface>())
+      if (!isa<plan::KernelOp>(*function) && !function.isExternal())
+        functions.push_back(function);
+    for (FunctionOpInterface function : functions) {
+      HostScalars hostScalars(function);
+      for (Block &block : function.getFunctionBody())
+        fuseBlock(block, hostScalars);
+    }
+  }
+
+private:
+  llvm::StringSet<> names;
+  /// Text of a kernel without its name, and the kernel.
+  llvm::StringMap<plan::KernelOp> kernels;
+
+  void fuseBlock(Block &block, const HostScalars &hostScalars);
+  void outline(const FusionGroup &group);
+  void makeMatmul(sh::DotGeneralOp dot);
+  plan::KernelOp getKernel(plan::KernelOp kernel, StringRef rootName);
+};
+} // namespace
+
+static StringRef strategyName(FusionGroup::Kind kind) {
+  switch (kind) {
+  case FusionGroup::Kind::Loop:
+    return "loops";
+  case FusionGroup::Kind::Rows:
+    return "rows";
+  case FusionGroup::Kind::Columns:
+    return "columns";
+  case FusionGroup::Kind::Update:
+    return "update";
+  default:
+    return "single";
+  }
+}
+
+/// The kernel, or an equal one that the module has already.
+plan::KernelOp FusePass::getKernel(plan::KernelOp kernel, StringRef rootName) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  OpPrintingFlags flags;
+  flags.printGenericOpForm().useLocalScope();
+  kernel->print(stream, flags);
+  auto [it, isNew] = kernels.try_emplace(text, kernel);
+  if (!isNew) {
+    kernel->erase();
+    return it->second;
+  }
+  std::string name;
+  for (unsigned i = kernels.size() - 1;; ++i) {
+    name = ("kernel_" + Twine(i) + "_" + rootName).str();
+    if (names.insert(name).second)
+      break;
+  }
+  kernel.setSymName(name);
+  return kernel;
+}
+
+void FusePass::outline(const FusionGroup &group) {
+  // Operands now: groups before this one have replaced what they make.
+  llvm::SetVector<Value> inputs;
+  for (Operation *op : group.ops)
+    for (Value operand : op->getOperands())
+      if (!operand.getDefiningOp() ||
+          !group.ops.contains(operand.getDefiningOp()))
+        inputs.insert(operand);
+
+  SmallVector<Type> inputTypes, outputTypes;
+  for (Value input : inputs)
+    inputTypes.push_back(input.getType());
+  for (Value output : group.outputs)
+    outputTypes.push_back(output.getType());
+  MLIRContext *context = &getContext();
+  Location loc = group.root->getLoc();
+  OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
+  auto kernel = plan::KernelOp::create(
+      builder, loc, "kernel", builder.getFunctionType(inputTypes, outputTypes));
+  Region &region = kernel.getBody();
+  if (region.empty())
+    region.emplaceBlock();
+  Block &body = region.front();
+  if (body.getNumArguments() == 0)
+    for (Value input : inputs)
+      body.addArgument(input.getType(), loc);
+  body.clear();
+
+  IRMapping mapping;
+  for (auto [input, argument] : llvm::zip_equal(inputs, body.getArguments()))
+    mapping.map(input, argument);
+  builder.setInsertionPointToEnd(&body);
+  for (Operation *op : group.ops) {
+    Operation *copy = builder.clone(*op, mapping);
+    // What earlier phases noted on the op has done its work, and would keep
+    // equal kernels apart.
+    SmallVector<StringAttr> notes;
+    for (NamedAttribute attribute : copy->getDiscardableAttrs())
+      notes.push_back(attribute.getName());
+    for (StringAttr note : notes)
+      copy->removeDiscardableAttr(note);
+  }
+  SmallVector<Value> results;
+  for (Value output : group.outputs)
+    results.push_back(mapping.lookup(output));
+  plan::YieldOp::create(builder, loc, results);
+  kernel.setStrategy(strategyName(group.kind));
+  if (!group.mayOverwrite.empty()) {
+    SmallVector<int64_t> pairs;
+    for (auto [output, input] : group.mayOverwrite) {
+      pairs.push_back(output);
+      pairs.push_back(input);
+    }
+    kernel.setMayOverwrite(ArrayRef<int64_t>(pairs));
+  }
+  kernel = getKernel(kernel, group.root->getName().stripDialect());
+
+  builder.setInsertionPoint(group.root);
+  auto launch = plan::LaunchOp::create(
+      builder, loc, outputTypes,
+      FlatSymbolRefAttr::get(context, kernel.getSymName()),
+      inputs.getArrayRef());
+  for (auto [i, result] : llvm::enumerate(launch.getResults())) {
+    Value output = group.outputs[i];
+    output.replaceAllUsesWith(result);
+  }
+}
+
+/// A dimension of a transposed value as one of the value itself.
+static Value lookThroughTransposes(Value value, SmallVectorImpl<int64_t> &a,
+                                   SmallVectorImpl<int64_t> &b) {
+  while (auto transpose = value.getDefiningOp<sh::TransposeOp>()) {
+    for (SmallVectorImpl<int64_t> *dims : {&a, &b})
+      for (int64_t &d : *dims)
+        d = transpose.getPermutation()[d];
+    value = transpose.getOperand();
+  }
+  return value;
+}
+
+/// The free dimensions of an operand, in the order in which they come.
+static SmallVector<int64_t> freeDims(Value value, ArrayRef<int64_t> batch,
+                                     ArrayRef<int64_t> contract) {
+  SmallVector<int64_t> dims;
+  int64_t rank = cast<ShapedType>(value.getType()).getRank();
+  for (int64_t d = 0; d < rank; ++d)
+    if (!llvm::is_contained(batch, d) && !llvm::is_contained(contract, d))
+      dims.push_back(d);
+  return dims;
+}
+
+void FusePass::makeMatmul(sh::DotGeneralOp dot) {
+  auto numbers = dot.getDotDimensionNumbers();
+  SmallVector<int64_t> lhsBatch(numbers.getLhsBatchingDimensions());
+  SmallVector<int64_t> rhsBatch(numbers.getRhsBatchingDimensions());
+  SmallVector<int64_t> lhsContract(numbers.getLhsContractingDimensions());
+  SmallVector<int64_t> rhsContract(numbers.getRhsContractingDimensions());
+  // plan.matmul lists free dimensions in their order in memory; the result's
+  // permutation says where each went.
+  SmallVector<int64_t> lhsFree =
+      freeDims(dot.getLhs(), lhsBatch, lhsContract);
+  SmallVector<int64_t> rhsFree =
+      freeDims(dot.getRhs(), rhsBatch, rhsContract);
+  auto fold = [](Value value, SmallVector<int64_t> &batch,
+                 SmallVector<int64_t> &contract, SmallVector<int64_t> &free) {
+    SmallVector<int64_t> both(batch);
+    llvm::append_range(both, contract);
+    value = lookThroughTransposes(value, both, free);
+    for (auto [i, d] : llvm::enumerate(both))
+      (i < batch.size() ? batch[i] : contract[i - batch.size()]) = d;
+    return value;
+  };
+  Value lhs = fold(dot.getLhs(), lhsBatch, lhsContract, lhsFree);
+  Value rhs = fold(dot.getRhs(), rhsBatch, rhsContract, rhsFree);
+  SmallVector<int64_t> permutation;
+  for (unsigned i = 0; i < lhsBatch.size(); ++i)
+    permutation.push_back(i);
+  auto appendPositions = [&](ArrayRef<int64_t> dims) {
+    SmallVector<int64_t> sorted(dims);
+    llvm::sort(sorted);
+    int64_t base = permutation.size();
+    SmallVector<int64_t> positions;
+    for (int64_t d : dims)
+      positions.push_back(base + (llvm::find(sorted, d) - sorted.begin()));
+    llvm::append_range(permutation, positions);
+  };
+  appendPositions(lhsFree);
+  appendPositions(rhsFree);
+
+  Value replaced = dot.getResult();
+  Operation *at = dot;
+  while (replaced.hasOneUse()) {
+    auto transpose = dyn_cast<sh::TransposeOp>(*replaced.user_begin());
+    if (!transpose || transpose->getBlock() != dot->getBlock())
+      break;
+    SmallVector<int64_t> next;
+    for (int64_t d : transpose.getPermutation())
+      next.push_back(permutation[d]);
+    permutation = next;
+    replaced = transpose.getResult();
+  }
+  OpBuilder builder(at);
+  auto identity = llvm::to_vector(llvm::seq<int64_t>(0, permutation.size()));
+  bool highest = false;
+  if (auto precision = dot.getPrecisionConfig())
+    highest = llvm::all_of(*precision, [](Attribute a) {
+      auto value = dyn_cast<sh::PrecisionAttr>(a);
+      return value && value.getValue() == sh::Precision::HIGHEST;
+    });
+  OperationState state(dot.getLoc(), plan::MatmulOp::getOperationName());
+  state.addOperands({lhs, rhs});
+  state.addTypes(replaced.getType());
+  auto addDims = [&](StringRef name, ArrayRef<int64_t> dims) {
+    state.addAttribute(name, builder.getDenseI64ArrayAttr(dims));
+  };
+  addDims("lhs_batch", lhsBatch);
+  addDims("rhs_batch", rhsBatch);
+  addDims("lhs_contract", lhsContract);
+  addDims("rhs_contract", rhsContract);
+  if (permutation != identity)
+    addDims("permutation", permutation);
+  if (highest)
+    state.addAttribute("highest_precision", builder.getUnitAttr());
+  Operation *matmul = builder.create(state);
+  replaced.replaceAllUsesWith(matmul->getResult(0));
+}
+
+void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
+  for (Operation &op : block)
+    if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
+      for (Region &region : op.getRegions())
+        for (Block &inner : region)
+          fuseBlock(inner, hostScalars);
+
+  FusionOptions options;
+  options.maxOps = maxOps;
+  options.maxInputs = maxInputs;
+  FusionGroups groups(block, hostScalars, options);
+  llvm::SetVector<Operation *> done;
+  for (const FusionGroup &group : groups.getGroups()) {
+    done.insert(group.ops.begin(), group.ops.end());
+    if (group.kind == FusionGroup::Kind::Matmul)
+      makeMatmul(cast<sh::DotGeneralOp>(group.root));
+    else
+      outline(group);
+  }
+  // What nobody needs any more: outlined ops, and views that were folded.
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>() &&
+        (done.contains(&op) || isMemoryEffectFree(&op)) &&
+        !isa<plan::LaunchOp>(op))
+      op.erase();
+}
