@@ -379,6 +379,12 @@ def Plan_CopyOp : Plan_Op<"copy", []> {
   let hasVerifier = 1;
 }
 
+def Plan_FillOp : Plan_Op<"fill", []> {
+  let summary = "Sets every element of a buffer";
+  let arguments = (ins Plan_BufferType:$dest, TypedAttrInterface:$value);
+  let assemblyFormat = "$dest `with` $value attr-dict `:` type($dest)";
+}
+
 class Plan_CollectiveBase<string mnemonic> : Plan_Op<mnemonic, [AttrSizedOperandSegments]> {
   dag collectiveArguments = (ins Plan_CollectiveKindAttr:$kind, Plan_GroupAttr:$group,
     Variadic<Plan_BufferType>:$inputs, Variadic<Plan_BufferType>:$outs,
@@ -447,7 +453,8 @@ def Plan_ForOp : Plan_Op<"for", [SingleBlock]> {
     the other's place exchanges buffers without a copy. Results are the last ones.
   }];
   let arguments = (ins Plan_ScalarType:$begin, Plan_ScalarType:$end,
-    Plan_ScalarType:$step, Variadic<Plan_Carried>:$inits);
+    Plan_ScalarType:$step, Variadic<Plan_Carried>:$inits,
+    OptionalAttr<I64Attr>:$trip_count);
   let results = (outs Variadic<Plan_Carried>:$finals);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;

@@ -1,0 +1,29 @@
+// Passes from `fused` to `scheduled`; documented in Passes.td.
+#ifndef SHOAL_SCHEDULE_PASSES_H
+#define SHOAL_SCHEDULE_PASSES_H
+
+#include "dialects/Plan/Plan.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace shoal {
+
+#define GEN_PASS_DECL
+#include "shoal/Schedule/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "shoal/Schedule/Passes.h.inc"
+
+/// Adds the passes of the phase `scheduled`, its verifier last. `entry` is the
+/// function that becomes the program.
+void buildSchedulePipeline(mlir::OpPassManager &pm,
+                           llvm::StringRef entry = "main");
+
+/// Registers `--shoal-schedule-pipeline`.
+void registerSchedulePipelines();
+
+} // namespace shoal
+
+#endif // SHOAL_SCHEDULE_PASSES_H

@@ -1,0 +1,71 @@
+// Passes of lib/Schedule: from kernels and launches on tensors (`fused`) to the
+// host program on buffers (`scheduled`).
+#ifndef SHOAL_SCHEDULE_PASSES_TD
+#define SHOAL_SCHEDULE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def OutlineLoneOps : Pass<"shoal-outline-lone-ops", "::mlir::ModuleOp"> {
+  let summary = "Gives every op that is left outside kernels a kernel of its own";
+  let description = [{
+    What lib/Schedule understands itself stays: control flow, collectives, host
+    scalars, constants, and ops that are views (reshape, contiguous slices,
+    dynamic_slice and dynamic_update_slice at host scalars). Checks and custom
+    calls become `plan.check` and `plan.custom_call`. All else is outlined.
+  }];
+  let dependentDialects = ["::shoal::plan::PlanDialect"];
+}
+
+def BindHostScalars : Pass<"shoal-bind-host-scalars", "::mlir::ModuleOp"> {
+  let summary = "Passes host scalars to kernels by value";
+  let description = [{
+    Marks kernel arguments that are host scalars at a launch with `plan.scalar`;
+    a kernel that is launched in several ways is cloned. What a kernel computes
+    from host scalars alone and returns as a rank-0 integer is computed on the
+    host instead, so that loop counters never go through device memory.
+  }];
+  let dependentDialects = ["::shoal::plan::PlanDialect"];
+}
+
+def Order : Pass<"shoal-order", "::mlir::ModuleOp"> {
+  let summary = "Chooses the order of execution";
+  let description = [{
+    Topological; of the order as written and one that frees memory early, block by
+    block the one whose modelled peak is lower. Collectives and ops with effects
+    keep their order among each other.
+  }];
+}
+
+def Bufferize : Pass<"shoal-bufferize", "::mlir::ModuleOp"> {
+  let summary = "Turns the entry function into a plan.program on buffers";
+  let description = [{
+    Decides which values share memory (BufferPlan.h): views; in-place updates;
+    carried values with their initial and next values, by exchange of handles
+    where both live at once; kernels that may overwrite an operand; results in
+    donated arguments; producers that write right into the slice of a larger
+    buffer. Whatever cannot share is copied, and counted in `copied_bytes`.
+  }];
+  let options = [
+    Option<"entry", "entry", "std::string", "\"main\"", "The entry function">
+  ];
+  let dependentDialects = ["::shoal::plan::PlanDialect"];
+}
+
+def AssignOffsets : Pass<"shoal-assign-offsets", "::mlir::ModuleOp"> {
+  let summary = "Places every buffer in the arena";
+  let description = [{
+    Buffers that are never alive at once may overlap. Largest first, each at the
+    lowest offset that is free (best fit).
+  }];
+}
+
+def VerifySchedule : Pass<"shoal-verify-schedule", "::mlir::ModuleOp"> {
+  let summary = "Checks the invariants of the phase `scheduled`";
+  let description = [{
+    No two live buffers overlap; arguments are written only if donated, constants
+    never; each kernel exists; collectives stand where all ranks of their group
+    reach them in the same order; every started collective is awaited.
+  }];
+}
+
+#endif // SHOAL_SCHEDULE_PASSES_TD

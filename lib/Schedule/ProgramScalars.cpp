@@ -1,0 +1,175 @@
+// Host scalars: integer ops of StableHLO become 64-bit arithmetic of the host
+// program, wrapped to the width of their type. Signed types are kept
+// sign-extended, unsigned ones and i1 zero-extended.
+#include "ProgramBuilder.h"
+
+#include "dialects/Comm/Comm.h"
+
+using namespace mlir;
+using namespace shoal;
+using plan::ScalarOpKind;
+namespace shlo = mlir::stablehlo;
+
+Value ProgramBuilder::constant(int64_t value) {
+  Value &scalar = constants[value];
+  if (!scalar)
+    scalar = createTop([&]() -> Value {
+      return plan::ConstOp::create(b, func.getLoc(), value);
+    });
+  return scalar;
+}
+
+/// Arithmetic, folded where both sides are constants or one is neutral.
+Value ProgramBuilder::binary(Location loc, ScalarOpKind kind, Value x, Value y) {
+  auto constantOf = [](Value v) -> std::optional<int64_t> {
+    if (auto op = v.getDefiningOp<plan::ConstOp>())
+      return op.getValue();
+    return std::nullopt;
+  };
+  auto a = constantOf(x), c = constantOf(y);
+  using U = uint64_t;
+  if (a && c)
+    switch (kind) {
+    case ScalarOpKind::Add: return constant(U(*a) + U(*c));
+    case ScalarOpKind::Sub: return constant(U(*a) - U(*c));
+    case ScalarOpKind::Mul: return constant(U(*a) * U(*c));
+    case ScalarOpKind::Min: return constant(std::min(*a, *c));
+    case ScalarOpKind::Max: return constant(std::max(*a, *c));
+    default: break;
+    }
+  if (c && *c == 0 && (kind == ScalarOpKind::Add || kind == ScalarOpKind::Sub))
+    return x;
+  if (a && *a == 0 && kind == ScalarOpKind::Add)
+    return y;
+  if (c && *c == 1 && (kind == ScalarOpKind::Mul || kind == ScalarOpKind::Div))
+    return x;
+  return plan::ScalarOp::create(b, loc, kind, x, y);
+}
+
+bool ProgramBuilder::isAvailable(Value value) {
+  return getConstantInt(value) || scalarValues.contains(value);
+}
+
+Value ProgramBuilder::getScalar(Value value) {
+  if (auto known = getConstantInt(value))
+    return constant(*known);
+  Value scalar = scalarValues.lookup(value);
+  assert(scalar && "host scalars are emitted before they are used");
+  return scalar;
+}
+
+Value ProgramBuilder::readScalar(Location loc, Value value) {
+  if (!plan.isDevice(value))
+    return getScalar(value);
+  return plan::ReadScalarOp::create(b, loc, getBuffer(value));
+}
+
+LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
+  if (isa<shlo::ConstantOp>(op))
+    return success(); // Made where it is used.
+  Location loc = op->getLoc();
+  auto type = cast<IntegerType>(getElementTypeOrSelf(op->getResult(0).getType()));
+  unsigned bits = type.getWidth();
+  bool isBool = bits == 1, isUnsigned = type.isUnsigned() || isBool;
+  auto operand = [&](unsigned i) { return getScalar(op->getOperand(i)); };
+  auto operandType = [&](unsigned i) {
+    return cast<IntegerType>(getElementTypeOrSelf(op->getOperand(i).getType()));
+  };
+  auto wrap = [&](Value value) -> Value {
+    if (bits == 64 || value.getDefiningOp<plan::ConstOp>())
+      if (bits == 64)
+        return value;
+    return plan::WrapOp::create(b, loc, value, bits, isUnsigned);
+  };
+  auto make = [&](ScalarOpKind kind) {
+    return binary(loc, kind, operand(0), operand(1));
+  };
+  auto compare = [&](plan::Predicate predicate, Value x, Value y,
+                     IntegerType of) -> Value {
+    return plan::CompareOp::create(b, loc, predicate, x, y,
+                                   of.isUnsigned() && of.getWidth() == 64);
+  };
+  bool wide = isUnsigned && bits == 64; // Above INT64_MAX the order is another.
+
+  Value result;
+  if (isa<shlo::AddOp>(op)) {
+    result = isBool ? make(ScalarOpKind::Or) : wrap(make(ScalarOpKind::Add));
+  } else if (isa<shlo::SubtractOp>(op)) {
+    result = isBool ? make(ScalarOpKind::Xor) : wrap(make(ScalarOpKind::Sub));
+  } else if (isa<shlo::MulOp>(op)) {
+    result = isBool ? make(ScalarOpKind::And) : wrap(make(ScalarOpKind::Mul));
+  } else if (isa<shlo::DivOp>(op)) {
+    result = wrap(make(isUnsigned ? ScalarOpKind::UDiv : ScalarOpKind::Div));
+  } else if (isa<shlo::RemOp>(op)) {
+    result = wrap(make(isUnsigned ? ScalarOpKind::URem : ScalarOpKind::Rem));
+  } else if (isa<shlo::MaxOp, shlo::MinOp>(op)) {
+    bool isMax = isa<shlo::MaxOp>(op);
+    if (wide)
+      result = plan::SelectOp::create(
+          b, loc,
+          compare(isMax ? plan::Predicate::GT : plan::Predicate::LT, operand(0),
+                  operand(1), type),
+          operand(0), operand(1));
+    else
+      result = make(isMax ? ScalarOpKind::Max : ScalarOpKind::Min);
+  } else if (isa<shlo::AndOp>(op)) {
+    result = make(ScalarOpKind::And);
+  } else if (isa<shlo::OrOp>(op)) {
+    result = make(ScalarOpKind::Or);
+  } else if (isa<shlo::XorOp>(op)) {
+    result = make(ScalarOpKind::Xor);
+  } else if (isa<shlo::NotOp>(op)) {
+    result = binary(loc, ScalarOpKind::Xor, operand(0), constant(isBool ? 1 : -1));
+    if (isUnsigned && !isBool)
+      result = wrap(result);
+  } else if (isa<shlo::NegOp>(op)) {
+    result = wrap(binary(loc, ScalarOpKind::Sub, constant(0), operand(0)));
+  } else if (isa<shlo::AbsOp>(op)) {
+    result = operand(0);
+    if (!isUnsigned)
+      result = wrap(binary(
+          loc, ScalarOpKind::Max, operand(0),
+          binary(loc, ScalarOpKind::Sub, constant(0), operand(0))));
+  } else if (isa<shlo::SelectOp>(op)) {
+    result = plan::SelectOp::create(b, loc, operand(0), operand(1), operand(2));
+  } else if (isa<shlo::ClampOp>(op)) {
+    if (wide)
+      return op->emitOpError("cannot be computed on the host in ui64");
+    result = binary(loc, ScalarOpKind::Min,
+                    binary(loc, ScalarOpKind::Max, operand(1), operand(0)),
+                    operand(2));
+  } else if (auto cmp = dyn_cast<shlo::CompareOp>(op)) {
+    using Direction = shlo::ComparisonDirection;
+    plan::Predicate predicate;
+    switch (cmp.getComparisonDirection()) {
+    case Direction::EQ: predicate = plan::Predicate::EQ; break;
+    case Direction::NE: predicate = plan::Predicate::NE; break;
+    case Direction::LT: predicate = plan::Predicate::LT; break;
+    case Direction::LE: predicate = plan::Predicate::LE; break;
+    case Direction::GT: predicate = plan::Predicate::GT; break;
+    case Direction::GE: predicate = plan::Predicate::GE; break;
+    }
+    result = compare(predicate, operand(0), operand(1), operandType(0));
+  } else if (isa<shlo::ConvertOp>(op)) {
+    if (isBool)
+      result = plan::CompareOp::create(b, loc, plan::Predicate::NE, operand(0),
+                                       constant(0), false);
+    else
+      result = wrap(operand(0));
+  } else if (isa<shlo::ReshapeOp, shlo::OptimizationBarrierOp>(op)) {
+    for (auto [i, r] : llvm::enumerate(op->getResults()))
+      scalarValues[r] = operand(i);
+    return success();
+  } else if (isa<shlo::PartitionIdOp>(op)) {
+    result = plan::RankOp::create(b, loc);
+  } else if (isa<comm::AxisIndexOp>(op)) {
+    FailureOr<plan::GroupAttr> group = getGroup(op);
+    if (failed(group))
+      return failure();
+    result = position(loc, *group);
+  } else {
+    return op->emitOpError("cannot be computed on the host");
+  }
+  scalarValues[op->getResult(0)] = result;
+  return success();
+}
