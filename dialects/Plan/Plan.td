@@ -390,7 +390,7 @@ class Plan_CollectiveBase<string mnemonic> : Plan_Op<mnemonic, [AttrSizedOperand
     Variadic<Plan_BufferType>:$inputs, Variadic<Plan_BufferType>:$outs,
     Optional<Plan_ScalarType>:$root,
     DefaultValuedAttr<Plan_ReductionAttr, "::shoal::plan::Reduction::None">:$reduction,
-    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$dims,
+    DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$dims, OptionalAttr<TypedAttrInterface>:$fill,
     OptionalAttr<StrAttr>:$reason, DefaultValuedAttr<I64Attr, "0">:$stream);
 }
 
@@ -399,7 +399,9 @@ def Plan_CollectiveOp : Plan_CollectiveBase<"collective"> {
   let description = [{
     `dims`: for all_gather and reduce_scatter the dimension; for all_to_all the
     split and the concatenation dimension; for permute pairs (source, target) of
-    positions in the group. `root` for broadcast, the peer for send and recv.
+    positions in the group; for send and recv the channel, then such pairs; for
+    reblock dimension, global size, offset, step and 1 to wrap around. `root` for
+    broadcast. `fill`: what reblock puts outside the global size.
   }];
   let arguments = collectiveArguments;
   let assemblyFormat = [{

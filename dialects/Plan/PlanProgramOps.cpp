@@ -57,12 +57,16 @@ LogicalResult CollectiveOp::verify() {
                  kind == CollectiveKind::ReduceScatter;
   if (reduces != (getReduction() != Reduction::None))
     return emitOpError(reduces ? "needs a reduction" : "takes no reduction");
-  if (kind == CollectiveKind::Send ? outs != 0
-      : kind == CollectiveKind::Recv ? ins != 0
-                                     : ins != outs)
+  bool paired = ins == outs;
+  if (kind == CollectiveKind::Send)
+    paired = ins == 1 && outs == 0;
+  else if (kind == CollectiveKind::Recv)
+    paired = ins == 0 && outs == 1;
+  else if (kind == CollectiveKind::RaggedAllToAll)
+    paired = ins == 6 && outs == 1;
+  if (!paired)
     return emitOpError("needs an output buffer for each input buffer");
-  bool needsRoot = kind == CollectiveKind::Broadcast ||
-                   kind == CollectiveKind::Send || kind == CollectiveKind::Recv;
+  bool needsRoot = kind == CollectiveKind::Broadcast;
   if (needsRoot != !!getRoot())
     return emitOpError(needsRoot ? "needs a root" : "takes no root");
   size_t dims = getDims().size();
@@ -77,6 +81,13 @@ LogicalResult CollectiveOp::verify() {
     break;
   case CollectiveKind::Permute:
     fits = dims % 2 == 0;
+    break;
+  case CollectiveKind::Send:
+  case CollectiveKind::Recv:
+    fits = dims % 2 == 1;
+    break;
+  case CollectiveKind::Reblock:
+    fits = dims == 5;
     break;
   default:
     fits = dims == 0;

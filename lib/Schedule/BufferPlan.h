@@ -89,9 +89,8 @@ public:
   unsigned storageOf(mlir::Value value) const;
   Place placeOf(mlir::Value value) const;
   const Storage &storage(unsigned id) const { return storages[id]; }
-  unsigned numStorages() const { return storages.size(); }
-  /// Merged storages have another as their representative.
-  bool isRepresentative(unsigned id) const { return find(id) == id; }
+  /// The storage that this one was merged into.
+  unsigned find(unsigned id) const;
 
   /// True if operand `i` of `op` (a loop's initial value, a yielded or returned
   /// value, the operands of dynamic_update_slice) does not already lie where it
@@ -129,7 +128,6 @@ private:
   Interval scopeOf(mlir::Block *block) const;
 
   // Merging (BufferPlanMerge.cpp).
-  unsigned find(unsigned id) const;
   bool tryMerge(unsigned a, unsigned b);
   bool interfere(const Storage &a, const Storage &b, unsigned idA,
                  unsigned idB) const;

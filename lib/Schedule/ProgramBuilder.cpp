@@ -96,19 +96,15 @@ void ProgramBuilder::copyInto(Location loc, Value value, Value dest) {
   auto type = cast<plan::BufferType>(dest.getType());
   if (type.getBytes() == 0)
     return;
+  auto wanted = plan::BufferType::get(cast<RankedTensorType>(value.getType()));
   if (!plan.isDevice(value)) {
-    if (type.getElementType().isInteger(8) &&
-        getElementTypeOrSelf(value.getType()) != type.getElementType())
-      dest = getView(loc, dest, Place(),
-                     plan::BufferType::get(cast<RankedTensorType>(value.getType())));
-    plan::WriteScalarOp::create(b, loc, getScalar(value), dest);
+    plan::WriteScalarOp::create(b, loc, getScalar(value),
+                                getView(loc, dest, Place(), wanted));
     return;
   }
   if (auto constant = value.getDefiningOp<shlo::ConstantOp>())
     if (auto splat = dyn_cast<SplatElementsAttr>(constant.getValue()))
       if (auto element = dyn_cast<TypedAttr>(splat.getSplatValue<Attribute>())) {
-        auto wanted =
-            plan::BufferType::get(cast<RankedTensorType>(value.getType()));
         plan::FillOp::create(b, loc, getView(loc, dest, Place(), wanted),
                              element);
         return;

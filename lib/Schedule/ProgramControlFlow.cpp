@@ -95,7 +95,6 @@ LogicalResult ProgramBuilder::emitLoop(shlo::WhileOp loop) {
     plan::YieldOp::create(b, loc, next);
   };
 
-  OpBuilder::InsertionGuard guard(b);
   SmallVector<Type> types(ValueRange(inits).getTypes());
   SmallVector<Location> locs(inits.size(), loc);
   int64_t outerTrips = trips;
@@ -163,10 +162,5 @@ LogicalResult ProgramBuilder::emitLoop(shlo::WhileOp loop) {
   if (handles)
     for (unsigned h = 0; h < handles->handles.size(); ++h)
       resultHandles[{loop, h}] = created->getResult(carried.size() + h);
-  // The guard would go back before the loop.
-  Operation *after = created;
-  guard.~InsertionGuard();
-  new (&guard) OpBuilder::InsertionGuard(b);
-  b.setInsertionPointAfter(after);
   return success();
 }

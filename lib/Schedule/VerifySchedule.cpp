@@ -1,0 +1,99 @@
+// shoal-verify-schedule: see Passes.td.
+#include "Liveness.h"
+#include "shoal/Schedule/Passes.h"
+
+using namespace mlir;
+
+namespace shoal {
+#define GEN_PASS_DEF_VERIFYSCHEDULE
+#include "shoal/Schedule/Passes.h.inc"
+
+namespace {
+struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
+  void runOnOperation() override {
+    for (auto program : getOperation().getOps<plan::ProgramOp>())
+      if (failed(verifyMemory(program)) || failed(verifyWrites(program)) ||
+          failed(verifyEvents(program)))
+        return signalPassFailure();
+  }
+
+  /// Buffers that are alive at once lie apart, and all inside the arena.
+  LogicalResult verifyMemory(plan::ProgramOp program) {
+    Liveness liveness(program);
+    struct Item {
+      plan::AllocOp alloc;
+      Liveness::Span span;
+      int64_t begin, end;
+    };
+    SmallVector<Item> items;
+    for (auto alloc : program.getBody().getOps<plan::AllocOp>()) {
+      if (!alloc.getOffset() || !program.getArenaBytes())
+        return alloc.emitOpError("has no place in the arena");
+      int64_t begin = *alloc.getOffset(),
+              end = begin + alloc.getType().getBytes();
+      if (begin < 0 || end > static_cast<int64_t>(*program.getArenaBytes()))
+        return alloc.emitOpError("reaches outside the arena");
+      Liveness::Span span = liveness.getSpan(alloc);
+      if (!span.empty() && begin != end)
+        items.push_back({alloc, span, begin, end});
+    }
+    // Sweep over addresses: compare with what still reaches past the start.
+    llvm::sort(items, [](const Item &a, const Item &b) { return a.begin < b.begin; });
+    SmallVector<const Item *> open;
+    for (const Item &item : items) {
+      llvm::erase_if(open, [&](const Item *o) { return o->end <= item.begin; });
+      for (const Item *other : open)
+        if (other->span.overlaps(item.span)) {
+          InFlightDiagnostic error = item.alloc.emitOpError(
+              "overlaps another buffer while both are alive");
+          error.attachNote(other->alloc.getLoc()) << "the other buffer";
+          return error;
+        }
+      open.push_back(&item);
+    }
+    return success();
+  }
+
+  /// Constants are never written, arguments only if they are donated.
+  LogicalResult verifyWrites(plan::ProgramOp program) {
+    Liveness liveness(program);
+    for (const Access &access : liveness.getAccesses()) {
+      if (!access.isWrite)
+        continue;
+      for (Operation *root : liveness.getRoots(access.buffer)) {
+        if (isa<plan::ConstantOp>(root))
+          return access.op->emitOpError("writes to a constant");
+        if (auto argument = dyn_cast<plan::ArgumentOp>(root)) {
+          auto attrs = program.getArgAttrs();
+          auto dict = attrs ? cast<DictionaryAttr>((*attrs)[argument.getIndex()])
+                            : DictionaryAttr();
+          if (!dict || !(dict.get("tf.aliasing_output") ||
+                         dict.get("jax.buffer_donor")))
+            return access.op->emitOpError("writes to argument ")
+                   << argument.getIndex() << ", which is not donated";
+        }
+      }
+    }
+    return success();
+  }
+
+  /// Every started collective is awaited once, in its own block: then the order
+  /// in which ranks meet is that of the program, the same on all of them.
+  LogicalResult verifyEvents(plan::ProgramOp program) {
+    WalkResult result = program.walk([&](plan::CollectiveStartOp start) {
+      unsigned done = 0;
+      for (Operation *user : start.getEvent().getUsers())
+        if (isa<plan::CollectiveDoneOp>(user) &&
+            user->getBlock() == start->getBlock())
+          ++done;
+      if (done != 1) {
+        start.emitOpError("must be awaited once, in the same block");
+        return WalkResult::interrupt();
+      }
+      return WalkResult::advance();
+    });
+    return failure(result.wasInterrupted());
+  }
+};
+} // namespace
+} // namespace shoal
