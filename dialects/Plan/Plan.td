@@ -3,6 +3,7 @@
 #define SHOAL_PLAN_TD
 
 include "dialects/Plan/PlanDialect.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
@@ -206,6 +207,11 @@ def Plan_CheckOp : Plan_Op<"check", [AttrSizedOperandSegments, DeclareOpInterfac
     OptionalAttr<AnyAttr>:$actual_sharding, OptionalAttr<AnyAttr>:$expected_sharding,
     OptionalAttr<TypeAttr>:$actual_global_type, OptionalAttr<TypeAttr>:$expected_global_type);
   let results = (outs Optional<AnyRankedTensor>:$verdict);
+  let builders = [OpBuilder<(ins "::mlir::Type":$verdict, "::shoal::plan::CheckKind":$kind,
+      "::mlir::Value":$actual, "::mlir::Value":$expected, "::mlir::Value":$passed), [{
+    build($_builder, $_state, verdict, kind, actual, expected, passed, ::llvm::APFloat(0.0),
+          0, 0, false, "", "", {}, {}, {}, {});
+  }]>];
   let assemblyFormat = [{
     $kind $actual (`,` $expected^)? (`to` $passed^)? attr-dict
     `:` functional-type(operands, results)

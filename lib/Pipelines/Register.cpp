@@ -12,6 +12,7 @@
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Propagate/Passes.h"
+#include "shoal/Schedule/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -36,4 +37,6 @@ void shoal::registerAllPasses() {
   registerShoalPartitionPipelines();
   registerShoalOptimizePipelines();
   registerShoalFusePasses();
+  registerShoalSchedulePasses();
+  registerSchedulePipelines();
 }

@@ -143,7 +143,7 @@ private:
   void forwardUpdates();
   bool tryForward(mlir::stablehlo::DynamicUpdateSliceOp update);
 
-  mlir::func::FuncOp func;
+  mutable mlir::func::FuncOp func;
   const HostScalars &scalars;
 
   llvm::DenseMap<mlir::Operation *, int64_t> time, endTime;

@@ -182,7 +182,8 @@ SmallVector<unsigned> BlockOrder::greedy() const {
 void BlockOrder::improve() {
   if (nodes.size() < 3 || nodes.size() > kMaxOps)
     return;
-  SmallVector<unsigned> written(llvm::seq<unsigned>(0, nodes.size()));
+  SmallVector<unsigned> written =
+      llvm::to_vector(llvm::seq<unsigned>(0, nodes.size()));
   SmallVector<unsigned> candidate = greedy();
   if (candidate.size() != nodes.size() || peakOf(candidate) >= peakOf(written))
     return;

@@ -266,17 +266,15 @@ LogicalResult ProgramBuilder::emitReturn(Operation *ret) {
 }
 
 /// Erases pure ops that nobody uses: host scalars, views, constants.
-static void eraseDead(Operation *root) {
-  bool changed = true;
-  while (changed) {
-    changed = false;
-    root->walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
-      if (isa<plan::ArgumentOp, plan::ResultOp>(op) ||
-          !(isOpTriviallyDead(op) || (isa<plan::AllocOp>(op) && op->use_empty())))
-        return;
+static void eraseDead(plan::ProgramOp program) {
+  SmallVector<Operation *> ops;
+  program.walk([&](Operation *op) { ops.push_back(op); });
+  // Users come after what they use, or around it.
+  for (Operation *op : llvm::reverse(ops)) {
+    if (isa<plan::ProgramOp, plan::ArgumentOp, plan::ResultOp>(op))
+      continue;
+    if (isOpTriviallyDead(op) || (isa<plan::AllocOp>(op) && op->use_empty()))
       op->erase();
-      changed = true;
-    });
   }
 }
 
@@ -290,7 +288,7 @@ plan::ProgramOp ProgramBuilder::build() {
       func.getResAttrsAttr(), IntegerAttr(), IntegerAttr());
   b.setInsertionPointToStart(&program.getBody().emplaceBlock());
   // A mark to put declarations before; erased at the end.
-  topEnd = plan::ConstOp::create(b, func.getLoc(), 0);
+  topEnd = plan::ConstOp::create(b, func.getLoc(), scalarType(), 0);
   for (BlockArgument arg : func.getArguments()) {
     auto tensor = dyn_cast<RankedTensorType>(arg.getType());
     arguments.push_back(tensor ? createTop([&]() -> Value {

@@ -31,6 +31,7 @@ private:
   mlir::Value createTop(llvm::function_ref<mlir::Value()> create);
 
   // Host scalars (ProgramScalars.cpp).
+  mlir::Type scalarType() { return plan::ScalarType::get(b.getContext()); }
   mlir::Value constant(int64_t value);
   mlir::Value binary(mlir::Location loc, plan::ScalarOpKind kind, mlir::Value a,
                      mlir::Value b);

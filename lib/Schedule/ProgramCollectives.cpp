@@ -23,7 +23,7 @@ Value ProgramBuilder::position(Location loc, plan::GroupAttr group) {
   Value &cached = positions[{group, b.getInsertionBlock()}];
   if (cached)
     return cached;
-  Value rank = plan::RankOp::create(b, loc);
+  Value rank = plan::RankOp::create(b, loc, scalarType());
   Value number = constant(0);
   if (group.getTableSize() == 0) {
     ArrayRef<int64_t> digits = group.getDigits();
@@ -39,10 +39,10 @@ Value ProgramBuilder::position(Location loc, plan::GroupAttr group) {
   } else {
     // A table: compare with every entry. Only small imported groups have one.
     for (auto [i, member] : llvm::enumerate(group.getTable())) {
-      Value here = plan::CompareOp::create(b, loc, plan::Predicate::EQ, rank,
+      Value here = plan::CompareOp::create(b, loc, scalarType(), plan::Predicate::EQ, rank,
                                            constant(member), false);
       number = plan::SelectOp::create(
-          b, loc, here, constant(i % group.getTableSize()), number);
+          b, loc, scalarType(), here, constant(i % group.getTableSize()), number);
     }
   }
   return cached = number;

@@ -14,7 +14,7 @@ Value ProgramBuilder::constant(int64_t value) {
   Value &scalar = constants[value];
   if (!scalar)
     scalar = createTop([&]() -> Value {
-      return plan::ConstOp::create(b, func.getLoc(), value);
+      return plan::ConstOp::create(b, func.getLoc(), scalarType(), value);
     });
   return scalar;
 }
@@ -43,7 +43,7 @@ Value ProgramBuilder::binary(Location loc, ScalarOpKind kind, Value x, Value y) 
     return y;
   if (c && *c == 1 && (kind == ScalarOpKind::Mul || kind == ScalarOpKind::Div))
     return x;
-  return plan::ScalarOp::create(b, loc, kind, x, y);
+  return plan::ScalarOp::create(b, loc, scalarType(), kind, x, y);
 }
 
 bool ProgramBuilder::isAvailable(Value value) {
@@ -61,7 +61,7 @@ Value ProgramBuilder::getScalar(Value value) {
 Value ProgramBuilder::readScalar(Location loc, Value value) {
   if (!plan.isDevice(value))
     return getScalar(value);
-  return plan::ReadScalarOp::create(b, loc, getBuffer(value));
+  return plan::ReadScalarOp::create(b, loc, scalarType(), getBuffer(value));
 }
 
 LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
@@ -79,14 +79,14 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
     if (bits == 64 || value.getDefiningOp<plan::ConstOp>())
       if (bits == 64)
         return value;
-    return plan::WrapOp::create(b, loc, value, bits, isUnsigned);
+    return plan::WrapOp::create(b, loc, scalarType(), value, bits, isUnsigned);
   };
   auto make = [&](ScalarOpKind kind) {
     return binary(loc, kind, operand(0), operand(1));
   };
   auto compare = [&](plan::Predicate predicate, Value x, Value y,
                      IntegerType of) -> Value {
-    return plan::CompareOp::create(b, loc, predicate, x, y,
+    return plan::CompareOp::create(b, loc, scalarType(), predicate, x, y,
                                    of.isUnsigned() && of.getWidth() == 64);
   };
   bool wide = isUnsigned && bits == 64; // Above INT64_MAX the order is another.
@@ -106,7 +106,7 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
     bool isMax = isa<shlo::MaxOp>(op);
     if (wide)
       result = plan::SelectOp::create(
-          b, loc,
+          b, loc, scalarType(),
           compare(isMax ? plan::Predicate::GT : plan::Predicate::LT, operand(0),
                   operand(1), type),
           operand(0), operand(1));
@@ -131,7 +131,7 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
           loc, ScalarOpKind::Max, operand(0),
           binary(loc, ScalarOpKind::Sub, constant(0), operand(0))));
   } else if (isa<shlo::SelectOp>(op)) {
-    result = plan::SelectOp::create(b, loc, operand(0), operand(1), operand(2));
+    result = plan::SelectOp::create(b, loc, scalarType(), operand(0), operand(1), operand(2));
   } else if (isa<shlo::ClampOp>(op)) {
     if (wide)
       return op->emitOpError("cannot be computed on the host in ui64");
@@ -152,7 +152,7 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
     result = compare(predicate, operand(0), operand(1), operandType(0));
   } else if (isa<shlo::ConvertOp>(op)) {
     if (isBool)
-      result = plan::CompareOp::create(b, loc, plan::Predicate::NE, operand(0),
+      result = plan::CompareOp::create(b, loc, scalarType(), plan::Predicate::NE, operand(0),
                                        constant(0), false);
     else
       result = wrap(operand(0));
@@ -161,7 +161,7 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
       scalarValues[r] = operand(i);
     return success();
   } else if (isa<shlo::PartitionIdOp>(op)) {
-    result = plan::RankOp::create(b, loc);
+    result = plan::RankOp::create(b, loc, scalarType());
   } else if (isa<comm::AxisIndexOp>(op)) {
     FailureOr<plan::GroupAttr> group = getGroup(op);
     if (failed(group))

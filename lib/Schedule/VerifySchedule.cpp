@@ -39,10 +39,10 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
     }
     // Sweep over addresses: compare with what still reaches past the start.
     llvm::sort(items, [](const Item &a, const Item &b) { return a.begin < b.begin; });
-    SmallVector<const Item *> open;
-    for (const Item &item : items) {
-      llvm::erase_if(open, [&](const Item *o) { return o->end <= item.begin; });
-      for (const Item *other : open)
+    SmallVector<Item *> open;
+    for (Item &item : items) {
+      llvm::erase_if(open, [&](Item *o) { return o->end <= item.begin; });
+      for (Item *other : open)
         if (other->span.overlaps(item.span)) {
           InFlightDiagnostic error = item.alloc.emitOpError(
               "overlaps another buffer while both are alive");
