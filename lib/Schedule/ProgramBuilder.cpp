@@ -59,8 +59,11 @@ Value ProgramBuilder::getView(Location loc, Value root, const Place &place,
   SmallVector<int64_t> strides;
   for (const Place::Term &term : place.terms) {
     Value index = getScalar(term.index);
-    index = binary(loc, plan::ScalarOpKind::Max, index, constant(0));
-    index = binary(loc, plan::ScalarOpKind::Min, index, constant(term.limit));
+    Range range = rangeOf(index);
+    if (range.low < 0)
+      index = binary(loc, plan::ScalarOpKind::Max, index, constant(0));
+    if (range.high > term.limit)
+      index = binary(loc, plan::ScalarOpKind::Min, index, constant(term.limit));
     indices.push_back(index);
     strides.push_back(term.stride);
   }

@@ -36,6 +36,11 @@ private:
   mlir::Value binary(mlir::Location loc, plan::ScalarOpKind kind, mlir::Value a,
                      mlir::Value b);
   mlir::Value getScalar(mlir::Value value);
+  /// What is known of a host scalar's values.
+  struct Range {
+    int64_t low, high;
+  };
+  Range rangeOf(mlir::Value scalar, unsigned depth = 0);
   /// A rank-0 integer wherever it is: a host scalar, or read from memory.
   mlir::Value readScalar(mlir::Location loc, mlir::Value value);
   mlir::LogicalResult emitHostOp(mlir::Operation *op);

@@ -46,6 +46,73 @@ Value ProgramBuilder::binary(Location loc, ScalarOpKind kind, Value x, Value y) 
   return plan::ScalarOp::create(b, loc, scalarType(), kind, x, y);
 }
 
+ProgramBuilder::Range ProgramBuilder::rangeOf(Value scalar, unsigned depth) {
+  constexpr Range anything{INT64_MIN, INT64_MAX};
+  // Far from the ends of int64, so that sums of bounds do not wrap.
+  constexpr int64_t safe = int64_t(1) << 40;
+  auto isSafe = [](Range r) { return r.low > -safe && r.high < safe; };
+  if (depth > 8)
+    return anything;
+  if (auto arg = dyn_cast<BlockArgument>(scalar)) {
+    auto loop = dyn_cast<plan::ForOp>(arg.getOwner()->getParentOp());
+    if (!loop || arg.getArgNumber() != 0)
+      return anything;
+    Range begin = rangeOf(loop.getBegin(), depth + 1),
+          end = rangeOf(loop.getEnd(), depth + 1);
+    auto step = loop.getStep().getDefiningOp<plan::ConstOp>();
+    if (!step || !isSafe(begin) || !isSafe(end))
+      return anything;
+    return static_cast<int64_t>(step.getValue()) > 0
+               ? Range{begin.low, std::max(begin.low, end.high - 1)}
+               : Range{std::min(begin.high, end.low + 1), begin.high};
+  }
+  if (auto known = scalar.getDefiningOp<plan::ConstOp>()) {
+    int64_t value = known.getValue();
+    return {value, value};
+  }
+  if (auto wrap = scalar.getDefiningOp<plan::WrapOp>()) {
+    Range inner = rangeOf(wrap.getValue(), depth + 1);
+    unsigned bits = wrap.getBits() - (wrap.getIsUnsigned() ? 0 : 1);
+    int64_t most = bits >= 63 ? INT64_MAX : (int64_t(1) << bits) - 1;
+    int64_t least = wrap.getIsUnsigned() ? 0 : -most - 1;
+    return inner.low >= least && inner.high <= most ? inner : Range{least, most};
+  }
+  if (auto choice = scalar.getDefiningOp<plan::SelectOp>()) {
+    Range a = rangeOf(choice.getIfTrue(), depth + 1),
+          b = rangeOf(choice.getIfFalse(), depth + 1);
+    // JAX's negative indices: select(i < 0, i + n, i).
+    if (auto less = choice.getCondition().getDefiningOp<plan::CompareOp>();
+        less && less.getPredicate() == plan::Predicate::LT &&
+        less.getLhs() == choice.getIfFalse()) {
+      Range i = rangeOf(less.getLhs(), depth + 1),
+            bound = rangeOf(less.getRhs(), depth + 1);
+      if (i.low >= bound.high)
+        return b;
+    }
+    return {std::min(a.low, b.low), std::max(a.high, b.high)};
+  }
+  auto op = scalar.getDefiningOp<plan::ScalarOp>();
+  if (!op)
+    return anything;
+  Range a = rangeOf(op.getLhs(), depth + 1), b = rangeOf(op.getRhs(), depth + 1);
+  switch (op.getKind()) {
+  case ScalarOpKind::Min:
+    return {std::min(a.low, b.low), std::min(a.high, b.high)};
+  case ScalarOpKind::Max:
+    return {std::max(a.low, b.low), std::max(a.high, b.high)};
+  case ScalarOpKind::Add:
+    if (isSafe(a) && isSafe(b))
+      return {a.low + b.low, a.high + b.high};
+    return anything;
+  case ScalarOpKind::Sub:
+    if (isSafe(a) && isSafe(b))
+      return {a.low - b.high, a.high - b.low};
+    return anything;
+  default:
+    return anything;
+  }
+}
+
 bool ProgramBuilder::isAvailable(Value value) {
   return getConstantInt(value) || scalarValues.contains(value);
 }
@@ -76,9 +143,11 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
     return cast<IntegerType>(getElementTypeOrSelf(op->getOperand(i).getType()));
   };
   auto wrap = [&](Value value) -> Value {
-    if (bits == 64 || value.getDefiningOp<plan::ConstOp>())
-      if (bits == 64)
-        return value;
+    unsigned free = bits - (isUnsigned ? 0 : 1);
+    Range range = rangeOf(value);
+    if (bits == 64 || (range.high < int64_t(1) << free &&
+                       range.low >= (isUnsigned ? 0 : -(int64_t(1) << free))))
+      return value;
     return plan::WrapOp::create(b, loc, scalarType(), value, bits, isUnsigned);
   };
   auto make = [&](ScalarOpKind kind) {
