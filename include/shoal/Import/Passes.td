@@ -1,0 +1,198 @@
+// Passes of the phase `imported`, in the order in which the pipeline runs them.
+#ifndef SHOAL_IMPORT_PASSES_TD
+#define SHOAL_IMPORT_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def PruneToEntryPass : Pass<"shoal-prune-to-entry", "::mlir::ModuleOp"> {
+  let summary = "Keeps the entry function and what it reaches";
+  let description = [{
+    The entry is the function named by `entry`; without a name it is `main`, or
+    the only public function, or the only function. It becomes public. All
+    functions it does not reach, by calls or by symbol references from its
+    operations, are erased.
+
+    ```mlir
+    func.func @main() { return }       // kept
+    func.func @unused() { return }     // erased
+    ```
+  }];
+  let options = [Option<"entry", "entry", "std::string", "\"\"",
+                        "Function to compile">];
+}
+
+def InlineCallsPass : Pass<"shoal-inline-calls", "::mlir::ModuleOp"> {
+  let summary = "Puts called functions and named computations in line";
+  let description = [{
+    `func.call` and `sdy.named_computation` are replaced by what they call;
+    locations become call-site locations. Shardings on the arguments and results
+    of a callee become constraints. Recursion is an error. Functions that
+    nothing refers to any more are erased; functions that a composite or a
+    custom call refers to stay, with their own calls in line.
+
+    ```mlir
+    func.func @main(%a: tensor<f32>) -> tensor<f32> {
+      %0 = call @f(%a) : (tensor<f32>) -> tensor<f32>
+      return %0 : tensor<f32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::sdy::SdyDialect"];
+}
+
+def FlattenTuplesPass : Pass<"shoal-flatten-tuples", "::mlir::ModuleOp"> {
+  let summary = "Replaces tuples by their elements";
+  let description = [{
+    Tuples may occur as arguments and results of the entry, and around custom
+    calls; each becomes its elements, in order. An argument's attributes go to
+    its first element only where they cannot be split.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
+def ExpandCompositesPass : Pass<"shoal-expand-composites", "::mlir::ModuleOp"> {
+  let summary = "Replaces composites that have no sharding rule";
+  let description = [{
+    A `stablehlo.composite` without a `shoal.sharding_rule`, and without a
+    `shoal.rule` for its name, becomes the body of its decomposition. The others
+    are kept until kernels are built.
+  }];
+}
+
+def ModernizeOpsPass : Pass<"shoal-modernize-ops", "::mlir::ModuleOp"> {
+  let summary = "Rewrites deprecated operations into current ones";
+  let description = [{
+    `dot`, `einsum`, `unary_einsum`, `broadcast`, `map`, `torch_index_select`,
+    `cross-replica-sum`, dynamic forms whose sizes are constants, and `chlo`
+    forms with implicit broadcasting.
+
+    ```mlir
+    %0 = stablehlo.broadcast %a, sizes = [4] : (tensor<8xf32>) -> tensor<4x8xf32>
+    // becomes
+    %0 = stablehlo.broadcast_in_dim %a, dims = [1] : (tensor<8xf32>) -> tensor<4x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
+def DecomposeChloPass : Pass<"shoal-decompose-chlo", "::mlir::ModuleOp"> {
+  let summary = "Expresses chlo operations in StableHLO";
+  let description = [{
+    Special functions become polynomial and rational approximations that agree
+    with JAX within a few units in the last place; types narrower than f32 are
+    computed in f32. `top_k` becomes a stable sort and a slice, `ragged_dot`
+    masked products, `scan` a counted loop.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
+def ImportGspmdPass : Pass<"shoal-import-gspmd", "::mlir::ModuleOp"> {
+  let summary = "Turns GSPMD's sharding strings into shoal annotations";
+  let description = [{
+    Reads `mhlo.sharding` on arguments, results and operations, and the custom
+    calls `@Sharding`, `@SPMDFullToShardShape` and `@SPMDShardToFullShape`; a
+    pair of the latter becomes a `shoal.manual` around what lies between. Each
+    sharding stands on a mesh of its own, made from its tile shape;
+    `shoal-unify-meshes` relates them.
+
+    ```mlir
+    func.func @main(%a: tensor<8x8xf32> {mhlo.sharding = "{devices=[2,4]<=[8]}"})
+    // becomes
+    func.func @main(%a: tensor<8x8xf32> {shoal.sharding = #shoal.sharding<mesh<["d0"=2, "d1"=4]>, [{"d0"}, {"d1"}] >})
+    ```
+  }];
+  let dependentDialects = ["::shoal::ShoalDialect"];
+}
+
+def ImportSdyPass : Pass<"shoal-import-sdy", "::mlir::ModuleOp"> {
+  let summary = "Turns Shardy's annotations into shoal ones";
+  let description = [{
+    Meshes, argument and result shardings, constraints, manual computations,
+    reshards, groups, barriers and custom sharding rules, one for one. Shardings
+    over the empty mesh say nothing and are dropped, as are constraints inside
+    the scalar regions of reductions.
+  }];
+  let dependentDialects = ["::shoal::ShoalDialect"];
+}
+
+def UnifyMeshesPass : Pass<"shoal-unify-meshes", "::mlir::ModuleOp"> {
+  let summary = "Expresses all shardings over one mesh where possible";
+  let description = [{
+    The module's first named mesh is the one all others are related to, if there
+    is one; otherwise a mesh that refines all tile shapes in use is made. An axis
+    of another mesh of as many devices becomes the (sub-)axes of the common mesh
+    that enumerate the same devices in the same order. Meshes that cannot be
+    expressed so stay as they are. Unused meshes are erased.
+  }];
+  let dependentDialects = ["::shoal::ShoalDialect"];
+}
+
+def ImportCollectivesPass : Pass<"shoal-import-collectives", "::mlir::ModuleOp"> {
+  let summary = "Turns collectives in manual regions into comm operations";
+  let description = [{
+    Replica groups of device ids become mesh axes where they are the groups of
+    some axes, a table otherwise. `partition_id`, and the quotients and
+    remainders of it that JAX's `axis_index` lowers to, become
+    `comm.axis_index`.
+  }];
+  let dependentDialects = ["::shoal::ShoalDialect", "::shoal::comm::CommDialect",
+                           "::mlir::stablehlo::StablehloDialect"];
+}
+
+def MarkLoopsPass : Pass<"shoal-mark-loops", "::mlir::ModuleOp"> {
+  let summary = "Marks counted loops";
+  let description = [{
+    A `stablehlo.while` that counts one carried integer up or down by a constant
+    to a bound that the loop does not change gets `shoal.counted_loop`: the
+    carried value's index, its step, and start, bound and trip count where they
+    are constants. For reading; passes that need it to be true compute it anew.
+
+    ```mlir
+    stablehlo.while(%i = %c0) : tensor<i32> attributes {shoal.counted_loop =
+        {index = 0 : i64, start = 0 : i64, step = 1 : i64, trip_count = 9 : i64}}
+    ```
+  }];
+}
+
+def ExternalizeConstantsPass
+    : Pass<"shoal-externalize-constants", "::mlir::ModuleOp"> {
+  let summary = "Moves large constants into resources";
+  let description = [{
+    Constants of more than `threshold` bytes that are no splats become
+    `dense_resource`s, which passes copy and hash by name. Elements of fewer
+    than 8 bits take one byte each.
+  }];
+  let options = [Option<"threshold", "threshold", "int64_t", "4096",
+                        "Largest constant, in bytes, that stays in line">];
+}
+
+def TagOriginsPass : Pass<"shoal-tag-origins", "::mlir::ModuleOp"> {
+  let summary = "Gives every operation a location";
+  let description = [{
+    Operations without a location (built by programs) are named after their
+    function and their number in it, so that reports can point at them.
+  }];
+}
+
+def VerifyImportedPass : Pass<"shoal-verify-imported", "::mlir::ModuleOp"> {
+  let summary = "Checks what the phase `imported` promises";
+  let description = [{
+    No operation or attribute of `sdy`, no `mhlo.sharding`, no calls, no tuples,
+    no chlo; one entry function.
+  }];
+}
+
+def StripShardingsPass : Pass<"shoal-strip-shardings", "::mlir::ModuleOp"> {
+  let summary = "Makes a program for one device out of a sharded one";
+  let description = [{
+    Annotations go. A `shoal.manual` keeps its meaning: every value in its
+    region becomes one value per shard, every operation one per shard, and
+    collectives become slices, concatenations and sums among the shards. Loops
+    and conditionals take all shards' values at once, in lockstep; a predicate
+    that differs between shards turns an `if` into a choice between both
+    results, and is an error for a loop.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
+#endif // SHOAL_IMPORT_PASSES_TD

@@ -1,0 +1,492 @@
+// Turns collectives in manual regions into comm operations over mesh axes.
+#include "shoal/Import/Passes.h"
+
+#include "MeshRelations.h"
+
+#include "dialects/Comm/Comm.h"
+#include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
+#include "dialects/StableHLO/StableHLO.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace shoal {
+#define GEN_PASS_DEF_IMPORTCOLLECTIVESPASS
+#include "shoal/Import/Passes.h.inc"
+} // namespace shoal
+
+using namespace mlir;
+using namespace shoal;
+
+/// The mesh that a manual region's shardings stand on, and how it is named.
+static Attribute getMeshRef(ManualOp manual) {
+  for (auto op = manual; op; op = op->getParentOfType<ManualOp>())
+    for (ShardingAttr sharding : llvm::concat<const ShardingAttr>(
+             op.getInShardings().getShardings(),
+             op.getOutShardings().getShardings()))
+      return sharding.getMeshOrRef();
+  return {};
+}
+
+/// The kind of a reduction whose body is one op of its two arguments.
+static std::optional<ReductionKind> getKind(Region &body) {
+  Block &block = body.front();
+  auto yield = dyn_cast<stablehlo::ReturnOp>(block.getTerminator());
+  if (!yield || yield->getNumOperands() != 1 || block.getNumArguments() != 2)
+    return std::nullopt;
+  // Annotations on scalars say nothing.
+  Value result = yield->getOperand(0);
+  Operation *op = result.getDefiningOp();
+  if (!op || op->getBlock() != &block || op->getNumOperands() != 2)
+    return std::nullopt;
+  Value a = op->getOperand(0), b = op->getOperand(1);
+  Value x = block.getArgument(0), y = block.getArgument(1);
+  if (!(a == x && b == y) && !(a == y && b == x))
+    return std::nullopt;
+  bool isBool = getElementTypeOrSelf(result.getType()).isInteger(1);
+  return llvm::TypeSwitch<Operation *, std::optional<ReductionKind>>(op)
+      .Case([&](stablehlo::AddOp) {
+        return isBool ? ReductionKind::Or : ReductionKind::Add;
+      })
+      .Case([&](stablehlo::MulOp) {
+        return isBool ? ReductionKind::And : ReductionKind::Mul;
+      })
+      .Case([](stablehlo::MinOp) { return ReductionKind::Min; })
+      .Case([](stablehlo::MaxOp) { return ReductionKind::Max; })
+      .Case([](stablehlo::AndOp) { return ReductionKind::And; })
+      .Case([](stablehlo::OrOp) { return ReductionKind::Or; })
+      .Case([](stablehlo::XorOp) { return ReductionKind::Xor; })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
+namespace {
+class Importer {
+public:
+  Importer(Attribute meshRef, MeshAttr mesh) : meshRef(meshRef), mesh(mesh) {}
+
+  LogicalResult run(Operation *op);
+
+private:
+  using Groups = SmallVector<SmallVector<int64_t>>;
+
+  /// Device ids per group as the op writes them; empty groups mean all devices.
+  FailureOr<Groups> readGroups(Operation *op, Attribute attr, bool hasChannel,
+                               bool global);
+  comm::GroupsAttr makeGroups(const Groups &groups, MLIRContext *context);
+  comm::GroupsAttr allDevices(MLIRContext *context);
+
+  LogicalResult importReduction(Operation *op, ValueRange operands,
+                                Region &body, comm::GroupsAttr groups,
+                                int64_t groupSize,
+                                function_ref<Value(Value, Type, Value)> reduce,
+                                function_ref<Value(Value, Type)> finish);
+  Value foldGathered(OpBuilder &builder, Location loc, Value input, Region &body,
+                     comm::GroupsAttr groups, int64_t groupSize);
+  LogicalResult importPermute(stablehlo::CollectivePermuteOp op);
+  LogicalResult importPartitionId(stablehlo::PartitionIdOp op);
+
+  Attribute meshRef;
+  MeshAttr mesh;
+};
+} // namespace
+
+FailureOr<Importer::Groups> Importer::readGroups(Operation *op, Attribute attr,
+                                                 bool hasChannel, bool global) {
+  Groups groups;
+  auto table = dyn_cast_if_present<DenseIntElementsAttr>(attr);
+  if (!table) {
+    op->emitError("replica groups of this form are not supported in a manual "
+                  "region; write a table of device ids");
+    return failure();
+  }
+  auto type = cast<ShapedType>(table.getType());
+  if (type.getRank() == 2) {
+    int64_t width = type.getDimSize(1), index = 0;
+    for (const APInt &id : table.getValues<APInt>()) {
+      if (index++ % width == 0)
+        groups.emplace_back();
+      // Short groups are filled up with -1.
+      if (!id.isNegative())
+        groups.back().push_back(id.getSExtValue());
+    }
+  }
+  // Without a channel groups name replicas, and there is one replica: unless
+  // they name more, nothing is exchanged.
+  bool single = llvm::all_of(groups, [](auto &group) { return group.size() < 2; });
+  if (!hasChannel && !global && single && !groups.empty()) {
+    groups.clear();
+    for (int64_t id = 0; id < mesh.getNumDevices(); ++id)
+      groups.push_back({id});
+  }
+  if (groups.empty()) {
+    groups.emplace_back();
+    for (int64_t id = 0; id < mesh.getNumDevices(); ++id)
+      groups.back().push_back(id);
+  }
+  for (ArrayRef<int64_t> group : groups)
+    for (int64_t id : group)
+      if (mesh.getPosition(id) < 0) {
+        op->emitError("names device ") << id << "; the mesh has "
+                                       << mesh.getNumDevices() << " devices";
+        return failure();
+      }
+  return groups;
+}
+
+comm::GroupsAttr Importer::makeGroups(const Groups &groups,
+                                      MLIRContext *context) {
+  if (std::optional<AxisList> axes = findGroupAxes(groups, mesh))
+    return comm::GroupsAttr::get(meshRef, *axes);
+  return comm::GroupsAttr::getFromTable(context, groups);
+}
+
+comm::GroupsAttr Importer::allDevices(MLIRContext *context) {
+  AxisList axes;
+  for (MeshAxisAttr axis : mesh.getAxes())
+    axes.push_back(AxisRefAttr::get(context, axis.getName()));
+  return comm::GroupsAttr::get(meshRef, axes);
+}
+
+/// Gathers the group's values along a new dimension and folds them, in order,
+/// by a body that is no known kind.
+Value Importer::foldGathered(OpBuilder &builder, Location loc, Value input,
+                             Region &body, comm::GroupsAttr groups,
+                             int64_t groupSize) {
+  auto type = cast<RankedTensorType>(input.getType());
+  SmallVector<int64_t> shape = {1};
+  llvm::append_range(shape, type.getShape());
+  auto single = RankedTensorType::get(shape, type.getElementType());
+  shape[0] = groupSize;
+  auto all = RankedTensorType::get(shape, type.getElementType());
+  Value gathered = comm::AllGatherOp::create(
+      builder, loc, all,
+      stablehlo::ReshapeOp::create(builder, loc, single, input),
+      builder.getI64IntegerAttr(0), groups, StringAttr(), ArrayAttr());
+  Value result;
+  for (int64_t i = 0; i < groupSize; ++i) {
+    SmallVector<int64_t> start(shape.size(), 0), limit(shape),
+        stride(shape.size(), 1);
+    start[0] = i;
+    limit[0] = i + 1;
+    Value term = stablehlo::ReshapeOp::create(
+        builder, loc, type,
+        stablehlo::SliceOp::create(builder, loc, single, gathered,
+                                   builder.getDenseI64ArrayAttr(start),
+                                   builder.getDenseI64ArrayAttr(limit),
+                                   builder.getDenseI64ArrayAttr(stride)));
+    if (!result) {
+      result = term;
+      continue;
+    }
+    // The body works on scalars: a map applies it to all elements.
+    auto map = stablehlo::MapOp::create(
+        builder, loc, type, ValueRange{result, term},
+        builder.getDenseI64ArrayAttr(
+            llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()))));
+    IRMapping mapping;
+    body.cloneInto(&map.getComputation(), mapping);
+    result = map.getResult();
+  }
+  return result;
+}
+
+LogicalResult Importer::importReduction(
+    Operation *op, ValueRange operands, Region &body, comm::GroupsAttr groups,
+    int64_t groupSize, function_ref<Value(Value, Type, Value)> reduce,
+    function_ref<Value(Value, Type)> finish) {
+  OpBuilder builder(op);
+  std::optional<ReductionKind> kind =
+      operands.size() == 1 ? getKind(body) : std::nullopt;
+  if (!kind && operands.size() > 1 && body.getNumArguments() == 2)
+    kind = getKind(body);
+  if (!kind && body.getNumArguments() != 2)
+    return op->emitError("a reduction of several values by one body is not "
+                         "supported in a manual region");
+  SmallVector<Value> results;
+  for (auto [operand, result] : llvm::zip(operands, op->getResults())) {
+    Value value;
+    if (kind) {
+      value = reduce(operand, result.getType(), {});
+    } else {
+      Value folded = foldGathered(builder, op->getLoc(), operand, body, groups,
+                                  groupSize);
+      value = finish(folded, result.getType());
+    }
+    results.push_back(value);
+  }
+  op->replaceAllUsesWith(results);
+  op->erase();
+  return success();
+}
+
+/// Pairs of device ids as pairs of positions in groups along `axes`; nullopt if
+/// groups differ in their pairs or a pair leaves its group.
+static std::optional<SmallVector<std::pair<int64_t, int64_t>>>
+getPairsAlong(ArrayRef<std::pair<int64_t, int64_t>> pairs, AxisListRef axes,
+              MeshAttr mesh) {
+  SmallVector<SmallVector<int64_t>> groups = getGroups(axes, mesh);
+  DenseMap<int64_t, std::pair<int64_t, int64_t>> place;
+  for (auto [index, group] : llvm::enumerate(groups))
+    for (auto [rank, position] : llvm::enumerate(group))
+      place[position] = {int64_t(index), int64_t(rank)};
+  SmallVector<SmallVector<std::pair<int64_t, int64_t>>> perGroup(groups.size());
+  for (auto [source, target] : pairs) {
+    auto [sourceGroup, sourceRank] = place.lookup(mesh.getPosition(source));
+    auto [targetGroup, targetRank] = place.lookup(mesh.getPosition(target));
+    if (sourceGroup != targetGroup)
+      return std::nullopt;
+    perGroup[sourceGroup].push_back({sourceRank, targetRank});
+  }
+  for (auto &list : perGroup)
+    llvm::sort(list);
+  if (!llvm::all_equal(perGroup))
+    return std::nullopt;
+  return perGroup.front();
+}
+
+LogicalResult Importer::importPermute(stablehlo::CollectivePermuteOp op) {
+  OpBuilder builder(op);
+  SmallVector<std::pair<int64_t, int64_t>> pairs;
+  SmallVector<int64_t> ids;
+  for (const APInt &id : op.getSourceTargetPairs().getValues<APInt>()) {
+    ids.push_back(id.getSExtValue());
+    if (mesh.getPosition(ids.back()) < 0)
+      return op.emitError("names device ")
+             << ids.back() << "; the mesh has " << mesh.getNumDevices()
+             << " devices";
+  }
+  for (size_t i = 0; i + 1 < ids.size(); i += 2)
+    pairs.push_back({ids[i], ids[i + 1]});
+
+  // The axes along which some source and target differ; if the groups along
+  // them do not all do the same, all axes.
+  AxisList axes, all;
+  for (auto [index, axis] : llvm::enumerate(mesh.getAxes())) {
+    AxisRefAttr ref = AxisRefAttr::get(op.getContext(), axis.getName());
+    all.push_back(ref);
+    if (llvm::any_of(pairs, [&](std::pair<int64_t, int64_t> pair) {
+          return mesh.getCoordinates(mesh.getPosition(pair.first))[index] !=
+                 mesh.getCoordinates(mesh.getPosition(pair.second))[index];
+        }))
+      axes.push_back(ref);
+  }
+  auto relative = getPairsAlong(pairs, axes, mesh);
+  if (!relative) {
+    axes = all;
+    relative = getPairsAlong(pairs, axes, mesh);
+  }
+  SmallVector<int64_t> sources, targets;
+  for (auto [source, target] : *relative) {
+    sources.push_back(source);
+    targets.push_back(target);
+  }
+  auto permute = comm::PermuteOp::create(
+      builder, op.getLoc(), op.getType(), op.getOperand(),
+      builder.getDenseI64ArrayAttr(sources),
+      builder.getDenseI64ArrayAttr(targets), comm::GroupsAttr::get(meshRef, axes),
+      StringAttr(), ArrayAttr());
+  op.replaceAllUsesWith(permute.getResult());
+  op.erase();
+  return success();
+}
+
+/// The integer of a scalar or splat constant.
+static std::optional<int64_t> getConstant(Value value) {
+  DenseIntElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
+    return std::nullopt;
+  return elements.getSplatValue<APInt>().getZExtValue();
+}
+
+LogicalResult Importer::importPartitionId(stablehlo::PartitionIdOp op) {
+  // Ids are positions only if the mesh numbers its devices in order.
+  if (!mesh.getDeviceIds().empty())
+    return success();
+  int64_t count = mesh.getNumDevices();
+  // JAX writes (id / minor devices) mod (devices of the axis).
+  auto replace = [&](Operation *root, int64_t stride, int64_t size) {
+    std::optional<AxisList> axes = findRun(mesh, stride, size);
+    if (!axes)
+      return;
+    OpBuilder builder(root);
+    auto index = comm::AxisIndexOp::create(
+        builder, root->getLoc(), root->getResult(0).getType(),
+        comm::GroupsAttr::get(meshRef, *axes));
+    root->getResult(0).replaceAllUsesWith(index.getResult());
+    root->erase();
+  };
+  auto replaceRemainders = [&](Value value, int64_t stride) {
+    for (Operation *user : llvm::make_early_inc_range(value.getUsers()))
+      if (auto rem = dyn_cast<stablehlo::RemOp>(user); rem && rem.getLhs() == value)
+        if (std::optional<int64_t> size = getConstant(rem.getRhs());
+            size && *size > 0)
+          replace(rem, stride, *size);
+  };
+  Value id = op.getResult();
+  for (Operation *user : llvm::make_early_inc_range(id.getUsers())) {
+    auto div = dyn_cast<stablehlo::DivOp>(user);
+    if (!div || div.getLhs() != id)
+      continue;
+    std::optional<int64_t> stride = getConstant(div.getRhs());
+    if (!stride || *stride < 1 || count % *stride)
+      continue;
+    replaceRemainders(div.getResult(), *stride);
+    // A quotient alone is the index along all major axes.
+    if (div.use_empty())
+      div.erase();
+    else
+      replace(div, *stride, count / *stride);
+  }
+  replaceRemainders(id, 1);
+  if (!id.use_empty()) {
+    OpBuilder builder(op);
+    auto index = comm::AxisIndexOp::create(builder, op.getLoc(), id.getType(),
+                                           allDevices(op.getContext()));
+    id.replaceAllUsesWith(index.getResult());
+  }
+  op.erase();
+  return success();
+}
+
+LogicalResult Importer::run(Operation *op) {
+  OpBuilder builder(op);
+  Location loc = op->getLoc();
+  MLIRContext *context = op->getContext();
+  auto read = [&](auto collective, bool global) {
+    return readGroups(op, collective.getReplicaGroups(),
+                      collective.getChannelHandle().has_value(), global);
+  };
+  StringAttr noReason;
+  ArrayAttr noProvenance;
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](stablehlo::AllReduceOp reduce) -> LogicalResult {
+        auto groups = read(reduce, reduce.getUseGlobalDeviceIds());
+        if (failed(groups))
+          return failure();
+        comm::GroupsAttr attr = makeGroups(*groups, context);
+        std::optional<ReductionKind> kind = getKind(reduce.getComputation());
+        return importReduction(
+            op, reduce.getOperands(), reduce.getComputation(), attr,
+            groups->front().size(),
+            [&](Value operand, Type type, Value) -> Value {
+              return comm::AllReduceOp::create(builder, loc, type, *kind,
+                                               operand, attr, noReason,
+                                               noProvenance);
+            },
+            [&](Value folded, Type) { return folded; });
+      })
+      .Case([&](stablehlo::ReduceScatterOp scatter) -> LogicalResult {
+        auto groups = read(scatter, scatter.getUseGlobalDeviceIds());
+        if (failed(groups))
+          return failure();
+        comm::GroupsAttr attr = makeGroups(*groups, context);
+        IntegerAttr dim = scatter.getScatterDimensionAttr();
+        std::optional<ReductionKind> kind = getKind(scatter.getComputation());
+        return importReduction(
+            op, scatter->getOperands(), scatter.getComputation(), attr,
+            groups->front().size(),
+            [&](Value operand, Type type, Value) -> Value {
+              return comm::ReduceScatterOp::create(builder, loc, type, *kind,
+                                                   operand, dim, attr, noReason,
+                                                   noProvenance);
+            },
+            [&](Value folded, Type type) -> Value {
+              return comm::AllSliceOp::create(builder, loc, type, folded, dim,
+                                              attr);
+            });
+      })
+      .Case([&](stablehlo::AllGatherOp gather) -> LogicalResult {
+        auto groups = read(gather, gather.getUseGlobalDeviceIds());
+        if (failed(groups))
+          return failure();
+        comm::GroupsAttr attr = makeGroups(*groups, context);
+        SmallVector<Value> results;
+        for (auto [operand, result] :
+             llvm::zip(gather.getOperands(), gather.getResults()))
+          results.push_back(comm::AllGatherOp::create(
+              builder, loc, result.getType(), operand,
+              gather.getAllGatherDimAttr(), attr, noReason, noProvenance));
+        op->replaceAllUsesWith(results);
+        op->erase();
+        return success();
+      })
+      .Case([&](stablehlo::AllToAllOp exchange) -> LogicalResult {
+        auto groups = read(exchange, false);
+        if (failed(groups))
+          return failure();
+        if (int64_t(groups->front().size()) !=
+            int64_t(exchange.getSplitCount()))
+          return op->emitError("splits into ")
+                 << exchange.getSplitCount() << " parts in groups of "
+                 << groups->front().size();
+        comm::GroupsAttr attr = makeGroups(*groups, context);
+        SmallVector<Value> results;
+        for (auto [operand, result] :
+             llvm::zip(exchange.getOperands(), exchange.getResults()))
+          results.push_back(comm::AllToAllOp::create(
+              builder, loc, result.getType(), operand,
+              exchange.getSplitDimensionAttr(), exchange.getConcatDimensionAttr(),
+              attr, noReason, noProvenance));
+        op->replaceAllUsesWith(results);
+        op->erase();
+        return success();
+      })
+      .Case([&](stablehlo::CollectiveBroadcastOp broadcast) -> LogicalResult {
+        auto groups = read(broadcast, false);
+        if (failed(groups))
+          return failure();
+        auto imported = comm::BroadcastOp::create(
+            builder, loc, broadcast.getType(), broadcast.getOperand(),
+            /*root_index=*/Value(), builder.getI64IntegerAttr(0),
+            makeGroups(*groups, context), noReason, noProvenance);
+        op->replaceAllUsesWith(imported);
+        op->erase();
+        return success();
+      })
+      .Case([&](stablehlo::CollectivePermuteOp permute) {
+        return importPermute(permute);
+      })
+      .Case([&](stablehlo::PartitionIdOp id) { return importPartitionId(id); })
+      .Case([&](stablehlo::ReplicaIdOp id) {
+        // One replica.
+        auto zero = stablehlo::ConstantOp::create(
+            builder, loc, DenseElementsAttr::get(
+                              cast<ShapedType>(id.getType()),
+                              builder.getIntegerAttr(
+                                  cast<ShapedType>(id.getType()).getElementType(),
+                                  0)));
+        id.getResult().replaceAllUsesWith(zero.getResult());
+        id.erase();
+        return success();
+      })
+      .Default([](Operation *) { return success(); });
+}
+
+namespace {
+struct ImportCollectivesPass
+    : shoal::impl::ImportCollectivesPassBase<ImportCollectivesPass> {
+  void runOnOperation() override {
+    SmallVector<std::pair<Operation *, ManualOp>> ops;
+    getOperation().walk([&](Operation *op) {
+      if (isa<stablehlo::AllReduceOp, stablehlo::ReduceScatterOp,
+              stablehlo::AllGatherOp, stablehlo::AllToAllOp,
+              stablehlo::CollectiveBroadcastOp, stablehlo::CollectivePermuteOp,
+              stablehlo::PartitionIdOp, stablehlo::ReplicaIdOp>(op))
+        if (auto manual = op->getParentOfType<ManualOp>())
+          ops.push_back({op, manual});
+    });
+    for (auto [op, manual] : ops) {
+      Attribute ref = getMeshRef(manual);
+      MeshAttr mesh = ref ? lookupMesh(ref, manual) : MeshAttr();
+      if (!mesh) {
+        op->emitError("stands in a manual region without a mesh");
+        return signalPassFailure();
+      }
+      if (failed(Importer(ref, mesh).run(op)))
+        return signalPassFailure();
+    }
+  }
+};
+} // namespace

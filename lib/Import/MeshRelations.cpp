@@ -1,0 +1,134 @@
+// How two numberings of devices relate.
+#include "MeshRelations.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace shoal;
+
+std::optional<AxisList> shoal::findRun(MeshAttr mesh, int64_t stride,
+                                       int64_t size) {
+  if (size > 1 && stride < 1)
+    return std::nullopt;
+  AxisList minorFirst;
+  int64_t axisStride = 1;
+  for (MeshAxisAttr axis : llvm::reverse(mesh.getAxes())) {
+    int64_t full = axis.getSize(), next = axisStride * full;
+    if (size > 1 && stride < next && full > 1) {
+      if (stride % axisStride)
+        return std::nullopt;
+      int64_t skipped = stride / axisStride; // Minor part that is left out.
+      if (full % skipped)
+        return std::nullopt;
+      int64_t left = full / skipped;
+      int64_t taken = std::min(left, size);
+      if (left % taken || size % taken)
+        return std::nullopt;
+      // The part major to what is taken.
+      int64_t pre = left / taken;
+      minorFirst.push_back(AxisRefAttr::getNormalized(axis.getName(), pre, taken,
+                                                      mesh));
+      stride *= taken;
+      size /= taken;
+    }
+    axisStride = next;
+  }
+  if (size != 1)
+    return std::nullopt;
+  return AxisList(llvm::reverse(minorFirst));
+}
+
+std::optional<AxisMap> shoal::relateMeshes(MeshAttr other, MeshAttr mesh) {
+  int64_t count = mesh.getNumDevices();
+  if (other.getNumDevices() != count || other.isMaximal() || mesh.isMaximal())
+    return std::nullopt;
+  // position in `other` -> position in `mesh`.
+  SmallVector<int64_t> positionOfId(count);
+  for (int64_t position = 0; position < count; ++position)
+    positionOfId[mesh.getDeviceId(position)] = position;
+  SmallVector<int64_t> to(count);
+  for (int64_t position = 0; position < count; ++position)
+    to[position] = positionOfId[other.getDeviceId(position)];
+  if (to[0] != 0)
+    return std::nullopt;
+
+  AxisMap result;
+  SmallVector<std::pair<int64_t, int64_t>> axes; // stride in other, size
+  int64_t stride = 1;
+  for (MeshAxisAttr axis : llvm::reverse(other.getAxes())) {
+    axes.push_back({stride, axis.getSize()});
+    // The steps along the axis as runs, from minor to major.
+    AxisList list;
+    for (int64_t done = 1; done < axis.getSize();) {
+      int64_t step = to[done * stride];
+      // The longest run of constant stride that divides what is left.
+      int64_t size = 1;
+      for (int64_t next = 2; done * next <= axis.getSize(); ++next)
+        if (to[done * (next - 1) * stride] != step * (next - 1))
+          break;
+        else if (axis.getSize() % (done * next) == 0)
+          size = next;
+      if (size == 1)
+        return std::nullopt;
+      std::optional<AxisList> part = findRun(mesh, step, size);
+      if (!part)
+        return std::nullopt;
+      list.insert(list.begin(), part->begin(), part->end());
+      done *= size;
+    }
+    result[axis.getName()] = normalizeAxes(list, mesh);
+    stride *= axis.getSize();
+  }
+  // The steps along the axes must add up everywhere.
+  for (int64_t position = 0; position < count; ++position) {
+    int64_t sum = 0;
+    for (auto [axisStride, size] : axes)
+      sum += to[position / axisStride % size * axisStride];
+    if (sum != to[position])
+      return std::nullopt;
+  }
+  return result;
+}
+
+
+std::optional<AxisList>
+shoal::findGroupAxes(ArrayRef<SmallVector<int64_t>> groups, MeshAttr mesh) {
+  // The group of the first device says which axes; all must agree.
+  AxisList axes;
+  for (ArrayRef<int64_t> group : groups) {
+    if (!llvm::is_contained(group, mesh.getDeviceId(0)))
+      continue;
+    if (mesh.getPosition(group.front()) != 0)
+      return std::nullopt;
+    int64_t count = group.size();
+    for (int64_t done = 1; done < count;) {
+      int64_t step = mesh.getPosition(group[done]), size = 1;
+      if (step < 0)
+        return std::nullopt;
+      for (int64_t next = 2; done * next <= count; ++next)
+        if (mesh.getPosition(group[done * (next - 1)]) != step * (next - 1))
+          break;
+        else if (count % (done * next) == 0)
+          size = next;
+      std::optional<AxisList> part =
+          size > 1 ? findRun(mesh, step, size) : std::nullopt;
+      if (!part)
+        return std::nullopt;
+      axes.insert(axes.begin(), part->begin(), part->end());
+      done *= size;
+    }
+  }
+  axes = normalizeAxes(axes, mesh);
+
+  SmallVector<SmallVector<int64_t>> expected = getGroups(axes, mesh), actual;
+  for (ArrayRef<int64_t> group : groups) {
+    actual.emplace_back();
+    for (int64_t id : group)
+      actual.back().push_back(mesh.getPosition(id));
+  }
+  llvm::sort(expected);
+  llvm::sort(actual);
+  if (expected != actual)
+    return std::nullopt;
+  return axes;
+}

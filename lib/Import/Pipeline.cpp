@@ -1,0 +1,50 @@
+// The phase `imported`.
+#include "shoal/Import/Passes.h"
+
+#include "dialects/CHLO/CHLO.h"
+#include "dialects/Comm/Comm.h"
+#include "dialects/SDY/SDY.h"
+#include "dialects/Shoal/Shoal.h"
+#include "dialects/StableHLO/StableHLO.h"
+
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+using namespace shoal;
+
+void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry) {
+  PruneToEntryPassOptions prune;
+  prune.entry = entry.str();
+  pm.addPass(createPruneToEntryPass(prune));
+  pm.addPass(createTagOriginsPass());
+  pm.addPass(createInlineCallsPass());
+  pm.addPass(createFlattenTuplesPass());
+  pm.addPass(createImportSdyPass());
+  pm.addPass(createImportGspmdPass());
+  pm.addPass(createUnifyMeshesPass());
+  pm.addPass(createImportCollectivesPass());
+  pm.addPass(createExpandCompositesPass());
+  pm.addPass(createModernizeOpsPass());
+  pm.addPass(createDecomposeChloPass());
+  pm.addPass(createMarkLoopsPass());
+  pm.addPass(createExternalizeConstantsPass());
+  pm.addPass(createVerifyImportedPass());
+}
+
+namespace {
+struct ImportPipelineOptions : PassPipelineOptions<ImportPipelineOptions> {
+  Option<std::string> entry{*this, "entry",
+                            llvm::cl::desc("Function to compile")};
+};
+} // namespace
+
+void shoal::registerImportPasses() {
+  registerShoalImportPasses();
+  PassPipelineRegistration<ImportPipelineOptions>(
+      "shoal-import-pipeline",
+      "The phase `imported`: StableHLO with shoal annotations only",
+      [](OpPassManager &pm, const ImportPipelineOptions &options) {
+        buildImportPipeline(pm, options.entry);
+      });
+}

@@ -1,0 +1,244 @@
+// Expresses all shardings over one mesh where possible.
+#include "shoal/Import/Passes.h"
+
+#include "MeshRelations.h"
+
+#include "dialects/Shoal/Axes.h"
+#include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
+
+#include "mlir/IR/AttrTypeSubElements.h"
+#include "mlir/IR/SymbolTable.h"
+
+#include <set>
+
+namespace shoal {
+#define GEN_PASS_DEF_UNIFYMESHESPASS
+#include "shoal/Import/Passes.h.inc"
+} // namespace shoal
+
+using namespace mlir;
+using namespace shoal;
+
+/// A mesh of `count` devices in order, whose axes are cut wherever one of the
+/// given meshes is, as far as the cuts divide one another.
+static MeshAttr refine(ArrayRef<MeshAttr> meshes, int64_t count,
+                       MLIRContext *context) {
+  std::set<int64_t> cuts = {count};
+  for (MeshAttr mesh : meshes) {
+    int64_t stride = 1;
+    for (MeshAxisAttr axis : llvm::reverse(mesh.getAxes()))
+      cuts.insert(stride *= axis.getSize());
+  }
+  SmallVector<int64_t> sizes; // minor to major
+  int64_t last = 1;
+  for (int64_t cut : cuts)
+    if (cut > last && cut % last == 0 && count % cut == 0) {
+      sizes.push_back(cut / last);
+      last = cut;
+    }
+  SmallVector<MeshAxisAttr> axes;
+  for (auto [index, size] : llvm::enumerate(llvm::reverse(sizes)))
+    axes.push_back(
+        MeshAxisAttr::get(context, "x" + std::to_string(index), size));
+  return MeshAttr::get(context, axes);
+}
+
+/// Replaces every axis of a list by what it is on the common mesh. A sub-axis
+/// becomes the matching part of that.
+static std::optional<AxisList> mapAxes(ArrayRef<AxisRefAttr> axes,
+                                       const AxisMap &map, MeshAttr from,
+                                       MeshAttr to) {
+  AxisList result;
+  for (AxisRefAttr axis : axes) {
+    auto found = map.find(axis.getName());
+    if (found == map.end())
+      return std::nullopt;
+    AxisList list = found->second;
+    if (axis.isSubAxis()) {
+      auto head = splitAxes(list, axis.getPreSize(), to);
+      if (!head)
+        return std::nullopt;
+      auto part = splitAxes(head->second, axis.getSubSize(), to);
+      if (!part)
+        return std::nullopt;
+      list = part->first;
+    }
+    llvm::append_range(result, list);
+  }
+  return normalizeAxes(result, to);
+}
+
+static ShardingAttr mapSharding(ShardingAttr sharding, const AxisMap &map,
+                                MeshAttr from, MeshAttr to,
+                                Attribute meshRef) {
+  bool failed = false;
+  auto convert = [&](ArrayRef<AxisRefAttr> axes) {
+    std::optional<AxisList> mapped = mapAxes(axes, map, from, to);
+    failed |= !mapped;
+    return mapped.value_or(AxisList());
+  };
+  SmallVector<DimShardingAttr> dims;
+  for (DimShardingAttr dim : sharding.getDims())
+    dims.push_back(dim.withAxes(convert(dim.getAxes())));
+  AxisList replicated = convert(sharding.getReplicated());
+  AxisList partial = convert(sharding.getPartialAxes());
+  if (failed)
+    return {};
+  return ShardingAttr::get(meshRef, dims, replicated, sharding.getPartialKind(),
+                           partial);
+}
+
+/// The meshes of all shardings in the module, by symbol or in place, in order
+/// of appearance.
+static llvm::SetVector<Attribute> collectMeshes(ModuleOp module) {
+  llvm::SetVector<Attribute> meshes;
+  AttrTypeWalker walker;
+  walker.addWalk(
+      [&](ShardingAttr sharding) { meshes.insert(sharding.getMeshOrRef()); });
+  module.walk<WalkOrder::PreOrder>(
+      [&](Operation *op) { walker.walk(op->getAttrDictionary()); });
+  return meshes;
+}
+
+namespace {
+struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SymbolTable symbols(module);
+    llvm::SetVector<Attribute> used = collectMeshes(module);
+
+    // The common mesh: of the named ones that something uses, or else of all,
+    // the first with the most axes; or one made from those in place.
+    MeshAttr common;
+    StringAttr name;
+    bool commonIsUsed = false;
+    for (auto op : module.getOps<MeshOp>()) {
+      bool isUsed = used.contains(FlatSymbolRefAttr::get(op.getSymNameAttr()));
+      if (op.getMesh().getAxes().empty())
+        continue;
+      if (common && (commonIsUsed > isUsed ||
+                     (commonIsUsed == isUsed &&
+                      common.getAxes().size() >= op.getMesh().getAxes().size())))
+        continue;
+      common = op.getMesh();
+      name = op.getSymNameAttr();
+      commonIsUsed = isUsed;
+    }
+    if (!common) {
+      SmallVector<MeshAttr> inPlace;
+      int64_t count = 1;
+      for (Attribute mesh : used)
+        if (auto attr = dyn_cast<MeshAttr>(mesh); attr && !attr.isMaximal()) {
+          inPlace.push_back(attr);
+          count = std::max(count, attr.getNumDevices());
+        }
+      if (!inPlace.empty()) {
+        llvm::erase_if(inPlace, [&](MeshAttr mesh) {
+          return mesh.getNumDevices() != count;
+        });
+        common = refine(inPlace, count, &getContext());
+        OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+        auto op = MeshOp::create(builder, module.getLoc(), "mesh", common);
+        symbols.insert(op, module.getBody()->begin());
+        name = op.getSymNameAttr();
+      }
+    }
+    if (common)
+      rewrite(module, used, common, FlatSymbolRefAttr::get(name));
+
+    used = collectMeshes(module);
+    // comm ops and the like may refer to meshes by other attributes.
+    AttrTypeWalker references;
+    references.addWalk([&](FlatSymbolRefAttr symbol) { used.insert(symbol); });
+    module.walk([&](Operation *op) { references.walk(op->getAttrDictionary()); });
+    for (auto op : llvm::make_early_inc_range(module.getOps<MeshOp>()))
+      if (!used.contains(FlatSymbolRefAttr::get(op.getSymNameAttr())) &&
+          op.getSymNameAttr() != name)
+        op.erase();
+  }
+
+  void rewrite(ModuleOp module, const llvm::SetVector<Attribute> &used,
+               MeshAttr common, FlatSymbolRefAttr commonRef) {
+    DenseMap<Attribute, std::pair<MeshAttr, AxisMap>> related;
+    for (Attribute mesh : used) {
+      MeshAttr attr = lookupMesh(mesh, module);
+      if (mesh == commonRef || !attr)
+        continue;
+      std::optional<AxisMap> map = relateMeshes(attr, common);
+      if (map && keepsManualAxesWhole(module, mesh, *map))
+        related[mesh] = {attr, *map};
+    }
+    if (related.empty())
+      return;
+
+    AttrTypeReplacer replacer;
+    replacer.addReplacement(
+        [&](ShardingAttr sharding)
+            -> std::optional<std::pair<Attribute, WalkResult>> {
+          auto found = related.find(sharding.getMeshOrRef());
+          if (found == related.end())
+            return std::nullopt;
+          auto &[from, map] = found->second;
+          ShardingAttr mapped =
+              mapSharding(sharding, map, from, common, commonRef);
+          if (!mapped)
+            return std::nullopt;
+          return std::make_pair(Attribute(mapped), WalkResult::skip());
+        });
+    module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      // The axes a region is manual on are named by the mesh of its shardings.
+      if (auto manual = dyn_cast<ManualOp>(op))
+        mapManualAxes(manual, related, common);
+      replacer.replaceElementsIn(op);
+    });
+  }
+
+  static Attribute getMeshOf(ManualOp manual) {
+    for (ShardingAttr sharding :
+         llvm::concat<const ShardingAttr>(manual.getInShardings().getShardings(),
+                                          manual.getOutShardings().getShardings()))
+      return sharding.getMeshOrRef();
+    return {};
+  }
+
+  /// Regions are manual on whole axes only.
+  static bool keepsManualAxesWhole(ModuleOp module, Attribute mesh,
+                                   const AxisMap &map) {
+    return !module
+                .walk([&](ManualOp manual) {
+                  if (getMeshOf(manual) != mesh)
+                    return WalkResult::advance();
+                  for (Attribute axis : manual.getManualAxes()) {
+                    auto list = map.find(cast<StringAttr>(axis).getValue());
+                    if (list == map.end() ||
+                        llvm::any_of(list->second, [](AxisRefAttr part) {
+                          return part.isSubAxis();
+                        }))
+                      return WalkResult::interrupt();
+                  }
+                  return WalkResult::advance();
+                })
+                .wasInterrupted();
+  }
+
+  void mapManualAxes(
+      ManualOp manual,
+      const DenseMap<Attribute, std::pair<MeshAttr, AxisMap>> &related,
+      MeshAttr common) {
+    Attribute mesh = getMeshOf(manual);
+    auto found = related.find(mesh);
+    if (!mesh || found == related.end())
+      return;
+    SmallVector<Attribute> names;
+    for (Attribute axis : manual.getManualAxes()) {
+      auto list = found->second.second.find(cast<StringAttr>(axis).getValue());
+      if (list == found->second.second.end())
+        return;
+      for (AxisRefAttr part : list->second)
+        names.push_back(StringAttr::get(&getContext(), part.getName()));
+    }
+    manual.setManualAxesAttr(ArrayAttr::get(&getContext(), names));
+  }
+};
+} // namespace
