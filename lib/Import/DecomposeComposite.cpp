@@ -229,7 +229,6 @@ static LogicalResult decomposeScan(chlo::ScanOp op, OpBuilder &builder,
   bool reverse = op.getIsReverse().value_or(false);
 
   Type i32 = builder.getI32Type();
-  Type counter = RankedTensorType::get({}, i32);
   SmallVector<Value> operands = {intSplat(builder, loc, {}, i32, 0)};
   llvm::append_range(operands, op.getInits());
   for (Type type : op.getOutputs().getTypes()) {

@@ -80,7 +80,7 @@ private:
   LogicalResult importReduction(Operation *op, ValueRange operands,
                                 Region &body, comm::GroupsAttr groups,
                                 int64_t groupSize,
-                                function_ref<Value(Value, Type, Value)> reduce,
+                                function_ref<Value(Value, Type)> reduce,
                                 function_ref<Value(Value, Type)> finish);
   Value foldGathered(OpBuilder &builder, Location loc, Value input, Region &body,
                      comm::GroupsAttr groups, int64_t groupSize);
@@ -194,13 +194,11 @@ Value Importer::foldGathered(OpBuilder &builder, Location loc, Value input,
 
 LogicalResult Importer::importReduction(
     Operation *op, ValueRange operands, Region &body, comm::GroupsAttr groups,
-    int64_t groupSize, function_ref<Value(Value, Type, Value)> reduce,
+    int64_t groupSize, function_ref<Value(Value, Type)> reduce,
     function_ref<Value(Value, Type)> finish) {
   OpBuilder builder(op);
-  std::optional<ReductionKind> kind =
-      operands.size() == 1 ? getKind(body) : std::nullopt;
-  if (!kind && operands.size() > 1 && body.getNumArguments() == 2)
-    kind = getKind(body);
+  // A body of two arguments folds each operand by itself.
+  std::optional<ReductionKind> kind = getKind(body);
   if (!kind && body.getNumArguments() != 2)
     return op->emitError("a reduction of several values by one body is not "
                          "supported in a manual region");
@@ -208,7 +206,7 @@ LogicalResult Importer::importReduction(
   for (auto [operand, result] : llvm::zip(operands, op->getResults())) {
     Value value;
     if (kind) {
-      value = reduce(operand, result.getType(), {});
+      value = reduce(operand, result.getType());
     } else {
       Value folded = foldGathered(builder, op->getLoc(), operand, body, groups,
                                   groupSize);
@@ -370,10 +368,10 @@ LogicalResult Importer::run(Operation *op) {
         return importReduction(
             op, reduce.getOperands(), reduce.getComputation(), attr,
             groups->front().size(),
-            [&](Value operand, Type type, Value) -> Value {
-              return comm::AllReduceOp::create(builder, loc, type, *kind,
-                                               operand, attr, noReason,
-                                               noProvenance);
+            [&](Value operand, Type type) -> Value {
+              return comm::AllReduceOp::create(
+                  builder, loc, type, ReductionKindAttr::get(context, *kind),
+                  operand, attr, noReason, noProvenance);
             },
             [&](Value folded, Type) { return folded; });
       })
@@ -387,10 +385,10 @@ LogicalResult Importer::run(Operation *op) {
         return importReduction(
             op, scatter->getOperands(), scatter.getComputation(), attr,
             groups->front().size(),
-            [&](Value operand, Type type, Value) -> Value {
-              return comm::ReduceScatterOp::create(builder, loc, type, *kind,
-                                                   operand, dim, attr, noReason,
-                                                   noProvenance);
+            [&](Value operand, Type type) -> Value {
+              return comm::ReduceScatterOp::create(
+                  builder, loc, type, ReductionKindAttr::get(context, *kind),
+                  operand, dim, attr, noReason, noProvenance);
             },
             [&](Value folded, Type type) -> Value {
               return comm::AllSliceOp::create(builder, loc, type, folded, dim,

@@ -111,8 +111,8 @@ private:
       }
       return tensors;
     };
-    SmallVector<ReductionKind> kinds(rule.getReductionFactors().size(),
-                                     ReductionKind::Add);
+    // Sums, all of them: Shardy knows no other kind here.
+    ArrayRef<ReductionKind> kinds;
     return OpRuleAttr::get(
         context, rule.getFactorSizes(), importSide(rule.getOperandMappings()),
         importSide(rule.getResultMappings()), rule.getReductionFactors(), kinds,

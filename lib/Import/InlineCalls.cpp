@@ -6,7 +6,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
-#include "llvm/ADT/ScopeExit.h"
 
 namespace shoal {
 #define GEN_PASS_DEF_INLINECALLSPASS
@@ -25,8 +24,6 @@ public:
     if (done.contains(func))
       return success();
     path.push_back(func);
-    auto leave = llvm::make_scope_exit([&] { path.pop_back(); });
-
     SmallVector<Operation *> calls;
     func.walk([&](Operation *op) {
       if (isa<func::CallOp, sdy::NamedComputationOp>(op))
@@ -43,6 +40,7 @@ public:
         return failure();
     }
     done.insert(func);
+    path.pop_back();
     return success();
   }
 
@@ -97,7 +95,7 @@ private:
     Block &body = op.getBody().front();
     auto sharding = [](std::optional<sdy::TensorShardingPerValueAttr> list,
                        unsigned index) -> Attribute {
-      return list ? list->getShardings()[index] : Attribute();
+      return list ? Attribute(list->getShardings()[index]) : Attribute();
     };
     for (auto [index, argument] : llvm::enumerate(body.getArguments()))
       argument.replaceAllUsesWith(constrain(builder, op.getLoc(),

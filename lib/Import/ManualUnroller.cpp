@@ -454,7 +454,7 @@ LogicalResult ManualUnroller::emitLockstep(Operation *op, OpBuilder &builder) {
   }
   OperationState state(op->getLoc(), op->getName());
   state.addTypes(types);
-  state.addAttributes(op->getDiscardableAttrs());
+  state.addAttributes(op->getDiscardableAttrDictionary().getValue());
   // Annotations per result no longer match.
   state.attributes.erase(ShoalDialect::kShardingsAttr);
   for (auto [index, operand] : llvm::enumerate(op->getOperands())) {

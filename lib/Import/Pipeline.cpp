@@ -13,7 +13,8 @@
 using namespace mlir;
 using namespace shoal;
 
-void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry) {
+void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
+                                bool singleDevice) {
   PruneToEntryPassOptions prune;
   prune.entry = entry.str();
   pm.addPass(createPruneToEntryPass(prune));
@@ -27,6 +28,8 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry) {
   pm.addPass(createExpandCompositesPass());
   pm.addPass(createModernizeOpsPass());
   pm.addPass(createDecomposeChloPass());
+  if (singleDevice)
+    pm.addPass(createStripShardingsPass());
   pm.addPass(createMarkLoopsPass());
   pm.addPass(createExternalizeConstantsPass());
   pm.addPass(createVerifyImportedPass());
@@ -36,6 +39,9 @@ namespace {
 struct ImportPipelineOptions : PassPipelineOptions<ImportPipelineOptions> {
   Option<std::string> entry{*this, "entry",
                             llvm::cl::desc("Function to compile")};
+  Option<bool> singleDevice{
+      *this, "single-device",
+      llvm::cl::desc("Ignore shardings; run manual regions once per shard")};
 };
 } // namespace
 
@@ -45,6 +51,6 @@ void shoal::registerImportPasses() {
       "shoal-import-pipeline",
       "The phase `imported`: StableHLO with shoal annotations only",
       [](OpPassManager &pm, const ImportPipelineOptions &options) {
-        buildImportPipeline(pm, options.entry);
+        buildImportPipeline(pm, options.entry, options.singleDevice);
       });
 }

@@ -95,7 +95,8 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Binary:
     return success();
   case Phase::Imported:
-    return add(pm, "shoal-import-pipeline{entry=" + o.entry + "}");
+    return add(pm, "shoal-import-pipeline{entry=" + o.entry +
+                       (o.singleDevice ? " single-device=true}" : "}"));
   case Phase::Sharded:
     return add(pm, "shoal-shard-pipeline");
   case Phase::Partitioned:

@@ -11,6 +11,7 @@
 #include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Import/Passes.h"
 #include "shoal/Propagate/Passes.h"
 #include "shoal/Schedule/Passes.h"
 
@@ -31,6 +32,7 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
 }
 
 void shoal::registerAllPasses() {
+  registerImportPasses();
   registerShoalPropagatePasses();
   registerShoalPropagatePipelines();
   registerShoalPartitionPasses();

@@ -22,8 +22,10 @@ namespace shoal {
 mlir::LogicalResult pruneToEntry(mlir::ModuleOp module, llvm::StringRef entry);
 
 /// All passes of the phase, in order, with the check of its invariants at the
-/// end. The pass pipeline --shoal-import-pipeline{entry=…}.
-void buildImportPipeline(mlir::OpPassManager &pm, llvm::StringRef entry = "");
+/// end. With `singleDevice`, shoal-strip-shardings is one of them. The pass
+/// pipeline --shoal-import-pipeline{entry=… single-device=…}.
+void buildImportPipeline(mlir::OpPassManager &pm, llvm::StringRef entry = "",
+                         bool singleDevice = false);
 
 /// Registers the passes and the pipeline by name.
 void registerImportPasses();

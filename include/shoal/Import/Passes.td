@@ -98,7 +98,7 @@ def ImportGspmdPass : Pass<"shoal-import-gspmd", "::mlir::ModuleOp"> {
     ```mlir
     func.func @main(%a: tensor<8x8xf32> {mhlo.sharding = "{devices=[2,4]<=[8]}"})
     // becomes
-    func.func @main(%a: tensor<8x8xf32> {shoal.sharding = #shoal.sharding<mesh<["d0"=2, "d1"=4]>, [{"d0"}, {"d1"}] >})
+    func.func @main(%a: tensor<8x8xf32> {shoal.sharding = #shoal.sharding<mesh<["d0"=2, "d1"=4]>, [{"d0"}, {"d1"} ]>})
     ```
   }];
   let dependentDialects = ["::shoal::ShoalDialect"];
