@@ -1,8 +1,15 @@
 #include "shoal/Pipelines/Compile.h"
 
+#if __has_include("shoal/Import/Passes.h") // lands separately
+#include "shoal/Import/Passes.h"
+#define SHOAL_HAS_IMPORT
+#endif
 #include "shoal/Report/Report.h"
 
+#include "dialects/Plan/Plan.h"
+
 #include "mlir/IR/Verifier.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -12,25 +19,64 @@ using namespace mlir;
 
 namespace shoal {
 
-/// Unknown or wrong entry functions, where the user can see what there is.
-static LogicalResult checkEntry(ModuleOp module, StringRef entry) {
-  if (module.lookupSymbol<func::FuncOp>(entry))
-    return success();
-  std::string names;
-  for (auto f : module.getOps<func::FuncOp>()) {
-    if (names.size() > 200) {
-      names += ", …";
+/// The function that is compiled: `wanted`, else main, else the only one.
+static FailureOr<std::string> findEntry(ModuleOp module, StringRef wanted) {
+  if (!wanted.empty() && module.lookupSymbol(wanted))
+    return wanted.str();
+  if (wanted.empty() && module.lookupSymbol("main"))
+    return std::string("main");
+  SmallVector<StringRef> names;
+  for (Operation &op : module.getOps())
+    if (isa<FunctionOpInterface>(op) || op.getName().stripDialect() == "program")
+      if (auto symbol = dyn_cast<SymbolOpInterface>(op);
+          symbol && !isa<plan::KernelOp>(op))
+        names.push_back(symbol.getName());
+  if (wanted.empty() && names.size() == 1)
+    return names.front().str();
+  InFlightDiagnostic error = module.emitError();
+  if (wanted.empty())
+    error << "no function 'main'";
+  else
+    error << "no function '" << wanted << "' to compile";
+  if (names.empty())
+    return error << "; the module has no functions", failure();
+  error << "; choose one with --entry=NAME: ";
+  for (auto [i, name] : llvm::enumerate(names)) {
+    if (i == 8) {
+      error << ", …";
       break;
     }
-    names += (names.empty() ? "'" : ", '") + f.getName().str() + "'";
+    error << (i ? ", '" : "'") << name << "'";
   }
-  InFlightDiagnostic error = module.emitError()
-                             << "no function '" << entry << "' to compile";
-  if (names.empty())
-    error << "; the module has no functions";
-  else
-    error << "; choose one with --entry=NAME: " << names;
-  return error;
+  error.report();
+  return failure();
+}
+
+/// Parses the source and leaves what the entry reaches, verified: other
+/// functions must only parse.
+static LogicalResult readModule(llvm::MemoryBufferRef source,
+                                const CompileOptions &options,
+                                MLIRContext &context,
+                                OwningOpRef<ModuleOp> &module,
+                                std::string &entry) {
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  sources->AddNewSourceBuffer(
+      llvm::MemoryBuffer::getMemBuffer(source, /*RequiresNullTerminator=*/true),
+      llvm::SMLoc());
+  ParserConfig config(&context, /*verifyAfterParse=*/false);
+  module = parseSourceFile<ModuleOp>(sources, config);
+  if (!module)
+    return failure();
+  FailureOr<std::string> found = findEntry(*module, options.entry);
+  if (failed(found))
+    return failure();
+  entry = *found;
+#ifdef SHOAL_HAS_IMPORT
+  if (options.from == Phase::Input && options.to > Phase::Input &&
+      failed(pruneToEntry(*module, entry)))
+    return failure();
+#endif
+  return verify(*module);
 }
 
 /// Machine code and program table of a module in phase `scheduled`.
@@ -39,19 +85,19 @@ static LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
   return module.emitError() << "making binaries is not part of this build";
 }
 
-static LogicalResult runPhase(ModuleOp module, Phase phase,
-                              const CompileOptions &options) {
+static LogicalResult
+runPasses(ModuleOp module,
+          llvm::function_ref<LogicalResult(OpPassManager &)> build) {
   PassManager pm(module.getContext(), ModuleOp::getOperationName(),
                  OpPassManager::Nesting::Implicit);
-  if (failed(buildPhasePipeline(pm, phase, options)))
-    return failure();
-  return pm.run(module);
+  return success(succeeded(build(pm)) && succeeded(pm.run(module)));
 }
 
 FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
-                                  const CompileOptions &options,
+                                  const CompileOptions &given,
                                   MLIRContext &context) {
   Compiled result;
+  CompileOptions options = given;
   using Clock = std::chrono::steady_clock;
   auto timed = [&](Phase phase, auto body) -> LogicalResult {
     auto begin = Clock::now();
@@ -60,19 +106,12 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     result.seconds.push_back({phase, time.count()});
     return ok;
   };
-  auto sourceManager = std::make_shared<llvm::SourceMgr>();
-  sourceManager->AddNewSourceBuffer(
-      llvm::MemoryBuffer::getMemBuffer(source, /*RequiresNullTerminator=*/true),
-      llvm::SMLoc());
-  if (failed(timed(options.from, [&]() -> LogicalResult {
-        ParserConfig config(&context);
-        result.module = parseSourceFile<ModuleOp>(sourceManager, config);
-        return success(static_cast<bool>(result.module));
+  if (failed(timed(options.from, [&] {
+        return readModule(source, given, context, result.module,
+                          options.entry);
       })))
     return failure();
   ModuleOp module = *result.module;
-  if (failed(checkEntry(module, options.entry)))
-    return failure();
   if (options.onPhase && failed(options.onPhase(options.from, module)))
     return failure();
 
@@ -111,12 +150,21 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
         return failure();
       break;
     }
-    if (failed(timed(phase, [&] { return runPhase(module, phase, options); })))
+    if (failed(timed(phase, [&] {
+          return runPasses(module, [&](OpPassManager &pm) {
+            return buildPhasePipeline(pm, phase, options);
+          });
+        })))
       return failure();
     gather(phase);
     if (options.onPhase && failed(options.onPhase(phase, module)))
       return failure();
   }
+  if (!options.emit.empty() &&
+      failed(runPasses(module, [&](OpPassManager &pm) {
+        return buildExportPipeline(pm, options.emit);
+      })))
+    return failure();
   if (options.report) {
     if (!report)
       return module.emitError()

@@ -88,6 +88,10 @@ static LogicalResult add(OpPassManager &pm, const std::string &text) {
   return failure();
 }
 
+LogicalResult buildExportPipeline(OpPassManager &pm, StringRef form) {
+  return add(pm, "shoal-export-" + form.str());
+}
+
 LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                                  const PipelineOptions &o) {
   switch (phase) {

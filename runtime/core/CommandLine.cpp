@@ -137,7 +137,7 @@ CommandLine::parse(int argc, char **argv, std::vector<std::string> &files) {
     Option *o = find(name);
     if (!o) {
       std::string hint;
-      size_t best = 4;
+      size_t best = std::min<size_t>(4, name.size() / 2 + 1);
       for (const Option &other : options)
         if (size_t d = editDistance(name, other.name);
             d < best && !other.hidden) {

@@ -25,7 +25,7 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, to, from, dump,
-      hardware, emit, entry = "main";
+      hardware, emit, entry;
   bool singleDevice = false, table = false, debugInfo = false;
 };
 

@@ -34,7 +34,8 @@ std::string phaseList();
 
 /// What the user chose that pipelines must know.
 struct PipelineOptions {
-  std::string entry = "main";
+  /// The function to compile; empty: main, or the only one.
+  std::string entry;
   bool singleDevice = false;
   /// Name or file of a hardware description; empty: the default.
   std::string hardware;
@@ -45,6 +46,11 @@ struct PipelineOptions {
 /// an unknown location, if a pass it names is not part of this build.
 mlir::LogicalResult buildPhasePipeline(mlir::OpPassManager &pm, Phase phase,
                                        const PipelineOptions &options);
+
+/// Adds the pass that turns a module into the form that --emit names: "sdy" in
+/// phase sharded, "stablehlo" in phases partitioned and optimized.
+mlir::LogicalResult buildExportPipeline(mlir::OpPassManager &pm,
+                                        llvm::StringRef form);
 
 /// The passes that may run in a phase, by their command line names.
 llvm::ArrayRef<llvm::StringRef> passesOfPhase(Phase phase);
