@@ -68,6 +68,7 @@ DiagnosticPrinter::DiagnosticPrinter(MLIRContext &context,
                                      llvm::MemoryBufferRef source,
                                      raw_ostream &os)
     : context(context), source(source), os(os) {
+  context.printOpOnDiagnostic(false); // it may have thousands of lines
   handler = context.getDiagEngine().registerHandler([this](Diagnostic &d) {
     StringRef kind = "note";
     switch (d.getSeverity()) {
@@ -121,7 +122,7 @@ static StringRef lineOf(StringRef text, unsigned number) {
 
 void DiagnosticPrinter::print(Location loc, StringRef kind, StringRef text) {
   FileLineColLoc file = findFile(loc);
-  if (!file) {
+  if (!file || file.getLine() == 0) {
     os << source.getBufferIdentifier() << ":1:1: " << kind << ": " << text
        << "\n";
     return;
