@@ -1,9 +1,6 @@
 #include "shoal/Pipelines/Compile.h"
 
-#if __has_include("shoal/Import/Passes.h") // lands separately
 #include "shoal/Import/Passes.h"
-#define SHOAL_HAS_IMPORT
-#endif
 #include "shoal/Report/Report.h"
 
 #include "dialects/Plan/Plan.h"
@@ -71,11 +68,9 @@ static LogicalResult readModule(llvm::MemoryBufferRef source,
   if (failed(found))
     return failure();
   entry = *found;
-#ifdef SHOAL_HAS_IMPORT
   if (options.from == Phase::Input && options.to > Phase::Input &&
       failed(pruneToEntry(*module, entry)))
     return failure();
-#endif
   return verify(*module);
 }
 
