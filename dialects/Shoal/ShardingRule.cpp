@@ -105,7 +105,7 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
   ShardingRule rule;
   rule.custom = attr.getCustom();
   for (int64_t size : attr.getFactorSizes())
-    rule.factors.push_back(Factor{size, FactorKind::PassThrough, {}, false});
+    rule.factors.push_back(Factor{size, FactorKind::PassThrough});
   for (auto [i, f] : llvm::enumerate(attr.getReduction())) {
     rule.factors[f].kind = FactorKind::Reduction;
     rule.factors[f].reduction = i < attr.getReductionKinds().size()
@@ -162,8 +162,29 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
   return rule;
 }
 
+/// The rule of the op's name, for custom calls and composites.
+static OpRuleAttr lookupRuleOp(Operation *op) {
+  StringRef mnemonic = op->getName().stripDialect();
+  StringAttr target;
+  if (mnemonic == "custom_call")
+    target = op->getAttrOfType<StringAttr>("call_target_name");
+  else if (mnemonic == "composite")
+    target = op->getAttrOfType<StringAttr>("name");
+  Operation *module = target ? op->getParentWithTrait<OpTrait::SymbolTable>()
+                             : nullptr;
+  if (!module)
+    return {};
+  for (RuleOp rule : module->getRegion(0).getOps<RuleOp>())
+    if (rule.getTargetAttr() == target)
+      return rule.getRule();
+  return {};
+}
+
 std::optional<ShardingRule> getShardingRule(Operation *op) {
-  if (auto attr = op->getAttrOfType<OpRuleAttr>(ShoalDialect::kRuleAttr))
+  auto attr = op->getAttrOfType<OpRuleAttr>(ShoalDialect::kRuleAttr);
+  if (!attr)
+    attr = lookupRuleOp(op);
+  if (attr)
     return ShardingRule::fromAttr(attr, op);
   // The op's own statement of a sharding is an identity.
   if (isa<ConstraintOp, ReshardOp>(op)) {
@@ -325,7 +346,7 @@ RuleBuilder::RuleBuilder(Operation *op)
                   TypeRange(op->getResultTypes())) {}
 
 int64_t RuleBuilder::createFactor(int64_t size, FactorKind kind) {
-  rule.factors.push_back(Factor{size, kind, std::nullopt, false});
+  rule.factors.push_back(Factor{size, kind});
   return rule.factors.size() - 1;
 }
 

@@ -40,10 +40,13 @@ struct Factor {
   FactorKind kind = FactorKind::PassThrough;
   /// How partial results combine; for Reduction, and for Indexed factors of
   /// scatter-like ops (nullopt: other bodies than the closed set).
-  std::optional<ReductionKind> reduction;
+  std::optional<ReductionKind> reduction = std::nullopt;
   /// Shardings do not propagate along this factor (it may still be computed in
   /// parts): sizes differ on its sides, or it is better not to.
   bool blocked = false;
+  bool passesThrough() const {
+    return kind == FactorKind::PassThrough || kind == FactorKind::Indexed;
+  }
 };
 
 /// How result index i of a Window factor maps to this tensor's dimension:

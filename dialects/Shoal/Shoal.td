@@ -25,13 +25,14 @@ def Shoal_MeshOp : Shoal_Op<"mesh", [Symbol]> {
 }
 
 def Shoal_ConstraintOp : Shoal_Op<"constraint",
-    [Pure, SameOperandsAndResultType]> {
+    [SameOperandsAndResultType]> {
   let summary = "The user's demand that a value be sharded so";
   let description = [{
     ```mlir
     %1 = shoal.constraint %0 <@m, [{"dp"}, {?} ]> : tensor<8x8xf32>
     ```
-    Closed dimensions are fixed; open ones may take further axes.
+    Closed dimensions are fixed; open ones may take further axes. Without uses
+    it is a demand on the operand; so it is not pure, and nobody removes it.
   }];
   let arguments = (ins AnyType:$input, Shoal_ShardingAttr:$sharding);
   let results = (outs AnyType:$result);

@@ -12,6 +12,7 @@
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Import/Passes.h"
+#include "shoal/Analysis/ShardingRules.h"
 #include "shoal/Propagate/Passes.h"
 #include "shoal/Schedule/Passes.h"
 
@@ -29,6 +30,8 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<ShoalDialect>();
   registry.insert<comm::CommDialect>();
   registry.insert<plan::PlanDialect>();
+
+  registerShardingRules(registry);
 }
 
 void shoal::registerAllPasses() {
@@ -41,4 +44,5 @@ void shoal::registerAllPasses() {
   registerShoalFusePasses();
   registerShoalSchedulePasses();
   registerSchedulePipelines();
+  registerTestPrintRulesPass();
 }

@@ -70,6 +70,22 @@ private:
     return sdy::TensorShardingPerValueAttr::get(ctx, result);
   }
 
+  sdy::OpShardingRuleAttr convert(OpRuleAttr rule) {
+    auto tensors = [&](ArrayRef<TensorFactorsAttr> list) {
+      return llvm::map_to_vector(list, [&](TensorFactorsAttr tensor) {
+        return sdy::TensorMappingAttr::get(
+            ctx, llvm::map_to_vector(tensor.getDims(), [&](DimFactorsAttr dim) {
+              return sdy::DimMappingAttr::get(ctx, dim.getFactors());
+            }));
+      });
+    };
+    return sdy::OpShardingRuleAttr::get(
+        ctx, rule.getFactorSizes(), tensors(rule.getOperands()),
+        tensors(rule.getResults()), rule.getReduction(),
+        rule.getNeedReplication(), rule.getPermutation(), rule.getBlocked(),
+        rule.getCustom());
+  }
+
   /// Keeps attributes that are not ours; all of ours have been converted.
   void copyForeignAttributes(Operation *from, Operation *to) {
     for (NamedAttribute attr : from->getDiscardableAttrs())
@@ -119,6 +135,8 @@ private:
       if (any)
         op->setAttr("sdy.sharding", convert(shardings));
     }
+    if (auto rule = op->getAttrOfType<OpRuleAttr>(ShoalDialect::kRuleAttr))
+      op->setAttr("sdy.sharding_rule", convert(rule));
     SmallVector<StringAttr> ours;
     for (NamedAttribute attr : op->getDiscardableAttrs())
       if (attr.getName().getValue().starts_with("shoal."))

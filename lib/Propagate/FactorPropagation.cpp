@@ -1,5 +1,6 @@
 #include "FactorPropagation.h"
 
+#include <numeric>
 #include <tuple>
 
 namespace shoal::propagate {
@@ -100,9 +101,16 @@ std::optional<Axis> fitWithinFactor(Axis axis, const TensorFactors &tensor,
     return std::nullopt;
   if (llvm::any_of(factor.axes, [&](const Axis &a) { return a.contains(*fitted); }))
     return fitted;
-  if (!factor.closed && factor.overflow.empty() &&
-      (factor.minorMost || factorSize % (before * fitted->size) == 0))
-    return fitted;
+  // To grow it must be open, and what is minor to it must stay reachable: the
+  // factor takes the part of the axis that divides it.
+  if (!factor.closed && factor.overflow.empty()) {
+    if (factor.minorMost)
+      return fitted;
+    if (factorSize % before == 0)
+      if (int64_t common = std::gcd(factorSize / before, fitted->size);
+          common == fitted->size || common != 1)
+        return Axis{fitted->index, fitted->pre, common};
+  }
   if (!factor.axes.empty() && factor.axes.back().isPrefixOf(*fitted))
     return factor.axes.back();
   return std::nullopt;

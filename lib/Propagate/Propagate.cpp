@@ -1,13 +1,11 @@
 // shoal-propagate: shardings from where the user gave them to everywhere else.
 //
-// Shardy's hierarchy of rounds: user priorities outermost; within one, ops by
-// class, those that only pass indices through first; within that, a worklist
-// to the fixed point. Within one step conflicts go to the larger tensor
-// (FactorPropagation.h).
-
+// Rounds, from the outermost: user priorities; classes of ops, those that only
+// pass indices on first; a worklist of edges to the fixed point.
 #include "PropagationGraph.h"
 
-#include "dialects/Shoal/Sharding.h"
+#include "OpProperties.h"
+
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Propagate/Passes.h"
 
@@ -19,254 +17,328 @@ namespace shoal {
 } // namespace shoal
 
 namespace shoal::propagate {
-
 namespace {
 
-/// Classes of ops in the order in which they begin to take part; each class
-/// keeps the directions of those before.
-constexpr int kNumClasses = 5;
+/// Classes of ops in the order in which they begin to take part; each keeps
+/// the directions of those before.
+enum OpClass {
+  kPassThroughOpsUsedOnce, ///< elementwise, reshape, transpose; slices forward
+  kPassThroughOps,
+  kPassThroughFactors,     ///< of all ops; broadcasts backward
+  kAllButBroadcastForward,
+  kAll,
+  kNumClasses
+};
 
-bool isPassThroughFactor(const ShardingRule &rule, int64_t factor) {
-  return rule.factors[factor].kind == FactorKind::PassThrough;
+class Propagator {
+public:
+  explicit Propagator(PropagationGraph &graph) : graph(graph) {}
+  void run();
+
+private:
+  void runClasses();
+  void runToFixedPoint();
+  void runReturns();
+  bool process(int32_t edge);
+  Direction getClassDirection(const Edge &edge, int64_t factor, int c) const;
+  Direction getDirection(const Edge &edge, int64_t factor) const;
+  void initializePriorities();
+  void admitPriority(int64_t priority);
+
+  PropagationGraph &graph;
+  int lastClass = kAll;
+  /// Rounds and changes, counted.
+  uint32_t round = 0, clock = 0;
+  /// What the last call of process changed.
+  SmallVector<int32_t, 4> changedNodes;
+  /// Nodes with a priority, and all priorities above 0 in order.
+  SmallVector<int32_t> prioritized;
+  SmallVector<int64_t> priorities;
+};
+
+//===----------------------------------------------------------------------===//
+// Crossing the boundary of a manual region
+//===----------------------------------------------------------------------===//
+
+/// As seen outside: manual axes lead in each dimension, and are replicated
+/// where they cut nothing.
+TensorState addManual(const TensorState &inside,
+                      const ManualBoundary &boundary) {
+  TensorState result;
+  result.known = true;
+  for (auto [d, dim] : llvm::enumerate(boundary.dims)) {
+    DimState &into = result.dims.emplace_back();
+    into.axes = dim;
+    if (!inside.known)
+      continue;
+    into.closed = inside.dims[d].closed;
+    for (const Axis &axis : inside.dims[d].axes)
+      appendAxis(into.axes, axis);
+  }
+  result.replicated = boundary.replicated;
+  if (inside.known)
+    result.replicated.append(inside.replicated.begin(),
+                             inside.replicated.end());
+  return result;
 }
 
-Direction getClassDirection(const Step &step, int64_t factor, int opClass) {
-  bool isBroadcast = isa<stablehlo::BroadcastInDimOp>(step.op) &&
-                     step.kind == StepKind::Op;
-  switch (opClass) {
-  case 0:
-  case 1:
-    if (opClass == 0 && !step.singleUse)
+/// As seen inside: without the manual axes.
+TensorState removeManual(const TensorState &outside,
+                         const ManualBoundary &boundary) {
+  TensorState result = outside;
+  if (!outside.known)
+    return result;
+  for (auto [d, dim] : llvm::enumerate(result.dims)) {
+    size_t lead = 0;
+    while (lead < dim.axes.size() && lead < boundary.dims[d].size() &&
+           dim.axes[lead] == boundary.dims[d][lead])
+      ++lead;
+    dim.axes.erase(dim.axes.begin(), dim.axes.begin() + lead);
+  }
+  llvm::erase_if(result.replicated, [&](const Axis &axis) {
+    return llvm::is_contained(boundary.replicated, axis);
+  });
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// One edge
+//===----------------------------------------------------------------------===//
+
+Direction Propagator::getClassDirection(const Edge &edge, int64_t factor,
+                                        int c) const {
+  bool isBroadcast = isa<stablehlo::BroadcastInDimOp>(edge.op) &&
+                     edge.kind == EdgeKind::Rule;
+  switch (c) {
+  case kPassThroughOpsUsedOnce:
+  case kPassThroughOps:
+    if (c == kPassThroughOpsUsedOnce && !edge.isSingleUse)
       return Direction::None;
-    if (step.kind == StepKind::Edge || step.elementwise ||
-        isa<stablehlo::ReshapeOp, stablehlo::TransposeOp>(step.op))
+    if (edge.kind == EdgeKind::DataFlow || edge.isElementwise ||
+        isa<stablehlo::ReshapeOp, stablehlo::TransposeOp>(edge.op))
       return Direction::Both;
-    if (isa<stablehlo::DynamicSliceOp, stablehlo::DynamicUpdateSliceOp>(step.op))
+    if (isa<stablehlo::DynamicSliceOp, stablehlo::DynamicUpdateSliceOp>(edge.op))
       return Direction::Forward;
     return Direction::None;
-  case 2:
-    if (!isPassThroughFactor(*step.rule, factor))
+  case kPassThroughFactors:
+    if (!edge.rule->factors[factor].passesThrough())
       return Direction::None;
     return isBroadcast ? Direction::Backward : Direction::Both;
-  case 3:
+  case kAllButBroadcastForward:
     return isBroadcast ? Direction::Backward : Direction::Both;
   default:
     return Direction::Both;
   }
 }
 
-class Propagator {
-public:
-  explicit Propagator(PropagationGraph &graph) : graph(graph) {}
+Direction Propagator::getDirection(const Edge &edge, int64_t factor) const {
+  if (edge.kind == EdgeKind::Return)
+    return Direction::Both;
+  if (edge.kind == EdgeKind::Barrier)
+    return edge.barrier;
+  if (edge.rule->factors[factor].blocked)
+    return Direction::None;
+  Direction direction = Direction::None;
+  for (int c = 0; c <= lastClass; ++c)
+    direction = direction | getClassDirection(edge, factor, c);
+  return direction;
+}
 
-  void run() {
-    initializePriorities();
-    runOpClasses();
-    llvm::SmallVector<int64_t> rounds;
-    for (auto &[variable, sharding] : graph.prioritized)
-      for (DimShardingAttr dim : sharding.getDims())
-        if (dim.getPriorityOrDefault() > 0)
-          rounds.push_back(dim.getPriorityOrDefault());
-    llvm::sort(rounds);
-    rounds.erase(std::unique(rounds.begin(), rounds.end()), rounds.end());
-    for (int64_t priority : rounds) {
-      enterPriority(priority);
-      runOpClasses();
-    }
-  }
-
-private:
-  /// Dimensions of later rounds start closed and empty, their axes kept from
-  /// being used otherwise.
-  void initializePriorities() {
-    for (auto &[id, sharding] : graph.prioritized) {
-      TensorState &state = graph.variables[id].state;
-      for (auto [dim, attr] : llvm::zip(state.dims, sharding.getDims())) {
-        if (attr.getPriorityOrDefault() == 0)
-          continue;
-        state.replicated.append(dim.axes.begin(), dim.axes.end());
-        dim.axes.clear();
-        dim.closed = true;
-      }
-    }
-  }
-
-  void enterPriority(int64_t priority) {
-    for (auto &[id, sharding] : graph.prioritized) {
-      TensorState &state = graph.variables[id].state;
-      TensorState original = graph.toState(sharding);
-      for (auto [dim, attr, user] :
-           llvm::zip(state.dims, sharding.getDims(), original.dims)) {
-        if (attr.getPriorityOrDefault() != priority)
-          continue;
-        dim = user;
-        llvm::erase_if(state.replicated, [&, &axes = user.axes](const Axis &a) {
-          return llvm::is_contained(axes, a);
-        });
-      }
-    }
-  }
-
-  void runOpClasses() {
-    for (int opClass = 0; opClass < kNumClasses; ++opClass) {
-      lastClass = opClass;
-      visitResults();
-      // Results change nothing that the loop would not see in a later class,
-      // so one pass of the worklist reaches the fixed point.
-      runWorklist();
-      visitResults();
-    }
-  }
-
-  void visitResults() {
-    for (size_t i = 0; i < graph.steps.size(); ++i)
-      if (graph.steps[i].kind == StepKind::Result)
-        apply(i);
-  }
-
-  void runWorklist() {
-    // A stack, program order first; a step that may have to run again goes on
-    // top. Order matters where two shardings compete.
-    llvm::SmallVector<int> stack;
-    onStack.assign(graph.steps.size(), false);
-    for (int i = graph.steps.size() - 1; i >= 0; --i)
-      if (graph.steps[i].kind != StepKind::Result) {
-        stack.push_back(i);
-        onStack[i] = true;
-      }
-    worklist = &stack;
-    while (!stack.empty()) {
-      int i = stack.pop_back_val();
-      onStack[i] = false;
-      apply(i);
-    }
-    worklist = nullptr;
-  }
-
-  Direction getDirection(const Step &step, int64_t factor) const {
-    if (step.kind == StepKind::Result)
-      return Direction::Both;
-    if (step.kind == StepKind::Barrier)
-      return step.barrier;
-    if (step.rule->factors[factor].blocked)
-      return Direction::None;
-    Direction direction = Direction::None;
-    for (int c = 0; c <= lastClass; ++c)
-      direction = direction | getClassDirection(step, factor, c);
-    return direction;
-  }
-
-  /// The variable's state as this use sees it.
-  TensorState view(const VariableUse &use) const {
-    static const TensorState unknown;
-    if (use.variable < 0)
-      return unknown;
-    TensorState state = graph.variables[use.variable].state;
-    if (use.hidden.empty())
-      return state;
-    auto isHidden = [&](const Axis &a) { return llvm::is_contained(use.hidden, a.index); };
-    for (DimState &dim : state.dims)
-      llvm::erase_if(dim.axes, isHidden);
-    llvm::erase_if(state.replicated, isHidden);
-    // Manual axes exist outside only; nothing inside may take them.
-    for (int32_t index : use.hidden)
-      state.replicated.push_back(
-          {index, 1, graph.getMesh(graph.variables[use.variable].mesh)
-                         .getAxes()[index].getSize()});
-    return state;
-  }
-
-  /// Stores what a step made of a variable. False if it is what it was.
-  bool store(const VariableUse &use, TensorState state, Attribute mesh) {
-    if (use.variable < 0)
+/// Propagates along one edge; true if a node changed.
+bool Propagator::process(int32_t index) {
+  Edge &edge = graph.edges[index];
+  changedNodes.clear();
+  if (!edge.rule)
+    return false;
+  // Tensors of one edge lie on one mesh, or nothing passes.
+  Attribute mesh;
+  uint32_t newest = 0;
+  for (int32_t n : edge.nodes) {
+    if (n < 0)
+      continue;
+    const Node &node = graph.nodes[n];
+    newest = std::max(newest, node.stamp);
+    if (!node.state.known)
+      continue;
+    if (mesh && mesh != node.mesh &&
+        graph.getMesh(mesh) != graph.getMesh(node.mesh))
       return false;
-    Variable &variable = graph.variables[use.variable];
-    if (!use.hidden.empty()) {
-      for (auto [dim, old] : llvm::zip(state.dims, variable.state.dims)) {
-        Axes axes;
-        for (const Axis &axis : old.axes)
-          if (llvm::is_contained(use.hidden, axis.index))
-            axes.push_back(axis);
-        axes.append(dim.axes.begin(), dim.axes.end());
-        dim.axes = std::move(axes);
-      }
-      state.replicated = variable.state.replicated;
-    }
-    if (variable.state.known ? state.dims == variable.state.dims
-                             : !state.hasAxes())
-      return false;
-    variable.state = std::move(state);
-    variable.mesh = mesh;
-    return true;
+    mesh = node.mesh;
   }
+  if (!mesh || (edge.round == round && edge.stamp >= newest))
+    return false;
+  edge.round = round;
+  // Its own changes count as new: they are looked at in the next sweep.
+  edge.stamp = clock;
 
-  void apply(int index) {
-    const Step &step = graph.steps[index];
-    // Steps between values of different meshes cannot agree on anything.
-    Attribute mesh;
-    for (auto *uses : {&step.operands, &step.results})
-      for (const VariableUse &use : *uses) {
-        if (use.variable < 0 || !graph.variables[use.variable].mesh)
-          continue;
-        Attribute own = graph.variables[use.variable].mesh;
-        if (mesh && mesh != own)
-          return;
-        mesh = own;
-      }
-    if (!mesh)
-      return;
-
-    const ShardingRule &rule = *step.rule;
-    Projection projection;
-    for (auto [use, mapping] : llvm::zip(step.operands, rule.operands))
-      projection.operands.push_back(project(view(use), mapping, rule.factors));
-    for (auto [use, mapping] : llvm::zip(step.results, rule.results))
-      projection.results.push_back(project(view(use), mapping, rule.factors));
-
-    llvm::BitVector changed = propagateFactors(
-        projection, rule.factors,
-        [&](int64_t factor) { return getDirection(step, factor); },
-        step.elementwise);
-    for (int t : changed.set_bits()) {
-      bool isOperand = t < int(rule.operands.size());
-      int i = isOperand ? t : t - rule.operands.size();
-      const VariableUse &use = isOperand ? step.operands[i] : step.results[i];
-      const TensorFactors &tensor =
-          isOperand ? projection.operands[i] : projection.results[i];
-      if (store(use, unproject(tensor, rule.getTensor(t), rule.factors), mesh))
-        notify(use.variable, index);
+  const ShardingRule &rule = *edge.rule;
+  static const TensorState unknown;
+  auto load = [&](size_t t) -> const TensorState & {
+    return edge.nodes[t] < 0 ? unknown : graph.nodes[edge.nodes[t]].state;
+  };
+  Projection projection;
+  size_t numTensors = edge.nodes.size();
+  for (size_t t = 0; t < edge.numOperands; ++t)
+    projection.operands.push_back(
+        project(load(t), rule.getTensor(t), rule.factors));
+  for (size_t t = edge.numOperands; t < numTensors; ++t) {
+    if (!edge.boundary) {
+      projection.results.push_back(
+          project(load(t), rule.getTensor(t), rule.factors));
+      continue;
     }
+    projection.results.push_back(project(
+        edge.targetIsInside ? addManual(load(t), *edge.boundary)
+                            : removeManual(load(t), *edge.boundary),
+        rule.getTensor(t), rule.factors));
   }
+  llvm::BitVector changed = propagateFactors(
+      projection, rule.factors,
+      [&](int64_t factor) { return getDirection(edge, factor); },
+      edge.isElementwise);
 
-  void notify(int variable, int except) {
-    if (!worklist)
-      return;
-    for (int step : llvm::reverse(graph.variables[variable].steps)) {
-      if (step == except || onStack[step] ||
-          graph.steps[step].kind == StepKind::Result)
+  for (int t : changed.set_bits()) {
+    int32_t n = edge.nodes[t];
+    if (n < 0)
+      continue;
+    Node &node = graph.nodes[n];
+    bool isResult = t >= int(edge.numOperands);
+    TensorState state =
+        unproject(isResult ? projection.results[t - edge.numOperands]
+                           : projection.operands[t],
+                  rule.getTensor(t), rule.factors);
+    if (isResult && edge.boundary)
+      state = edge.targetIsInside ? removeManual(state, *edge.boundary)
+                                  : addManual(state, *edge.boundary);
+    // What would need strided blocks has been dropped again.
+    if (node.state.known ? state.dims == node.state.dims : !state.hasAxes())
+      continue;
+    node.state = std::move(state);
+    if (!node.mesh)
+      node.mesh = mesh;
+    node.stamp = ++clock;
+    changedNodes.push_back(n);
+  }
+  return !changedNodes.empty();
+}
+
+//===----------------------------------------------------------------------===//
+// Rounds
+//===----------------------------------------------------------------------===//
+
+void Propagator::runReturns() {
+  for (size_t e = 0; e < graph.edges.size(); ++e)
+    if (graph.edges[e].kind == EdgeKind::Return)
+      process(e);
+}
+
+/// Sweeps until nothing changes; a sweep is a stack of edges in program order;
+/// what a change concerns goes on top, unless it is still to come anyway. The
+/// order decides where two shardings compete.
+void Propagator::runToFixedPoint() {
+  SmallVector<int32_t> stack;
+  llvm::BitVector waiting(graph.edges.size());
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (size_t e = graph.edges.size(); e-- > 0;) {
+      EdgeKind kind = graph.edges[e].kind;
+      if (kind == EdgeKind::Return || kind == EdgeKind::Use)
         continue;
-      onStack[step] = true;
-      worklist->push_back(step);
+      stack.push_back(e);
+      waiting.set(e);
+    }
+    while (!stack.empty()) {
+      int32_t e = stack.pop_back_val();
+      waiting.reset(e);
+      if (!process(e))
+        continue;
+      changed = true;
+      for (int32_t n : changedNodes)
+        for (int32_t dependent : graph.nodes[n].dependents)
+          if (dependent != e && !waiting.test(dependent)) {
+            waiting.set(dependent);
+            stack.push_back(dependent);
+          }
     }
   }
+}
 
-  PropagationGraph &graph;
-  int lastClass = 0;
-  llvm::SmallVector<int> *worklist = nullptr;
-  std::vector<bool> onStack;
-};
+void Propagator::runClasses() {
+  for (lastClass = 0; lastClass < kNumClasses; ++lastClass) {
+    ++round;
+    runReturns();
+    runToFixedPoint();
+    runReturns();
+  }
+  lastClass = kAll;
+}
+
+//===----------------------------------------------------------------------===//
+// User priorities
+//===----------------------------------------------------------------------===//
+
+int64_t priorityOf(const Node &node, int64_t dim) {
+  return node.original.getDim(dim).getPriorityOrDefault();
+}
+
+/// Dimensions of later priority wait, empty and closed; their axes are kept
+/// free for them by being replicated.
+void Propagator::initializePriorities() {
+  for (auto [n, node] : llvm::enumerate(graph.nodes)) {
+    if (!node.original || !node.state.known || node.isDataFlow)
+      continue;
+    bool waits = false;
+    for (int64_t d = 0; d < node.rank; ++d) {
+      int64_t priority = priorityOf(node, d);
+      if (priority == 0)
+        continue;
+      waits = true;
+      if (!llvm::is_contained(priorities, priority))
+        priorities.push_back(priority);
+      DimState &dim = node.state.dims[d];
+      node.state.replicated.append(dim.axes.begin(), dim.axes.end());
+      dim.axes.clear();
+      dim.closed = true;
+    }
+    if (waits)
+      prioritized.push_back(n);
+  }
+  llvm::sort(priorities);
+}
+
+void Propagator::admitPriority(int64_t priority) {
+  for (int32_t n : prioritized) {
+    Node &node = graph.nodes[n];
+    TensorState original = graph.toState(node.original);
+    for (int64_t d = 0; d < node.rank; ++d) {
+      if (priorityOf(node, d) != priority)
+        continue;
+      node.state.dims[d] = original.dims[d];
+      llvm::erase_if(node.state.replicated, [&](const Axis &axis) {
+        return llvm::is_contained(original.dims[d].axes, axis);
+      });
+    }
+    node.stamp = ++clock;
+  }
+}
+
+void Propagator::run() {
+  initializePriorities();
+  runClasses();
+  for (int64_t priority : priorities) {
+    admitPriority(priority);
+    runClasses();
+  }
+}
 
 struct PropagatePass : shoal::impl::PropagateBase<PropagatePass> {
   void runOnOperation() override {
-    for (auto func : getOperation().getOps<func::FuncOp>()) {
-      if (func.isExternal())
-        continue;
-      FailureOr<PropagationGraph> graph = PropagationGraph::build(func);
-      if (failed(graph))
-        return signalPassFailure();
-      Propagator(*graph).run();
-      graph->writeBack();
-    }
+    PropagationGraph graph;
+    if (failed(graph.build(getOperation())))
+      return signalPassFailure();
+    Propagator(graph).run();
+    graph.writeBack();
   }
 };
 

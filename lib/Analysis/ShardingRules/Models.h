@@ -1,0 +1,67 @@
+// How the files of this folder attach rules: one function per op, wrapped into
+// an external model of ShardableOpInterface.
+#ifndef LIB_ANALYSIS_SHARDINGRULES_MODELS_H
+#define LIB_ANALYSIS_SHARDINGRULES_MODELS_H
+
+#include "dialects/Shoal/Shoal.h"
+
+namespace shoal::rules {
+
+template <typename Op, ShardingRule (*makeRule)(Op)>
+struct Model
+    : ShardableOpInterface::ExternalModel<Model<Op, makeRule>, Op> {
+  ShardingRule getShardingRule(mlir::Operation *op) const {
+    return makeRule(llvm::cast<Op>(op));
+  }
+};
+
+template <typename Op, ShardingRule (*makeRule)(Op)>
+void attach(mlir::MLIRContext *context) {
+  Op::template attachInterface<Model<Op, makeRule>>(*context);
+}
+
+/// The same for rules that look at the generic operation only.
+template <typename Op, ShardingRule (*makeRule)(mlir::Operation *)>
+struct GenericModel
+    : ShardableOpInterface::ExternalModel<GenericModel<Op, makeRule>, Op> {
+  ShardingRule getShardingRule(mlir::Operation *op) const {
+    return makeRule(op);
+  }
+};
+template <ShardingRule (*makeRule)(mlir::Operation *), typename... Ops>
+void attachAll(mlir::MLIRContext *context) {
+  (Ops::template attachInterface<GenericModel<Ops, makeRule>>(*context), ...);
+}
+
+constexpr int64_t kNone = RuleBuilder::kNone;
+constexpr uint8_t kAdd = kindBit(static_cast<ReductionKind>(0));
+
+inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) {
+  return llvm::cast<mlir::ShapedType>(value.getType()).getShape();
+}
+inline int64_t rankOf(mlir::Value value) {
+  return llvm::cast<mlir::ShapedType>(value.getType()).getRank();
+}
+
+/// A rule in which nothing is shared between tensors.
+ShardingRule unrelated(mlir::Operation *op);
+/// Dimension d of all tensors (but scalars) is one factor.
+ShardingRule pointwise(mlir::Operation *op);
+/// The closed kind that a reducer region computes, if it is one operation on
+/// its two arguments; nullopt for any other body.
+std::optional<ReductionKind> getReductionKind(mlir::Region &body);
+
+void attachElementwise(mlir::MLIRContext *context);
+void attachShape(mlir::MLIRContext *context);
+void attachSlicing(mlir::MLIRContext *context);
+void attachContraction(mlir::MLIRContext *context);
+void attachReduction(mlir::MLIRContext *context);
+void attachIndexing(mlir::MLIRContext *context);
+void attachLinearAlgebra(mlir::MLIRContext *context);
+void attachCalls(mlir::MLIRContext *context);
+void attachCollective(mlir::MLIRContext *context);
+void attachChlo(mlir::MLIRContext *context);
+
+} // namespace shoal::rules
+
+#endif // LIB_ANALYSIS_SHARDINGRULES_MODELS_H
