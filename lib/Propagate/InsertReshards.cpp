@@ -171,25 +171,37 @@ private:
       auto reshard = ReshardOp::create(
           builder, user->getLoc(), copies[from].made,
           mesh.toSharding(copy.state, type.getShape()));
-      reshard->setAttr("shoal.reason", builder.getStringAttr(getReason(*copy.uses.front())));
+      reshard->setAttr("shoal.reason", builder.getStringAttr(
+                           getReason(*copy.uses.front(), value, copies[from].state,
+                                     copy.state)));
       copy.made = reshard.getResult();
       for (OpOperand *use : copy.uses)
         use->set(copy.made);
     }
   }
 
-  static std::string getReason(OpOperand &use) {
+  /// For people: what made the value as it is, and who wants it otherwise.
+  std::string getReason(OpOperand &use, Value value, const PlacementState &from,
+                        const PlacementState &to) {
+    std::string reason;
+    if (AtomSet reduced = from.partial & ~to.partial) {
+      Operation *maker = value.getDefiningOp();
+      reason = "partial over " + axesToString(mesh.toAxes(reduced)) + ", made by " +
+               (maker ? maker->getName().getStringRef().str() : "a region argument") +
+               "; wanted whole by ";
+    } else {
+      reason = "wanted in another sharding by ";
+    }
     Operation *op = use.getOwner();
-    std::string what = op->getName().getStringRef().str();
-    unsigned i = use.getOperandNumber();
+    std::string i = std::to_string(use.getOperandNumber());
     if (isa<ConstraintOp>(op))
-      return "a sharding constraint asks for it";
+      return reason + "a sharding constraint";
     if (isa<func::ReturnOp>(op))
-      return "result " + std::to_string(i) + " of the function is sharded so";
+      return reason + "the function's result " + i;
     if (op->hasTrait<OpTrait::IsTerminator>())
-      return "value " + std::to_string(i) + " carried by " +
-             op->getParentOp()->getName().getStringRef().str() + " is sharded so";
-    return "operand " + std::to_string(i) + " of " + what;
+      return reason + "carried value " + i + " of " +
+             op->getParentOp()->getName().getStringRef().str();
+    return reason + op->getName().getStringRef().str() + ", operand " + i;
   }
 
   func::FuncOp func;
