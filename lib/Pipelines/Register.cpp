@@ -42,6 +42,7 @@ void shoal::registerAllPasses() {
   registerShoalPartitionPipelines();
   registerShoalOptimizePipelines();
   registerShoalFusePasses();
+  registerShoalFusePipelines();
   registerShoalSchedulePasses();
   registerSchedulePipelines();
   registerTestPrintRulesPass();

@@ -9,6 +9,9 @@ namespace shoal {
 #include "shoal/Fuse/Passes.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "shoal/Fuse/Passes.h.inc"
+
+/// Registers `shoal-fuse-pipeline`.
+void registerShoalFusePipelines();
 } // namespace shoal
 
 #endif // SHOAL_FUSE_PASSES_H
