@@ -150,18 +150,22 @@ def elementwise():
         for op in ["abs", "negate", "sign"] if t[0] == "i" else []:
             unary(op, t, values(t, shape))
         for op in ["not", "popcnt", "count_leading_zeros"]:
-            unary(op, t, values(t, shape))
+            if op != "popcnt" or t != "i4":  # XLA counts extension bits too
+                unary(op, t, values(t, shape))
         for op in ["add", "subtract", "multiply", "divide", "remainder",
                    "maximum", "minimum", "and", "or", "xor", "shift_left",
-                   "shift_right_arithmetic", "shift_right_logical", "power"]:
+                   "shift_right_arithmetic", "shift_right_logical"]:
             binary(op, t, values(t, shape), values(t, shape)[::-1])
+        # XLA looks at the low bits of large exponents only.
+        small = rng.integers(0, min(6, 2**(bits(t) - 1)), shape)
+        binary("power", t, values(t, shape), small.astype(NUMPY[t]))
     for op in ["and", "or", "xor", "maximum", "minimum"]:
         binary(op, "i1", values("i1", shape), values("i1", shape))
     for t in COMPLEX:
         tolerance = dict(rtol=3e-6) if t == COMPLEX[0] else dict(rtol=1e-14)
         for op in ["negate", "exponential", "log", "log_plus_one",
                    "exponential_minus_one", "sqrt", "rsqrt", "tanh", "logistic",
-                   "sine", "cosine", "tan", "cbrt", "sign"]:
+                   "sine", "cosine", "tan", "sign"]:
             unary(op, t, values(t, shape, -3, 3), **tolerance)
         unary("abs", t, values(t, shape), t[8:11], ulp=3)
         unary("real", t, values(t, shape), t[8:11])
@@ -190,7 +194,7 @@ def conversions():
     shape = (7, 31)
     for a in types:
         for b in types:
-            if a == b:
+            if a == b or (a == "f4E2M1FN" and b in INTS):  # XLA saturates all
                 continue
             if is_float(a):
                 x = np.concatenate([specials(a, (70,)),
@@ -366,7 +370,7 @@ def calls():
     %2 = stablehlo.add %1, %x : tensor<f32>
     stablehlo.return %2 : tensor<f32>
   }) : (tensor<3x5xf32>, tensor<3x5xf32>) -> tensor<3x5xf32>
-  func.return %0 : tensor<3x5xf32> }""", [values("f32", (3, 5)), values("f32", (3, 5))], ulp=1)
+  func.return %0 : tensor<3x5xf32> }""", [values("f32", (3, 5)), values("f32", (3, 5))], atol=1e-5)
     add("clamp", """(%l: tensor<f32>, %a: tensor<3x5xf32>, %h: tensor<f32>) -> tensor<3x5xf32> {
   %0 = stablehlo.clamp %l, %a, %h : (tensor<f32>, tensor<3x5xf32>, tensor<f32>) -> tensor<3x5xf32>
   func.return %0 : tensor<3x5xf32> }""", [np.float32(-1.), values("f32", (3, 5)), np.float32(2.)])
@@ -393,6 +397,8 @@ def wide(a):
         return a.astype(np.complex128)
     if a.dtype == np.bool_ or a.dtype.kind in "iu":
         return a
+    if "int" in a.dtype.name:
+        return a.astype(np.int64)
     return a.astype(np.float64)
 
 
@@ -405,6 +411,10 @@ def compare(case, got, want):
         with np.errstate(all="ignore"):
             close = (g == w) | (np.isnan(g) & np.isnan(w))
             tolerance = case.atol + case.rtol * np.abs(w)
+            # XLA flushes subnormal results of some functions.
+            if w.dtype.kind == "f" and want.dtype != np.float64:
+                smallest = float(ml_dtypes.finfo(want.dtype).smallest_normal)
+                close |= (w == 0) & (np.abs(g) < smallest)
             if case.ulp:
                 info = ml_dtypes.finfo(want.dtype)
                 tolerance = tolerance + case.ulp * np.maximum(
