@@ -28,6 +28,7 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createExpandCompositesPass());
   pm.addPass(createModernizeOpsPass());
   pm.addPass(createDecomposeChloPass());
+  pm.addPass(createDecomposeBatchNormPass());
   if (singleDevice)
     pm.addPass(createStripShardingsPass());
   pm.addPass(createMarkLoopsPass());

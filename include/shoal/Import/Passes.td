@@ -86,6 +86,24 @@ def DecomposeChloPass : Pass<"shoal-decompose-chlo", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
 
+def DecomposeBatchNormPass : Pass<"shoal-decompose-batch-norm", "::mlir::ModuleOp"> {
+  let summary = "Writes batch normalisation as elementwise operations and sums";
+  let description = [{
+    `batch_norm_inference`, `batch_norm_training` and `batch_norm_grad` by the
+    formulas of the StableHLO specification. Before propagation, so that a batch
+    cut over devices gives partial sums like any other reduction.
+
+    ```mlir
+    %y, %mean, %var = "stablehlo.batch_norm_training"(%x, %scale, %offset) …
+    // becomes
+    %sum = stablehlo.reduce(%x init: %zero) applies stablehlo.add across dimensions = [0, 1, 2] …
+    %mean = stablehlo.divide %sum, %count : tensor<3xf32>
+    …
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
 def ImportGspmdPass : Pass<"shoal-import-gspmd", "::mlir::ModuleOp"> {
   let summary = "Turns GSPMD's sharding strings into shoal annotations";
   let description = [{
