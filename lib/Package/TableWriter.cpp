@@ -94,8 +94,6 @@ std::vector<char> TableWriter::finish() {
       std::memcpy(out.data() + at, records.data(), bytes);
     }
   };
-  // An empty string still points at a NUL.
-  strings.push_back(0);
   add(Section::Strings, strings);
   add(Section::Ints, intPool);
   add(Section::Doubles, doubles);

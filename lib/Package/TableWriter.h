@@ -49,7 +49,7 @@ public:
   std::vector<program::Check> checks;
 
 private:
-  std::vector<char> strings;
+  std::vector<char> strings{0}; // the empty string
   llvm::StringMap<uint32_t> stringOffsets;
   std::vector<int64_t> intPool, operandPool;
   std::map<std::vector<int64_t>, uint32_t> intOffsets;
