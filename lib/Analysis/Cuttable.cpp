@@ -97,7 +97,7 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
     if (auto conv = dyn_cast<sh::ConvolutionOp>(op))
       if (conv.getFeatureGroupCount() > 1 || conv.getBatchGroupCount() > 1)
         return false;
-    return factor.reduction.has_value();
+    return factor.reduction.has_value() || isSelectingReduce(op);
   case FactorKind::Indexed:
     return isIndexedCuttable(op, rule, f);
   case FactorKind::Window:
@@ -118,6 +118,23 @@ shoal::mergeKind(Operation *op, const ShardingRule &rule, int64_t f) {
       return std::nullopt;
   Type element = getElementTypeOrSelf(op->getResult(0).getType());
   return element.isInteger(1) ? ReductionKind::Or : ReductionKind::Add;
+}
+
+bool shoal::isSelectingReduce(Operation *op) {
+  auto reduce = dyn_cast<sh::ReduceOp>(op);
+  if (!reduce || reduce.getBody().empty())
+    return false;
+  for (Operation &inner : reduce.getBody().front())
+    if (!isa<sh::CompareOp, sh::SelectOp, sh::AndOp, sh::OrOp, sh::NotOp,
+             sh::MaxOp, sh::MinOp, sh::ReturnOp>(inner))
+      return false;
+  // Logic on the data itself is not a choice among it.
+  for (Value result : reduce.getBody().front().getTerminator()->getOperands())
+    if (result.getDefiningOp<sh::AndOp>() || result.getDefiningOp<sh::OrOp>() ||
+        result.getDefiningOp<sh::NotOp>() ||
+        result.getDefiningOp<sh::CompareOp>())
+      return false;
+  return true;
 }
 
 bool shoal::isCheapSource(Operation *op) {

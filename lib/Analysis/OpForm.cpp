@@ -14,6 +14,7 @@ std::optional<OpModel> OpModel::get(Operation *op, MeshModel &mesh) {
     return std::nullopt;
   OpModel model;
   model.mesh = &mesh;
+  model.op = op;
   model.rule = std::move(*rule);
   auto addShape = [&](Type type) {
     ArrayRef<int64_t> shape = shapeOf(type);
@@ -259,6 +260,41 @@ bool OpModel::isValid(const OpForm &form) const {
       }
     }
   return true;
+}
+
+int64_t OpModel::innerBytes(const OpForm &form) const {
+  int64_t bytes = 0;
+  for (size_t f = 0; f < form.factors.size(); ++f) {
+    if (form.factors[f].empty())
+      continue;
+    int64_t parts = partCount(form.factors[f], mesh->atoms());
+    const Factor &factor = rule.factors[f];
+    if (factor.kind == FactorKind::Reduction && !factor.reduction)
+      for (size_t r = 0; r < numResults(); ++r)
+        bytes += (parts - 1) *
+                 localElements(placement(form, numOperands() + r)) *
+                 elementBytesOf(op->getResult(r).getType());
+    if (factor.kind != FactorKind::Window)
+      continue;
+    for (size_t t = 0; t < numOperands(); ++t) {
+      int64_t d = rule.operands[t].findDim(f);
+      if (d < 0 || !rule.operands[t].dims[d].window)
+        continue;
+      const WindowMap &window = *rule.operands[t].dims[d].window;
+      int64_t r = rule.results[0].findDim(f);
+      int64_t made = placement(form, numOperands()).blocks[r];
+      PlacementState state = placement(form, t);
+      int64_t first = window.offset;
+      if (window.stride < 0)
+        first += window.stride * (made - 1);
+      bytes += windowBytes(
+          shapes[t][d], parts, state.blocks[d], first, window.stride * made,
+          std::abs(window.stride) * (made - 1) + 1,
+          localElements(state) / std::max<int64_t>(1, state.blocks[d]) *
+              elementBytesOf(op->getOperand(t).getType()));
+    }
+  }
+  return bytes;
 }
 
 FormAttr OpModel::toAttr(const OpForm &form) const {

@@ -48,7 +48,8 @@ void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
   const ShardingRule &rule = model.getRule();
   for (size_t f = 0; f < form.factors.size(); ++f) {
     const Factor &factor = rule.factors[f];
-    if (form.factors[f].empty() || factor.kind != FactorKind::Reduction)
+    if (form.factors[f].empty() || factor.kind != FactorKind::Reduction ||
+        !factor.reduction)
       continue;
     int64_t parts = partCount(form.factors[f], mesh.atoms());
     if (parts * form.blocks[f] == factor.size)
@@ -110,6 +111,8 @@ OpLowering::lower(SmallVector<Value> operands) {
     return lowerDynamicSlice(operands);
   if (isa<sh::DynamicUpdateSliceOp>(op))
     return lowerDynamicUpdateSlice(operands);
+  if (isMerged())
+    return lowerMergedReduce(operands);
   if (isa<sh::SliceOp>(op))
     return lowerSlice(operands);
   if (isa<sh::PadOp>(op))

@@ -166,6 +166,7 @@ LogicalResult Partitioner::partitionOp(Operation *op, LocalBuilder &b) {
 LogicalResult Partitioner::partitionFunction(func::FuncOp func) {
   if (func.isDeclaration())
     return success();
+  reuseSelectedValues(func);
   Block &old = func.getBody().front();
   Block *block = new Block;
   auto shardingOf = [&](DictionaryAttr attrs) {

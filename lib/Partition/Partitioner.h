@@ -72,6 +72,10 @@ private:
       reshards{1};
 };
 
+/// Uses the value that an argmax gives beside the index instead of reducing a
+/// second time with max (or min).
+void reuseSelectedValues(mlir::func::FuncOp func);
+
 /// A value placed by `from` brought to `to`: planned, then emitted step by
 /// step as collectives that carry `reason` and the location of `user`.
 /// `shape` is the global shape.
@@ -113,6 +117,9 @@ private:
   llvm::SmallVector<mlir::Value> lowerDynamicSlice(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value>
   lowerDynamicUpdateSlice(llvm::ArrayRef<mlir::Value>);
+  // LowerReduce.cpp
+  bool isMerged();
+  llvm::SmallVector<mlir::Value> lowerMergedReduce(llvm::ArrayRef<mlir::Value>);
   // LowerWindow.cpp
   /// The stretch [offset + i*step, + width) of a cut dimension, i being this
   /// device's part; outside the dimension `fill`, or anything.

@@ -407,6 +407,7 @@ float FormGraph::computeCost(const NodeInfo &info, const OpForm &form) const {
   double cost = bytes * kBytesPerLocalByte;
   if (isa<stablehlo::DotGeneralOp, stablehlo::ConvolutionOp>(info.op))
     cost += 2 * points * kBytesPerFlop;
+  cost += info.model->innerBytes(form);
   const MeshCosts &links = mesh.planner().meshCosts();
   double perByte = links.axes.empty() ? 1.0 : links.axes.front().secondsPerByte;
   return cost * perByte * info.frequency;

@@ -55,6 +55,11 @@ double collectiveTime(AtomSet atomsUsed, int64_t bytes,
 int64_t reblockBytes(int64_t size, int64_t parts, int64_t oldBlock,
                      int64_t newBlock, int64_t rowBytes);
 
+/// Bytes each device sends, on average, when part i of a dimension of `size`
+/// in blocks of `block` is to hold [offset + i*step, + width) instead.
+int64_t windowBytes(int64_t size, int64_t parts, int64_t block, int64_t offset,
+                    int64_t step, int64_t width, int64_t rowBytes);
+
 } // namespace shoal
 
 #endif // SHOAL_ANALYSIS_COSTMODEL_H

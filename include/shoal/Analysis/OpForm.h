@@ -67,6 +67,10 @@ public:
   /// Whether everything about the form can be done.
   bool isValid(const OpForm &form) const;
 
+  /// Bytes each device sends inside the op's own lowering: stretches that
+  /// windows fetch from neighbours, parts of a reduction that are merged.
+  int64_t innerBytes(const OpForm &form) const;
+
   FormAttr toAttr(const OpForm &form) const;
   /// Reads a form from its attribute and the partial states of the operands.
   OpForm fromAttr(FormAttr attr, mlir::Operation *op) const;
@@ -78,6 +82,7 @@ private:
   bool joinsSum(int64_t operand, int64_t factor) const;
 
   MeshModel *mesh = nullptr;
+  mlir::Operation *op = nullptr;
   ShardingRule rule;
   llvm::SmallVector<llvm::SmallVector<int64_t, 4>, 4> shapes;
   llvm::SmallVector<bool, 8> cuttable;
