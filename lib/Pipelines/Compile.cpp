@@ -1,8 +1,8 @@
 #include "shoal/Pipelines/Compile.h"
 
+#include "Binary.h"
+
 #include "shoal/Import/Passes.h"
-#include "shoal/Codegen/CPU/KernelCompiler.h"
-#include "shoal/Package/Package.h"
 #include "shoal/Report/Report.h"
 
 #include "dialects/Plan/Plan.h"
@@ -74,32 +74,6 @@ static LogicalResult readModule(llvm::MemoryBufferRef source,
       failed(pruneToEntry(*module, entry)))
     return failure();
   return verify(*module);
-}
-
-/// Machine code and program table of a module in phase `scheduled`.
-static LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
-                                std::vector<char> &binary) {
-  if (options.target != "cpu")
-    return module.emitError()
-           << "cannot make code for target '" << options.target << "'";
-  KernelCompileOptions kernelOptions;
-  if (!options.chip.empty())
-    kernelOptions.cpu = options.chip;
-  FailureOr<CompiledKernels> kernels = compileKernels(module, kernelOptions);
-  if (failed(kernels))
-    return failure();
-  PackageOptions packageOptions;
-  packageOptions.target = options.target;
-  packageOptions.chip = kernelOptions.cpu;
-  packageOptions.producer = "Shoal";
-  if (auto report = module->getAttrOfType<StringAttr>(reportAttrName))
-    packageOptions.report = report.getValue();
-  FailureOr<std::vector<char>> image =
-      packageModule(module, kernels->objects, packageOptions);
-  if (failed(image))
-    return failure();
-  binary = std::move(*image);
-  return success();
 }
 
 static LogicalResult

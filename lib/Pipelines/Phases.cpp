@@ -108,7 +108,7 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Optimized:
     return add(pm, "shoal-optimize-pipeline");
   case Phase::Fused:
-    return add(pm, "shoal-fuse-pipeline");
+    return add(pm, "shoal-fuse");
   case Phase::Scheduled:
     return add(pm, "shoal-schedule-pipeline{entry=" + o.entry + "}");
   }

@@ -72,7 +72,7 @@ Package::~Package() {
 Result<Package> Package::fromTable(std::vector<uint64_t> table,
                                    std::vector<std::byte> constants,
                                    std::vector<ShoalKernelFn> kernels) {
-  std::string why = program::validate(table.data(), table.size() * 8);
+  std::string why = validateProgram(table.data(), table.size() * 8);
   if (!why.empty())
     return Status::badInput("bad program table: " + why);
   Package package;
@@ -137,7 +137,7 @@ Result<Package> Package::open(const std::string &path) {
     return bad("cannot be loaded: no program table");
   // What the linker mapped need not be what the section header pointed at.
   if (std::memcmp(table, program::kMagic, 8) != 0 ||
-      !program::validate(table, layout->programSize).empty())
+      !validateProgram(table, layout->programSize).empty())
     return bad("corrupt: the mapped program table differs from the file's");
   package.view = std::make_unique<program::View>(table);
   const program::Header &header = package.view->header();

@@ -28,6 +28,17 @@ struct Image {
 
 } // namespace
 
+std::string validateProgram(const void *table, size_t size) {
+  std::string why = program::validate(table, size);
+  if (!why.empty())
+    return why;
+  // Each rank has memory for these; no compiler makes so many.
+  const program::Header &h = program::View(table).header();
+  if (h.numRegisters > 1 << 22 || h.numEvents > 1 << 22)
+    return "too many registers or events";
+  return "";
+}
+
 Result<PackageLayout> checkPackage(const void *data, size_t size) {
   auto bad = [](const std::string &why) { return Status::badInput(why); };
   Image file{static_cast<const char *>(data), size};
@@ -113,7 +124,7 @@ Result<PackageLayout> checkPackage(const void *data, size_t size) {
   auto table = std::make_unique<uint64_t[]>(layout.programSize / 8 + 1);
   std::memcpy(table.get(), file.data + layout.programOffset,
               layout.programSize);
-  std::string why = program::validate(table.get(), layout.programSize);
+  std::string why = validateProgram(table.get(), layout.programSize);
   if (!why.empty())
     return bad("corrupt program table: " + why);
   program::View view(table.get());

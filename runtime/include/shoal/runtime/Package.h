@@ -18,6 +18,9 @@ struct PackageLayout {
   uint64_t constantsOffset = 0, constantsSize = 0;
 };
 
+/// `program::validate`, and limits on what each rank must have memory for.
+std::string validateProgram(const void *table, size_t size);
+
 /// Checks a whole file image: footer, size, checksum, ELF header, segments,
 /// section headers, and the program table (`program::validate`). Reads nothing
 /// outside [data, data + size). The message says what is wrong, without the

@@ -1,0 +1,57 @@
+// The last phase: machine code, program table and constants in one file.
+#include "Binary.h"
+
+#include "shoal/Codegen/CPU/KernelCompiler.h"
+#include "shoal/Package/Package.h"
+#include "shoal/Report/Report.h"
+
+#include "llvm/Config/llvm-config.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+
+namespace shoal {
+
+/// The vector extensions of this machine that the loader asks for when kernels
+/// were compiled for it.
+static std::string nativeFeatures() {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  std::string text;
+  for (const char *name :
+       {"avx", "avx2", "fma", "bmi2", "avx512f", "avx512bw", "avx512vl",
+        "avx512dq", "avx512cd", "avx512vnni", "avx512bf16"})
+    if (features.lookup(name))
+      text += (text.empty() ? "" : ",") + std::string(name);
+  return text;
+}
+
+LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
+                         std::vector<char> &binary) {
+  if (options.target != "cpu")
+    return module.emitError()
+           << "this build makes no code for the target '" << options.target
+           << "'; use --target=cpu, or stop at --compile-to=scheduled";
+  KernelCompileOptions compile;
+  PackageOptions package;
+  if (options.chip.empty()) {
+    package.chip = llvm::sys::getHostCPUName().str();
+    package.features = nativeFeatures();
+  } else {
+    compile.cpu = package.chip = options.chip;
+  }
+  package.target = options.target;
+  package.producer = "shoal " SHOAL_VERSION ", LLVM " LLVM_VERSION_STRING;
+  if (auto report = module->getAttrOfType<StringAttr>(reportAttrName))
+    package.report = report.str();
+  FailureOr<CompiledKernels> kernels = compileKernels(module, compile);
+  if (failed(kernels))
+    return failure();
+  FailureOr<std::vector<char>> image =
+      packageModule(module, kernels->objects, package);
+  if (failed(image))
+    return failure();
+  binary = std::move(*image);
+  return success();
+}
+
+} // namespace shoal
