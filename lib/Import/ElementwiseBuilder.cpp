@@ -159,6 +159,17 @@ Value ElementwiseBuilder::polynomial(Value x, Values coefficients) {
   return sum;
 }
 
+Value ElementwiseBuilder::fusedPolynomial(Value x, Values coefficients) {
+  Type f32 = builder.getF32Type(), f64 = builder.getF64Type();
+  Value wide = convert(x, f64);
+  Value sum = constant(static_cast<float>(coefficients.front()), x);
+  for (double coefficient : coefficients.drop_front())
+    sum = convert(add(mul(convert(sum, f64), wide),
+                      static_cast<double>(static_cast<float>(coefficient))),
+                  f32);
+  return sum;
+}
+
 Value ElementwiseBuilder::chebyshev(Value x, Values coefficients) {
   Value b0 = constant(0, x), b1 = b0, b2 = b0;
   for (double coefficient : coefficients) {

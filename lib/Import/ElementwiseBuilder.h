@@ -88,6 +88,8 @@ public:
 
   /// Horner's rule, highest coefficient first.
   Value polynomial(Value x, Values coefficients);
+  /// The same in f32 with fused multiply-adds, by way of f64.
+  Value fusedPolynomial(Value x, Values coefficients);
   /// Clenshaw's rule for a Chebyshev series, as Cephes writes it.
   Value chebyshev(Value x, Values coefficients);
 

@@ -3,6 +3,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace shoal;
 
@@ -90,7 +92,6 @@ std::optional<AxisMap> shoal::relateMeshes(MeshAttr other, MeshAttr mesh) {
   return result;
 }
 
-
 std::optional<AxisList>
 shoal::findGroupAxes(ArrayRef<SmallVector<int64_t>> groups, MeshAttr mesh) {
   // The group of the first device says which axes; all must agree.
@@ -131,4 +132,70 @@ shoal::findGroupAxes(ArrayRef<SmallVector<int64_t>> groups, MeshAttr mesh) {
   if (expected != actual)
     return std::nullopt;
   return axes;
+}
+
+MeshAttr shoal::refineMeshes(ArrayRef<MeshAttr> meshes, int64_t count,
+                             MLIRContext *context) {
+  std::set<int64_t> cuts = {count};
+  for (MeshAttr mesh : meshes) {
+    int64_t stride = 1;
+    for (MeshAxisAttr axis : llvm::reverse(mesh.getAxes()))
+      cuts.insert(stride *= axis.getSize());
+  }
+  SmallVector<int64_t> sizes; // minor to major
+  int64_t last = 1;
+  for (int64_t cut : cuts)
+    if (cut > last && cut % last == 0 && count % cut == 0) {
+      sizes.push_back(cut / last);
+      last = cut;
+    }
+  SmallVector<MeshAxisAttr> axes;
+  for (auto [index, size] : llvm::enumerate(llvm::reverse(sizes)))
+    axes.push_back(
+        MeshAxisAttr::get(context, "x" + std::to_string(index), size));
+  return MeshAttr::get(context, axes);
+}
+
+/// Replaces every axis of a list by what it is on the common mesh. A sub-axis
+/// becomes the matching part of that.
+static std::optional<AxisList> mapAxes(ArrayRef<AxisRefAttr> axes,
+                                       const AxisMap &map,
+                                       MeshAttr to) {
+  AxisList result;
+  for (AxisRefAttr axis : axes) {
+    auto found = map.find(axis.getName());
+    if (found == map.end())
+      return std::nullopt;
+    AxisList list = found->second;
+    if (axis.isSubAxis()) {
+      auto head = splitAxes(list, axis.getPreSize(), to);
+      if (!head)
+        return std::nullopt;
+      auto part = splitAxes(head->second, axis.getSubSize(), to);
+      if (!part)
+        return std::nullopt;
+      list = part->first;
+    }
+    llvm::append_range(result, list);
+  }
+  return normalizeAxes(result, to);
+}
+
+ShardingAttr shoal::mapSharding(ShardingAttr sharding, const AxisMap &map,
+                                MeshAttr to, Attribute meshRef) {
+  bool failed = false;
+  auto convert = [&](ArrayRef<AxisRefAttr> axes) {
+    std::optional<AxisList> mapped = mapAxes(axes, map, to);
+    failed |= !mapped;
+    return mapped.value_or(AxisList());
+  };
+  SmallVector<DimShardingAttr> dims;
+  for (DimShardingAttr dim : sharding.getDims())
+    dims.push_back(dim.withAxes(convert(dim.getAxes())));
+  AxisList replicated = convert(sharding.getReplicated());
+  AxisList partial = convert(sharding.getPartialAxes());
+  if (failed)
+    return {};
+  return ShardingAttr::get(meshRef, dims, replicated, sharding.getPartialKind(),
+                           partial);
 }

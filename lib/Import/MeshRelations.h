@@ -28,6 +28,16 @@ std::optional<AxisMap> relateMeshes(MeshAttr other, MeshAttr mesh);
 std::optional<AxisList>
 findGroupAxes(llvm::ArrayRef<llvm::SmallVector<int64_t>> groups, MeshAttr mesh);
 
+/// A mesh of `count` devices in order, with axes x0, x1, …, cut wherever one of
+/// the given meshes is, as far as the cuts divide one another.
+MeshAttr refineMeshes(llvm::ArrayRef<MeshAttr> meshes, int64_t count,
+                      mlir::MLIRContext *context);
+
+/// A sharding with each axis replaced by what `map` says it is on the mesh `to`,
+/// named `meshRef`; null if a sub-axis cannot be split so.
+ShardingAttr mapSharding(ShardingAttr sharding, const AxisMap &map, MeshAttr to,
+                         mlir::Attribute meshRef);
+
 } // namespace shoal
 
 #endif // SHOAL_LIB_IMPORT_MESHRELATIONS_H

@@ -10,7 +10,6 @@
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/SymbolTable.h"
 
-#include <set>
 
 namespace shoal {
 #define GEN_PASS_DEF_UNIFYMESHESPASS
@@ -19,75 +18,6 @@ namespace shoal {
 
 using namespace mlir;
 using namespace shoal;
-
-/// A mesh of `count` devices in order, whose axes are cut wherever one of the
-/// given meshes is, as far as the cuts divide one another.
-static MeshAttr refine(ArrayRef<MeshAttr> meshes, int64_t count,
-                       MLIRContext *context) {
-  std::set<int64_t> cuts = {count};
-  for (MeshAttr mesh : meshes) {
-    int64_t stride = 1;
-    for (MeshAxisAttr axis : llvm::reverse(mesh.getAxes()))
-      cuts.insert(stride *= axis.getSize());
-  }
-  SmallVector<int64_t> sizes; // minor to major
-  int64_t last = 1;
-  for (int64_t cut : cuts)
-    if (cut > last && cut % last == 0 && count % cut == 0) {
-      sizes.push_back(cut / last);
-      last = cut;
-    }
-  SmallVector<MeshAxisAttr> axes;
-  for (auto [index, size] : llvm::enumerate(llvm::reverse(sizes)))
-    axes.push_back(
-        MeshAxisAttr::get(context, "x" + std::to_string(index), size));
-  return MeshAttr::get(context, axes);
-}
-
-/// Replaces every axis of a list by what it is on the common mesh. A sub-axis
-/// becomes the matching part of that.
-static std::optional<AxisList> mapAxes(ArrayRef<AxisRefAttr> axes,
-                                       const AxisMap &map, MeshAttr from,
-                                       MeshAttr to) {
-  AxisList result;
-  for (AxisRefAttr axis : axes) {
-    auto found = map.find(axis.getName());
-    if (found == map.end())
-      return std::nullopt;
-    AxisList list = found->second;
-    if (axis.isSubAxis()) {
-      auto head = splitAxes(list, axis.getPreSize(), to);
-      if (!head)
-        return std::nullopt;
-      auto part = splitAxes(head->second, axis.getSubSize(), to);
-      if (!part)
-        return std::nullopt;
-      list = part->first;
-    }
-    llvm::append_range(result, list);
-  }
-  return normalizeAxes(result, to);
-}
-
-static ShardingAttr mapSharding(ShardingAttr sharding, const AxisMap &map,
-                                MeshAttr from, MeshAttr to,
-                                Attribute meshRef) {
-  bool failed = false;
-  auto convert = [&](ArrayRef<AxisRefAttr> axes) {
-    std::optional<AxisList> mapped = mapAxes(axes, map, from, to);
-    failed |= !mapped;
-    return mapped.value_or(AxisList());
-  };
-  SmallVector<DimShardingAttr> dims;
-  for (DimShardingAttr dim : sharding.getDims())
-    dims.push_back(dim.withAxes(convert(dim.getAxes())));
-  AxisList replicated = convert(sharding.getReplicated());
-  AxisList partial = convert(sharding.getPartialAxes());
-  if (failed)
-    return {};
-  return ShardingAttr::get(meshRef, dims, replicated, sharding.getPartialKind(),
-                           partial);
-}
 
 /// The meshes of all shardings in the module, by symbol or in place, in order
 /// of appearance.
@@ -137,7 +67,7 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
         llvm::erase_if(inPlace, [&](MeshAttr mesh) {
           return mesh.getNumDevices() != count;
         });
-        common = refine(inPlace, count, &getContext());
+        common = refineMeshes(inPlace, count, &getContext());
         OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
         auto op = MeshOp::create(builder, module.getLoc(), "mesh", common);
         symbols.insert(op, module.getBody()->begin());
@@ -179,9 +109,9 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
           auto found = related.find(sharding.getMeshOrRef());
           if (found == related.end())
             return std::nullopt;
-          auto &[from, map] = found->second;
+          const AxisMap &map = found->second.second;
           ShardingAttr mapped =
-              mapSharding(sharding, map, from, common, commonRef);
+              mapSharding(sharding, map, common, commonRef);
           if (!mapped)
             return std::nullopt;
           return std::make_pair(Attribute(mapped), WalkResult::skip());
