@@ -143,10 +143,11 @@ PROGRAMS = {
 
 
 REFERENCES = {
-    "ragged_dot": lambda a, b: np.concatenate(
-        [a[:4] @ b[0], a[4:10] @ b[2], np.zeros((1, 7), np.float32)]),
-    "ragged_dot contracted": lambda a, b: np.stack(
-        [a[:, :4] @ b[:4], a[:, 4:5] @ b[4:5], a[:, 5:11] @ b[5:11]]),
+    "ragged_dot": lambda a, b: [np.concatenate(
+        [a[:4] @ b[0], a[4:10] @ b[2], np.zeros((1, 7), np.float32)])],
+    "ragged_dot contracted": lambda a, b: [np.stack(
+        [a[:, :4] @ b[:4], a[:, 4:5] @ b[4:5], a[:, 5:11] @ b[5:11]])],
+    "broadcast": lambda a, b: [a + b, (a + b) > b[:, None]],
 }
 
 
@@ -157,8 +158,8 @@ def check_program(shoal_opt, name):
     decomposed = subprocess.run([shoal_opt, "--shoal-decompose-chlo"], input=text, text=True, check=True,
                                 capture_output=True).stdout
     good = True
-    # XLA:CPU cannot run ragged_dot.
-    wanted = [REFERENCES[name](*values)] if name in REFERENCES else run(text, values)
+    # XLA:CPU cannot run ragged_dot, nor broadcast from other than the last dimensions.
+    wanted = REFERENCES[name](*values) if name in REFERENCES else run(text, values)
     for got, want in zip(run(decomposed, values), wanted):
         good &= bool(np.allclose(got, want, rtol=1e-5, atol=1e-5))
     print("ok" if good else "BAD", name)
