@@ -121,6 +121,8 @@ public:
       : block(block), hostScalars(hostScalars), options(options) {}
 
   std::vector<FusionGroup> run();
+  /// Ops that stay in the block although groups copied them.
+  llvm::DenseSet<Operation *> stays;
 
 private:
   Block &block;
@@ -130,8 +132,6 @@ private:
   llvm::DenseMap<Operation *, unsigned> positions;
   /// Groups an op is in (several for copied ones).
   llvm::DenseMap<Operation *, SmallVector<GrowingGroup *, 1>> groupsOf;
-  /// Ops that stay in the block although groups copied them.
-  llvm::DenseSet<Operation *> stays;
   bool isStandalone(Operation *op, OpClass opClass);
   Operation *inBlock(Operation *user) { return block.findAncestorOpInBlock(*user); }
 
@@ -152,6 +152,8 @@ private:
 } // namespace
 
 bool Grouping::isStandalone(Operation *op, OpClass opClass) {
+  if (opClass == OpClass::Constant)
+    return false;
   if (opClass == OpClass::Opaque || hostScalars.isHostOp(op))
     return true;
   return hostScalars.isHostView(op);
@@ -183,6 +185,8 @@ bool Grouping::isCopied(Operation *op, OpClass opClass) {
       if (shapeOf(source).empty())
         continue;
       ++arrays;
+      if (isa<ComplexType>(getElementTypeOrSelf(operand.getType())))
+        return false;
       bits = std::max<int64_t>(
           bits, getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth());
     }
@@ -441,7 +445,10 @@ bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
   using Kind = FusionGroup::Kind;
   if (group.members.count(op))
     return true;
-  if (group.kind == Kind::Single)
+  // Initial values of windows are known better as constants.
+  if (group.kind == Kind::Single &&
+      !(opClass == OpClass::Constant && shapeOf(op->getResult(0)).empty() &&
+        isa<sh::ReduceWindowOp, sh::SelectAndScatterOp>(group.root)))
     return false;
   if (group.ops.size() >= options.maxOps ||
       countInputs(group, op) > options.maxInputs)
@@ -666,7 +673,10 @@ std::vector<FusionGroup> Grouping::run() {
 }
 
 FusionGroups::FusionGroups(Block &block, const HostScalars &hostScalars,
-                           const FusionOptions &options)
-    : groups(Grouping(block, hostScalars, options).run()) {}
+                           const FusionOptions &options) {
+  Grouping grouping(block, hostScalars, options);
+  groups = grouping.run();
+  stays = std::move(grouping.stays);
+}
 
 FusionGroups::~FusionGroups() = default;

@@ -45,6 +45,22 @@ private:
   /// Text of a kernel without its name, and the kernel.
   llvm::StringMap<plan::KernelOp> kernels;
 
+  /// What the block being fused has in place of a group's output.
+  IRMapping made;
+
+  /// Members of groups keep their operands: some have a copy of the value's
+  /// producer of their own. All others use the new value.
+  void replace(Value value, Value with) {
+    made.map(value, with);
+    value.replaceUsesWithIf(with, [&](OpOperand &use) {
+      Operation *user = value.getParentBlock()->findAncestorOpInBlock(
+          *use.getOwner());
+      return user != use.getOwner() || !members.contains(user) ||
+             stays.contains(user);
+    });
+  }
+  llvm::DenseSet<Operation *> members, stays;
+
   void fuseBlock(Block &block, const HostScalars &hostScalars);
   void outline(const FusionGroup &group);
   void makeMatmul(sh::DotGeneralOp dot);
@@ -90,13 +106,13 @@ plan::KernelOp FusePass::getKernel(plan::KernelOp kernel, StringRef rootName) {
 }
 
 void FusePass::outline(const FusionGroup &group) {
-  // Operands now: groups before this one have replaced what they make.
   llvm::SetVector<Value> inputs;
+  IRMapping mapping;
   for (Operation *op : group.ops)
     for (Value operand : op->getOperands())
       if (!operand.getDefiningOp() ||
           !group.ops.contains(operand.getDefiningOp()))
-        inputs.insert(operand);
+        inputs.insert(made.lookupOrDefault(operand));
 
   SmallVector<Type> inputTypes, outputTypes;
   for (Value input : inputs)
@@ -117,9 +133,12 @@ void FusePass::outline(const FusionGroup &group) {
       body.addArgument(input.getType(), loc);
   body.clear();
 
-  IRMapping mapping;
-  for (auto [input, argument] : llvm::zip_equal(inputs, body.getArguments()))
-    mapping.map(input, argument);
+  for (Operation *op : group.ops)
+    for (Value operand : op->getOperands()) {
+      auto it = llvm::find(inputs, made.lookupOrDefault(operand));
+      if (it != inputs.end())
+        mapping.map(operand, body.getArgument(it - inputs.begin()));
+    }
   builder.setInsertionPointToEnd(&body);
   for (Operation *op : group.ops) {
     Operation *copy = builder.clone(*op, mapping);
@@ -139,8 +158,12 @@ void FusePass::outline(const FusionGroup &group) {
   if (!group.mayOverwrite.empty()) {
     SmallVector<int64_t> pairs;
     for (auto [output, input] : group.mayOverwrite) {
+      auto it =
+          llvm::find(inputs, made.lookupOrDefault(group.inputs[input]));
+      if (it == inputs.end())
+        continue;
       pairs.push_back(output);
-      pairs.push_back(input);
+      pairs.push_back(it - inputs.begin());
     }
     kernel.setMayOverwrite(ArrayRef<int64_t>(pairs));
   }
@@ -153,7 +176,7 @@ void FusePass::outline(const FusionGroup &group) {
       inputs.getArrayRef());
   for (auto [i, result] : llvm::enumerate(launch.getResults())) {
     Value output = group.outputs[i];
-    output.replaceAllUsesWith(result);
+    replace(output, result);
   }
 }
 
@@ -222,7 +245,8 @@ void FusePass::makeMatmul(sh::DotGeneralOp dot) {
   Operation *at = dot;
   while (replaced.hasOneUse()) {
     auto transpose = dyn_cast<sh::TransposeOp>(*replaced.user_begin());
-    if (!transpose || transpose->getBlock() != dot->getBlock())
+    if (!transpose || transpose->getBlock() != dot->getBlock() ||
+        members.contains(transpose))
       break;
     SmallVector<int64_t> next;
     for (int64_t d : transpose.getPermutation())
@@ -253,7 +277,7 @@ void FusePass::makeMatmul(sh::DotGeneralOp dot) {
   if (highest)
     state.addAttribute("highest_precision", builder.getUnitAttr());
   Operation *matmul = builder.create(state);
-  replaced.replaceAllUsesWith(matmul->getResult(0));
+  replace(replaced, matmul->getResult(0));
 }
 
 void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
@@ -267,9 +291,13 @@ void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   options.maxOps = maxOps;
   options.maxInputs = maxInputs;
   FusionGroups groups(block, hostScalars, options);
-  llvm::SetVector<Operation *> done;
+  made.clear();
+  members.clear();
+  for (const FusionGroup &group : groups.getGroups())
+    if (group.kind != FusionGroup::Kind::Matmul)
+      members.insert(group.ops.begin(), group.ops.end());
+  stays = groups.getStayingOps();
   for (const FusionGroup &group : groups.getGroups()) {
-    done.insert(group.ops.begin(), group.ops.end());
     if (group.kind == FusionGroup::Kind::Matmul)
       makeMatmul(cast<sh::DotGeneralOp>(group.root));
     else
@@ -278,7 +306,7 @@ void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   // What nobody needs any more: outlined ops, and views that were folded.
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
     if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>() &&
-        (done.contains(&op) || isMemoryEffectFree(&op)) &&
+        (members.contains(&op) || isMemoryEffectFree(&op)) &&
         !isa<plan::LaunchOp>(op))
       op.erase();
 }

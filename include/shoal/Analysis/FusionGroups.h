@@ -63,8 +63,15 @@ public:
   /// In order of execution.
   llvm::ArrayRef<FusionGroup> getGroups() const { return groups; }
 
+  /// Ops that groups copied but that are needed in memory as well, and need no
+  /// kernel for it (constants, views).
+  const llvm::DenseSet<mlir::Operation *> &getStayingOps() const {
+    return stays;
+  }
+
 private:
   std::vector<FusionGroup> groups;
+  llvm::DenseSet<mlir::Operation *> stays;
 };
 
 } // namespace shoal
