@@ -98,9 +98,10 @@ class Program:
         for name, size in axes:
             if dims and self.rng.random() < 0.75:
                 if size == 4 and self.rng.random() < 0.15:
-                    dims[self.rng.randrange(len(dims))].append(f'"{name}":(1)2')
-                    if self.rng.random() < 0.5:
-                        dims[self.rng.randrange(len(dims))].append(f'"{name}":(2)2')
+                    major, minor = self.rng.randrange(len(dims)), self.rng.randrange(len(dims))
+                    dims[major].append(f'"{name}":(1)2')
+                    if minor != major and self.rng.random() < 0.5:
+                        dims[minor].append(f'"{name}":(2)2')
                 else:
                     dims[self.rng.randrange(len(dims))].append(f'"{name}"')
         text = []
