@@ -247,16 +247,22 @@ bool OpModel::isValid(const OpForm &form) const {
   if (!reductionKind(form))
     return false;
   // In a compound dimension a cut minor factor needs all major ones cut to
-  // single elements, or the parts would not be contiguous.
+  // single elements, or the parts would not be contiguous; and it must divide,
+  // or its padding would lie inside the dimension instead of at its end.
   for (int64_t t = 0; t < rule.getNumTensors(); ++t)
     for (const DimMapping &dim : rule.getTensor(t).dims) {
       bool open = false;
+      int64_t major = 1;
       for (int64_t f : dim.factors) {
         if (open && !form.factors[f].empty())
           return false;
         int64_t parts = partCount(form.factors[f], mesh->atoms());
+        if (major > 1 && !form.factors[f].empty() &&
+            parts * form.blocks[f] != rule.factors[f].size)
+          return false;
         if (parts != rule.factors[f].size)
           open = true;
+        major *= rule.factors[f].size;
       }
     }
   return true;
