@@ -1,7 +1,7 @@
 // run-kernels DIR: compiles and runs DIR/<n>.mlir for n = 0, 1, … on the inputs
 // DIR/<n>.in<k> (raw bytes) and writes DIR/<n>.out<k>, or DIR/<n>.error. A
 // file holds "(%a: tensor<4xf32>) -> tensor<4xf32> { … func.return … }".
-// What against_jax.py drives.
+// What test/Codegen/CPU/ops_against_jax.py drives.
 #include "../Codegen/KernelRunner.h"
 
 #include <fstream>
