@@ -130,7 +130,10 @@ private:
           shardings.empty() && list)
         shardings.assign(list.getShardings().begin(), list.getShardings().end());
       Value value = op->getOperand(0);
-      if (!shardings.empty()) {
+      // In the scalar body of a reduction a sharding says nothing.
+      bool isScalar = !isa<func::FuncOp, stablehlo::WhileOp, stablehlo::IfOp,
+                           stablehlo::CaseOp, ManualOp>(op->getParentOp());
+      if (!shardings.empty() && !isScalar) {
         OpBuilder builder(op);
         value = ConstraintOp::create(builder, op->getLoc(), value.getType(),
                                      value, shardings.front());

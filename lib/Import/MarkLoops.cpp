@@ -36,39 +36,31 @@ struct Counter {
 };
 } // namespace
 
-/// What the loop counts, if it is a counted one.
-static std::optional<Counter> findCounter(stablehlo::WhileOp loop) {
-  Block &cond = loop.getCond().front(), &body = loop.getBody().front();
-  auto compare =
-      cond.getTerminator()->getOperand(0).getDefiningOp<stablehlo::CompareOp>();
-  if (!compare)
-    return std::nullopt;
-  Counter counter;
-  Value counted = compare.getLhs();
-  counter.bound = compare.getRhs();
-  counter.direction = compare.getComparisonDirection();
-  auto argument = dyn_cast<BlockArgument>(counted);
-  if (!argument || argument.getOwner() != &cond) {
-    // bound > i
-    std::swap(counted, counter.bound);
-    argument = dyn_cast<BlockArgument>(counted);
-    switch (counter.direction) {
-    case ComparisonDirection::LT:
-      counter.direction = ComparisonDirection::GT;
-      break;
-    case ComparisonDirection::GT:
-      counter.direction = ComparisonDirection::LT;
-      break;
-    case ComparisonDirection::LE:
-      counter.direction = ComparisonDirection::GE;
-      break;
-    case ComparisonDirection::GE:
-      counter.direction = ComparisonDirection::LE;
-      break;
-    default:
-      break;
-    }
+/// `a direction b` read as `b … a`.
+static ComparisonDirection swapSides(ComparisonDirection direction) {
+  switch (direction) {
+  case ComparisonDirection::LT:
+    return ComparisonDirection::GT;
+  case ComparisonDirection::GT:
+    return ComparisonDirection::LT;
+  case ComparisonDirection::LE:
+    return ComparisonDirection::GE;
+  case ComparisonDirection::GE:
+    return ComparisonDirection::LE;
+  default:
+    return direction;
   }
+}
+
+/// The loop as one that counts `counted` while `counted direction bound`.
+static std::optional<Counter> findCounter(stablehlo::WhileOp loop, Value counted,
+                                          Value bound,
+                                          ComparisonDirection direction) {
+  Block &cond = loop.getCond().front(), &body = loop.getBody().front();
+  Counter counter;
+  counter.bound = bound;
+  counter.direction = direction;
+  auto argument = dyn_cast<BlockArgument>(counted);
   auto type = dyn_cast<RankedTensorType>(counted.getType());
   if (!argument || argument.getOwner() != &cond || !type || type.getRank() != 0 ||
       !type.getElementType().isInteger())
@@ -104,6 +96,22 @@ static std::optional<Counter> findCounter(stablehlo::WhileOp loop) {
   if (counter.step == 0)
     return std::nullopt;
   return counter;
+}
+
+/// What the loop counts, if it is a counted one.
+static std::optional<Counter> findCounter(stablehlo::WhileOp loop) {
+  auto compare = loop.getCond()
+                     .front()
+                     .getTerminator()
+                     ->getOperand(0)
+                     .getDefiningOp<stablehlo::CompareOp>();
+  if (!compare)
+    return std::nullopt;
+  Value lhs = compare.getLhs(), rhs = compare.getRhs();
+  ComparisonDirection direction = compare.getComparisonDirection();
+  if (std::optional<Counter> counter = findCounter(loop, lhs, rhs, direction))
+    return counter;
+  return findCounter(loop, rhs, lhs, swapSides(direction));
 }
 
 /// Iterations from `start`, or nullopt if it does not run towards the bound or
