@@ -287,7 +287,8 @@ LogicalResult Importer::run() {
     if (auto func = dyn_cast<func::FuncOp>(op))
       importFunction(func);
     importAttributes(op);
-    if (isa<sdy::SdyDialect>(op->getDialect()) && !isa<sdy::ReturnOp>(op))
+    if (isa_and_nonnull<sdy::SdyDialect>(op->getDialect()) &&
+        !isa<sdy::ReturnOp>(op))
       ops.push_back(op);
   });
   // Post-order: what is inside a manual computation comes before it.
