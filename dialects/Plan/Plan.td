@@ -394,7 +394,7 @@ def Plan_FillOp : Plan_Op<"fill", []> {
 class Plan_CollectiveBase<string mnemonic> : Plan_Op<mnemonic, [AttrSizedOperandSegments]> {
   dag collectiveArguments = (ins Plan_CollectiveKindAttr:$kind, Plan_GroupAttr:$group,
     Variadic<Plan_BufferType>:$inputs, Variadic<Plan_BufferType>:$outs,
-    Optional<Plan_ScalarType>:$root,
+    Optional<Plan_ScalarType>:$root, Optional<Plan_BufferType>:$fill_buffer,
     DefaultValuedAttr<Plan_ReductionAttr, "::shoal::plan::Reduction::None">:$reduction,
     DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$dims, OptionalAttr<TypedAttrInterface>:$fill,
     OptionalAttr<StrAttr>:$reason, DefaultValuedAttr<I64Attr, "0">:$stream);
@@ -407,11 +407,13 @@ def Plan_CollectiveOp : Plan_CollectiveBase<"collective"> {
     split and the concatenation dimension; for permute pairs (source, target) of
     positions in the group; for send and recv the channel, then such pairs; for
     reblock dimension, global size, offset, step and 1 to wrap around. `root` for
-    broadcast. `fill`: what reblock puts outside the global size.
+    broadcast. `fill`, or the element in `fill_buffer`: what reblock puts outside
+    the global size.
   }];
   let arguments = collectiveArguments;
   let assemblyFormat = [{
-    $kind $group (`dims` $dims^)? (`root` $root^)? `(` $inputs `)` `to` `(` $outs `)` attr-dict
+    $kind $group (`dims` $dims^)? (`root` $root^)? `(` $inputs `)` `to` `(` $outs `)`
+    (`fill` `(` $fill_buffer^ `:` type($fill_buffer) `)`)? attr-dict
     `:` `(` type($inputs) `)` `->` `(` type($outs) `)`
   }];
   let hasVerifier = 1;
@@ -422,7 +424,8 @@ def Plan_CollectiveStartOp : Plan_CollectiveBase<"collective_start"> {
   let arguments = collectiveArguments;
   let results = (outs Plan_EventType:$event);
   let assemblyFormat = [{
-    $kind $group (`dims` $dims^)? (`root` $root^)? `(` $inputs `)` `to` `(` $outs `)` attr-dict
+    $kind $group (`dims` $dims^)? (`root` $root^)? `(` $inputs `)` `to` `(` $outs `)`
+    (`fill` `(` $fill_buffer^ `:` type($fill_buffer) `)`)? attr-dict
     `:` `(` type($inputs) `)` `->` `(` type($outs) `)`
   }];
 }

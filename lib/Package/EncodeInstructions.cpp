@@ -237,8 +237,13 @@ LogicalResult ProgramEncoder::encodeCollective(Operation *op) {
         std::memcpy(&high, element.data() + 8, 8);
         fillBytes = plan::getElementBytes(in.getElementType());
       }
+      int64_t fillSlot = kNone;
+      if (Value fill = collective.getFillBuffer()) {
+        fillBytes = plan::getElementBytes(in.getElementType());
+        fillSlot = slot(fill);
+      }
       operands.append({outer, bytes, inRows, outRows, dims[1], dims[2], dims[3],
-                       dims[4], fillBytes, low, high});
+                       dims[4], fillBytes, low, high, fillSlot});
       break;
     }
     case CollectiveKind::RaggedAllToAll: {

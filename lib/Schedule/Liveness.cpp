@@ -102,6 +102,8 @@ void Liveness::collectAccesses(Operation *op) {
       write(check.getPassed());
   } else if (auto collective = dyn_cast<plan::CollectiveOp>(op)) {
     read(collective.getInputs());
+    if (collective.getFillBuffer())
+      read(collective.getFillBuffer());
     write(collective.getOuts());
   } else if (auto start = dyn_cast<plan::CollectiveStartOp>(op)) {
     read(start.getInputs());

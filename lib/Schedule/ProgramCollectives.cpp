@@ -127,12 +127,13 @@ LogicalResult ProgramBuilder::emitCollective(Operation *op) {
   }
 
   TypedAttr fill;
+  Value fillBuffer;
   if (fillValue) {
     DenseElementsAttr elements;
     if (matchPattern(fillValue, m_Constant(&elements)) && elements.isSplat())
       fill = dyn_cast<TypedAttr>(elements.getSplatValue<Attribute>());
     if (!fill)
-      return op->emitOpError("needs a constant to fill with");
+      fillBuffer = getOperandBuffer(loc, fillValue);
   }
   SmallVector<Value> inputs, outs;
   for (Value input : op->getOperands().take_front(numInputs))
@@ -141,8 +142,8 @@ LogicalResult ProgramBuilder::emitCollective(Operation *op) {
     outs.push_back(plan.isDevice(result) ? getBuffer(result) : Value());
   if (llvm::is_contained(outs, Value()))
     return op->emitOpError("has a host scalar for a result");
-  plan::CollectiveOp::create(b, loc, kind, *group, inputs, outs, root, reduction,
-                             dims, fill, op->getAttrOfType<StringAttr>("reason"),
+  plan::CollectiveOp::create(b, loc, kind, *group, inputs, outs, root,
+                             fillBuffer, reduction, dims, fill, op->getAttrOfType<StringAttr>("reason"),
                              0);
   return success();
 }

@@ -539,8 +539,12 @@ bool Validator::checkCollective(const Instruction &in,
   case CollectiveKind::Recv:
     return n == 1 ? pairs(1) : fail("a transfer needs one buffer");
   case CollectiveKind::Reblock:
-    if (n != 1 || !expect(11))
+    if (n != 1 || (params.size() != 11 && params.size() != 12))
       return fail("a reblock is malformed");
+    if (params.size() == 12 && params[11] != kNone &&
+        (!slotOf(params[11], "a fill") ||
+         slotBytes(params[11]) < static_cast<uint64_t>(params[8])))
+      return fail("a reblock has no element to fill with");
     for (size_t i : {0, 1, 2, 3, 4})
       if (params[i] < 0)
         return fail("a reblock is malformed");

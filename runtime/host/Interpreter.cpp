@@ -500,6 +500,10 @@ bool Rank::collective(const Instruction &i, std::span<const int64_t> ops,
   call.params.assign(ops.begin() + 4 + 2 * static_cast<int64_t>(n), ops.end());
   if (call.kind == Kind::Broadcast)
     call.params[0] = registers[call.params[0]];
+  if (call.kind == Kind::Reblock && call.params.size() == 12 &&
+      static_cast<uint32_t>(call.params[11]) != program::kNone)
+    std::memcpy(&call.params[9], slots[call.params[11]],
+                static_cast<size_t>(call.params[8]));
   MemberBuffers buffers;
   for (size_t b = 0; b < n; ++b) {
     bool noOut = !hasOut || static_cast<uint32_t>(out[b]) == program::kNone;

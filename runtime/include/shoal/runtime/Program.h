@@ -356,12 +356,13 @@ enum class CollectiveKind : int64_t {
   Send = 7,          // channel, n, n x (source, target): in only, one half of a permute
   Recv = 8,          // channel, n, n x (source, target): out only, zeros if none sends
   Reblock = 9,       // outer, rowBytes, inRows, outRows, size, offset, step, wrap, fill
-                     //   bytes, low, high 64 bits of fill. In is [outer][inRows], out
+                     //   bytes, low, high 64 bits of fill, [s fill or kNone]. In is [outer][inRows], out
                      //   [outer][outRows] units of rowBytes. Member i holds global rows
                      //   [i*inRows, min((i+1)*inRows, size)) and gets rows
                      //   [offset + i*step, + outRows); those outside [0, size) are
                      //   taken modulo size (wrap = 1), or filled with the pattern of
-                     //   `fill bytes` (0: undefined)
+                     //   `fill bytes` (0: undefined), or, where the twelfth parameter
+                     //   is a slot, with its first `fill bytes` bytes
   RaggedAllToAll = 10, // rowBytes, rows, outRows: n = 6 in (input, output, input offsets,
                      //   send sizes, output offsets, receive sizes; the last four
                      //   rank-1 integers), out in s out[0] (out[1..5] are kNone): sends
