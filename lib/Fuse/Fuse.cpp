@@ -34,6 +34,7 @@ public:
       if (!isa<plan::KernelOp>(*function) && !function.isExternal())
         functions.push_back(function);
     for (FunctionOpInterface function : functions) {
+      sinkConstants(function);
       HostScalars hostScalars(function);
       for (Block &block : function.getFunctionBody())
         fuseBlock(block, hostScalars);
@@ -41,6 +42,32 @@ public:
   }
 
 private:
+  /// Common subexpression elimination lets the scalar bodies of reductions,
+  /// comparators and the like use constants of the function: they get copies of
+  /// their own, since a kernel sees nothing outside.
+  static void sinkConstants(FunctionOpInterface function) {
+    function->walk([](Operation *op) {
+      if (isa<FunctionOpInterface, sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
+        return;
+      for (Region &region : op->getRegions()) {
+        llvm::DenseMap<Value, Value> copies;
+        region.walk([&](Operation *inner) {
+          for (OpOperand &operand : inner->getOpOperands()) {
+            auto constant = operand.get().getDefiningOp<sh::ConstantOp>();
+            if (!constant || region.isAncestor(constant->getParentRegion()))
+              continue;
+            Value &copy = copies[operand.get()];
+            if (!copy) {
+              OpBuilder builder = OpBuilder::atBlockBegin(&region.front());
+              copy = builder.clone(*constant)->getResult(0);
+            }
+            operand.set(copy);
+          }
+        });
+      }
+    });
+  }
+
   llvm::StringSet<> names;
   /// Text of a kernel without its name, and the kernel.
   llvm::StringMap<plan::KernelOp> kernels;

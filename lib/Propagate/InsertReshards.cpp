@@ -28,7 +28,9 @@ public:
     // Uses before makers: a copy of a cheap op wants its own operands so.
     SmallVector<Operation *> cheap;
     func.walk<WalkOrder::PostOrder>([&](Operation *op) {
-      if (op->getNumResults() == 1 && isCheapToCopy(op->getResult(0)))
+      // Scalar bodies of reductions, comparators and the like have no shardings.
+      if (op->getNumResults() == 1 && isCheapToCopy(op->getResult(0)) &&
+          descends(op->getParentOp()))
         cheap.push_back(op);
     });
     for (Operation *op : llvm::reverse(cheap))
