@@ -1,14 +1,18 @@
-// The library instructions of the host program: products of tensors with any
-// batch, free and contracted dimensions, and convolutions.
+// Matrix products of the host program: any batch, free and contracted dimensions
+// in any order.
 //
-// Lists of dimensions are joined as far as their strides allow; what is left
-// over becomes loops around block products.
+// What stands for one dimension of a matrix may be several dimensions of the
+// tensor. Where their strides let them step as one they are used as they lie;
+// an operand for which they do not is packed, and a result is made in a buffer
+// and put in order afterwards. Then there is one block product per batch index.
 #include "host/Execution.h"
 #include "host/Gemm.h"
+#include "host/StridedCopy.h"
 
 #include "shoal/runtime/DType.h"
 
 #include <cstring>
+#include <optional>
 
 namespace shoal::rt {
 
@@ -19,47 +23,155 @@ struct Dim {
   int64_t size = 1, lhs = 0, rhs = 0, out = 0;
 };
 
-/// Joins neighbours that step as one; drops dimensions of size one.
-std::vector<Dim> joined(std::span<const Dim> dims) {
-  std::vector<Dim> result;
-  for (const Dim &d : dims) {
-    if (d.size == 1)
-      continue;
-    if (!result.empty()) {
-      Dim &major = result.back();
-      if (major.lhs == d.lhs * d.size && major.rhs == d.rhs * d.size &&
-          major.out == d.out * d.size) {
-        major = {major.size * d.size, d.lhs, d.rhs, d.out};
-        continue;
-      }
-    }
-    result.push_back(d);
-  }
-  return result;
+int64_t sizeOf(const std::vector<Dim> &dims) {
+  int64_t n = 1;
+  for (const Dim &d : dims)
+    n *= d.size;
+  return n;
 }
 
-/// Calls body(lhs, rhs, out) with the offsets of every index of `dims`.
-template <typename Body>
-void forEachIndex(std::span<const Dim> dims, int64_t lhs, int64_t rhs,
-                  int64_t out, const Body &body) {
+/// The one stride with which all of `dims` step in a tensor, if there is one.
+std::optional<int64_t> joined(const std::vector<Dim> &dims,
+                              int64_t Dim::*stride) {
   if (dims.empty())
-    return body(lhs, rhs, out);
-  for (int64_t i = 0; i < dims[0].size; ++i)
-    forEachIndex(dims.subspan(1), lhs + i * dims[0].lhs, rhs + i * dims[0].rhs,
-                 out + i * dims[0].out, body);
+    return 1;
+  for (size_t i = 0; i + 1 < dims.size(); ++i)
+    if (dims[i].*stride != dims[i + 1].*stride * dims[i + 1].size)
+      return std::nullopt;
+  return dims.back().*stride;
 }
 
-/// The straightforward sum, for types without a library.
-template <typename Acc, typename Load, typename Store>
-void loops(std::span<const Dim> outer, std::span<const Dim> k, const Load &load,
-           const Store &store) {
-  forEachIndex(outer, 0, 0, 0, [&](int64_t l, int64_t r, int64_t o) {
-    Acc sum{};
-    forEachIndex(k, l, r, 0, [&](int64_t lk, int64_t rk, int64_t) {
-      sum += load(0, lk) * load(1, rk);
-    });
-    store(o, sum);
-  });
+/// One operand as a stack of matrices.
+struct Matrix {
+  const std::byte *data = nullptr;
+  int64_t rowStride = 0, columnStride = 0;
+  std::vector<int64_t> batchStrides; // per batch dimension
+};
+
+bool hasUnitStride(const std::vector<Dim> &dims, int64_t Dim::*stride) {
+  for (const Dim &d : dims)
+    if (d.*stride == 1)
+      return true;
+  return false;
+}
+
+/// Lays a buffer of [batch][outer][inner] out densely: appends the dimensions
+/// with the tensor's stride and the buffer's.
+std::vector<CopyDim> denseDims(const std::vector<Dim> &batch,
+                               const std::vector<Dim> &outer,
+                               const std::vector<Dim> &inner,
+                               int64_t Dim::*stride,
+                               std::vector<int64_t> &batchStrides) {
+  std::vector<CopyDim> dims;
+  int64_t step = 1;
+  auto append = [&](const std::vector<Dim> &list) {
+    for (size_t i = list.size(); i-- > 0;) {
+      dims.push_back({list[i].size, list[i].*stride, step});
+      step *= list[i].size;
+    }
+  };
+  append(inner);
+  append(outer);
+  size_t first = dims.size();
+  append(batch);
+  batchStrides.clear();
+  for (size_t i = dims.size(); i-- > first;)
+    batchStrides.push_back(dims[i].to);
+  return dims;
+}
+
+AlignedBuffer &workspace(int which, int64_t bytes) {
+  thread_local AlignedBuffer buffers[3];
+  if (!buffers[which].isValid() ||
+      buffers[which].size() < static_cast<size_t>(bytes))
+    buffers[which] = AlignedBuffer(static_cast<size_t>(bytes));
+  return buffers[which];
+}
+
+/// An operand with dimensions `rows` and `columns`, packed if it must be.
+/// No data: no memory.
+Matrix operand(int which, const std::byte *data, int64_t width,
+               const std::vector<Dim> &batch, const std::vector<Dim> &rows,
+               const std::vector<Dim> &columns, int64_t Dim::*stride) {
+  Matrix m;
+  auto row = joined(rows, stride), column = joined(columns, stride);
+  if (row && column) {
+    m.data = data;
+    m.rowStride = *row;
+    m.columnStride = *column;
+    for (const Dim &d : batch)
+      m.batchStrides.push_back(d.*stride);
+    return m;
+  }
+  // The dimension that is contiguous in the tensor stays so.
+  bool rowsInner = hasUnitStride(rows, stride);
+  int64_t numRows = sizeOf(rows), numColumns = sizeOf(columns);
+  std::vector<CopyDim> dims =
+      rowsInner ? denseDims(batch, columns, rows, stride, m.batchStrides)
+                : denseDims(batch, rows, columns, stride, m.batchStrides);
+  AlignedBuffer &buffer =
+      workspace(which, sizeOf(batch) * numRows * numColumns * width);
+  if (!buffer.isValid())
+    return m;
+  copyStrided(data, buffer.data(), dims, width);
+  m.data = buffer.data();
+  m.rowStride = rowsInner ? 1 : numColumns;
+  m.columnStride = rowsInner ? numRows : 1;
+  return m;
+}
+
+template <typename Acc>
+Acc loadAs(DType type, const std::byte *p) {
+  if constexpr (std::is_same_v<Acc, uint64_t>)
+    return static_cast<uint64_t>(toInt64(type, p));
+  else if constexpr (std::is_same_v<Acc, double>)
+    return toDouble(type, p);
+  else
+    return toComplex(type, p);
+}
+
+void storeAs(DType type, uint64_t value, std::byte *p) {
+  std::memcpy(p, &value, static_cast<size_t>(byteSize(type)));
+}
+void storeAs(DType type, double value, std::byte *p) {
+  fromDouble(type, value, p);
+}
+void storeAs(DType type, std::complex<double> value, std::byte *p) {
+  DType part = type == DType::C64 ? DType::F32 : DType::F64;
+  fromDouble(part, value.real(), p);
+  fromDouble(part, value.imag(), p + byteSize(part));
+}
+
+/// A block product for types that the library does not know: operands are
+/// widened once, sums are in the widest type of their kind.
+template <typename Acc>
+void plainBlock(DType lhsType, DType rhsType, DType outType, const Matrix &lhs,
+                const std::byte *l, const Matrix &rhs, const std::byte *r,
+                std::byte *out, int64_t outRow, int64_t outColumn, int64_t m,
+                int64_t n, int64_t k, bool accumulate) {
+  std::vector<Acc> wide(static_cast<size_t>(k * n)), sums(static_cast<size_t>(n));
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      wide[i * n + j] = loadAs<Acc>(
+          rhsType, r + (i * rhs.rowStride + j * rhs.columnStride) *
+                           byteSize(rhsType));
+  for (int64_t i = 0; i < m; ++i) {
+    std::fill(sums.begin(), sums.end(), Acc{});
+    for (int64_t t = 0; t < k; ++t) {
+      Acc a = loadAs<Acc>(lhsType,
+                          l + (i * lhs.rowStride + t * lhs.columnStride) *
+                                  byteSize(lhsType));
+      const Acc *row = &wide[t * n];
+      for (int64_t j = 0; j < n; ++j)
+        sums[j] += a * row[j];
+    }
+    for (int64_t j = 0; j < n; ++j) {
+      std::byte *to =
+          out + (i * outRow + j * outColumn) * byteSize(outType);
+      storeAs(outType,
+              accumulate ? loadAs<Acc>(outType, to) + sums[j] : sums[j], to);
+    }
+  }
 }
 
 } // namespace
@@ -70,139 +182,133 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
     return run_.program.type(run_.slots[slot].type).dtype;
   };
   DType lhsType = type(ops[0]), rhsType = type(ops[1]), outType = type(ops[2]);
-  const std::byte *lhs = slots[ops[0]], *rhs = slots[ops[1]];
+  const std::byte *lhsData = slots[ops[0]], *rhsData = slots[ops[1]];
   std::byte *out = slots[ops[2]];
   bool accumulate = ops[3] & 1;
   std::vector<Dim> groups[4];
   size_t at = 9;
-  for (int g = 0; g < 4; ++g) {
-    std::vector<Dim> dims;
-    for (int64_t d = 0; d < ops[5 + g]; ++d, at += 4)
-      dims.push_back({ops[at], ops[at + 1], ops[at + 2], ops[at + 3]});
-    groups[g] = joined(dims);
-  }
-  for (auto &g : groups)
-    for (const Dim &d : g)
-      if (d.size == 0) { // an empty sum is zero
+  for (int g = 0; g < 4; ++g)
+    for (int64_t d = 0; d < ops[5 + g]; ++d, at += 4) {
+      if (ops[at] == 0) { // an empty sum is zero
         if (!accumulate)
           std::memset(out, 0, run_.slots[ops[2]].bytes);
         return true;
       }
+      if (ops[at] != 1)
+        groups[g].push_back({ops[at], ops[at + 1], ops[at + 2], ops[at + 3]});
+    }
   if (run_.options.poison && !accumulate)
     poison(static_cast<uint32_t>(ops[2]), ops.subspan(0, 2));
-
+  std::vector<Dim> &batch = groups[0], &rows = groups[1], &columns = groups[2],
+                   &sums = groups[3];
+  std::sort(sums.begin(), sums.end(),
+            [](const Dim &a, const Dim &b) { return a.lhs > b.lhs; });
+  // Rows of the result should be contiguous; else its transpose is made.
+  if (hasUnitStride(rows, &Dim::out)) {
+    std::swap(rows, columns);
+    std::swap(lhsType, rhsType);
+    std::swap(lhsData, rhsData);
+    for (auto &g : groups)
+      for (Dim &d : g)
+        std::swap(d.lhs, d.rhs);
+  }
+  int64_t m = sizeOf(rows), n = sizeOf(columns), k = sizeOf(sums),
+          batches = sizeOf(batch);
+  Matrix lhs = operand(0, lhsData, byteSize(lhsType), batch, rows, sums,
+                       &Dim::lhs);
+  Matrix rhs = operand(1, rhsData, byteSize(rhsType), batch, sums, columns,
+                       &Dim::rhs);
   auto isLibrary = [](DType t) { return t == DType::F32 || t == DType::BF16; };
-  // The innermost dimension of each list goes to the library, the others loop.
-  std::vector<Dim> outer = groups[0];
-  auto split = [&](std::vector<Dim> &g) {
-    Dim last;
-    if (!g.empty()) {
-      last = g.back();
-      outer.insert(outer.end(), g.begin(), g.end() - 1);
-    }
-    return last;
-  };
-  if (isLibrary(lhsType) && isLibrary(rhsType) && isLibrary(outType) &&
-      !accumulate && groups[3].size() <= 1) {
-    Dim m = split(groups[1]), n = split(groups[2]);
-    Dim k = groups[3].empty() ? Dim() : groups[3][0];
-    if (n.size == 1 || n.out == 1) {
-      auto code = [](DType t) {
-        return t == DType::BF16 ? ShoalMatmulBF16 : ShoalMatmulF32;
-      };
-      ShoalMatmul shape = {};
-      shape.n = n.size;
-      shape.k = k.size;
-      shape.lhsStrideM = m.lhs;
-      shape.lhsStrideK = k.lhs;
-      shape.rhsStrideK = k.rhs;
-      shape.rhsStrideN = n.rhs;
-      shape.outStrideM = m.out;
-      shape.lhsType = code(lhsType);
-      shape.rhsType = code(rhsType);
-      shape.outType = code(outType);
-      // Blocks of rows, from the shape only: results do not depend on threads.
-      int64_t rows = m.size;
-      int64_t work = 2 * n.size * k.size;
-      int64_t block = rows;
-      if (work * rows > (int64_t{1} << 24))
-        block = std::max<int64_t>(
-            64, ((rows + 15) / 16 + 15) / 16 * 16);
-      int64_t blocks = (rows + block - 1) / block, products = 1;
-      for (const Dim &d : outer)
-        products *= d.size;
-      auto body = [&](int64_t begin, int64_t end) {
-        for (int64_t item = begin; item < end; ++item) {
-          int64_t rest = item / blocks, first = item % blocks * block;
-          int64_t l = first * m.lhs, r = 0, o = first * m.out;
-          for (size_t d = outer.size(); d-- > 0;) {
-            int64_t index = rest % outer[d].size;
-            rest /= outer[d].size;
-            l += index * outer[d].lhs;
-            r += index * outer[d].rhs;
-            o += index * outer[d].out;
-          }
-          ShoalMatmul part = shape;
-          part.m = std::min(block, rows - first);
-          gemm(part, lhs + l * byteSize(lhsType), rhs + r * byteSize(rhsType),
-               out + o * byteSize(outType));
-        }
-      };
-      int64_t total = products * blocks;
-      int64_t grain = work * std::min(block, rows) > 200000
-                          ? 1
-                          : std::max<int64_t>(1, total / 16);
-      Pool::get().parallelFor(total, grain, body);
-      return true;
-    }
-    outer = groups[0];
-  }
-
-  outer.insert(outer.end(), groups[1].begin(), groups[1].end());
-  outer.insert(outer.end(), groups[2].begin(), groups[2].end());
-  auto element = [&](int which, int64_t index) {
-    return which == 0 ? lhs + index * byteSize(lhsType)
-                      : rhs + index * byteSize(rhsType);
-  };
-  auto target = [&](int64_t index) { return out + index * byteSize(outType); };
-  auto operandType = [&](int which) { return which == 0 ? lhsType : rhsType; };
-  if (isInteger(outType)) {
-    loops<uint64_t>(
-        outer, groups[3],
-        [&](int w, int64_t e) {
-          return static_cast<uint64_t>(toInt64(operandType(w), element(w, e)));
-        },
-        [&](int64_t e, uint64_t sum) {
-          if (accumulate)
-            sum += static_cast<uint64_t>(toInt64(outType, target(e)));
-          std::memcpy(target(e), &sum,
-                      static_cast<size_t>(byteSize(outType)));
-        });
-  } else if (isComplex(outType)) {
-    loops<std::complex<double>>(
-        outer, groups[3],
-        [&](int w, int64_t e) {
-          return toComplex(operandType(w), element(w, e));
-        },
-        [&](int64_t e, std::complex<double> sum) {
-          if (accumulate)
-            sum += toComplex(outType, target(e));
-          DType part = outType == DType::C64 ? DType::F32 : DType::F64;
-          fromDouble(part, sum.real(), target(e));
-          fromDouble(part, sum.imag(), target(e) + byteSize(part));
-        });
+  bool library = isLibrary(lhsType) && isLibrary(rhsType) &&
+                 isLibrary(outType) && !accumulate;
+  auto outRow = joined(rows, &Dim::out), outColumn = joined(columns, &Dim::out);
+  bool direct = outRow && outColumn && (!library || n == 1 || *outColumn == 1);
+  int64_t width = byteSize(outType);
+  std::vector<int64_t> outBatch;
+  std::vector<CopyDim> scatter;
+  std::byte *target = out;
+  if (direct) {
+    for (const Dim &d : batch)
+      outBatch.push_back(d.out);
   } else {
-    loops<double>(
-        outer, groups[3],
-        [&](int w, int64_t e) {
-          return toDouble(operandType(w), element(w, e));
-        },
-        [&](int64_t e, double sum) {
-          if (accumulate)
-            sum += toDouble(outType, target(e));
-          fromDouble(outType, sum, target(e));
-        });
+    scatter = denseDims(batch, rows, columns, &Dim::out, outBatch);
+    for (CopyDim &d : scatter)
+      std::swap(d.from, d.to);
+    outRow = n;
+    outColumn = 1;
+    AlignedBuffer &buffer = workspace(2, batches * m * n * width);
+    target = buffer.isValid() ? buffer.data() : nullptr;
+    if (target && accumulate) {
+      std::vector<CopyDim> gather = scatter;
+      for (CopyDim &d : gather)
+        std::swap(d.from, d.to);
+      copyStrided(out, target, gather, width);
+    }
   }
+  if (!lhs.data || !rhs.data || !target)
+    return fail(i, "no memory to pack the operands of a matrix product");
+
+  // Blocks of rows, from the shape only: results do not depend on threads.
+  int64_t block = m;
+  if (2.0 * static_cast<double>(m) * static_cast<double>(n) *
+          static_cast<double>(k) >
+      1 << 24)
+    block = std::max<int64_t>(64, ((m + 15) / 16 + 15) / 16 * 16);
+  int64_t blocks = (m + block - 1) / block;
+  auto body = [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      int64_t rest = item / blocks, first = item % blocks * block;
+      int64_t l = first * lhs.rowStride, r = 0, o = first * *outRow;
+      for (size_t d = batch.size(); d-- > 0;) {
+        int64_t index = rest % batch[d].size;
+        rest /= batch[d].size;
+        l += index * lhs.batchStrides[d];
+        r += index * rhs.batchStrides[d];
+        o += index * outBatch[d];
+      }
+      const std::byte *a = lhs.data + l * byteSize(lhsType),
+                      *b = rhs.data + r * byteSize(rhsType);
+      std::byte *c = target + o * width;
+      int64_t height = std::min(block, m - first);
+      if (library) {
+        auto code = [](DType t) {
+          return t == DType::BF16 ? ShoalMatmulBF16 : ShoalMatmulF32;
+        };
+        ShoalMatmul shape = {};
+        shape.m = height;
+        shape.n = n;
+        shape.k = k;
+        shape.lhsStrideM = lhs.rowStride;
+        shape.lhsStrideK = lhs.columnStride;
+        shape.rhsStrideK = rhs.rowStride;
+        shape.rhsStrideN = rhs.columnStride;
+        shape.outStrideM = *outRow;
+        shape.lhsType = code(lhsType);
+        shape.rhsType = code(rhsType);
+        shape.outType = code(outType);
+        gemm(shape, a, b, c);
+      } else if (isInteger(outType)) {
+        plainBlock<uint64_t>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
+                             *outRow, *outColumn, height, n, k, accumulate);
+      } else if (isComplex(outType)) {
+        plainBlock<std::complex<double>>(lhsType, rhsType, outType, lhs, a,
+                                         rhs, b, c, *outRow, *outColumn, height,
+                                         n, k, accumulate);
+      } else {
+        plainBlock<double>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
+                           *outRow, *outColumn, height, n, k, accumulate);
+      }
+    }
+    steps.fetch_add(1, std::memory_order_relaxed); // a sign of life
+  };
+  int64_t total = batches * blocks;
+  double work = 2.0 * static_cast<double>(std::min(block, m)) *
+                static_cast<double>(n) * static_cast<double>(k);
+  int64_t grain =
+      work > 2e5 ? 1 : std::max<int64_t>(1, static_cast<int64_t>(2e5 / (work + 1)));
+  Pool::get().parallelFor(total, grain, body);
+  if (!direct)
+    copyStrided(target, out, scatter, width);
   return true;
 }
 
