@@ -146,12 +146,13 @@ def UnifyMeshesPass : Pass<"shoal-unify-meshes", "::mlir::ModuleOp"> {
 }
 
 def ImportCollectivesPass : Pass<"shoal-import-collectives", "::mlir::ModuleOp"> {
-  let summary = "Turns collectives in manual regions into comm operations";
+  let summary = "Turns collectives into comm operations";
   let description = [{
     Replica groups of device ids become mesh axes where they are the groups of
     some axes, a table otherwise. `partition_id`, and the quotients and
     remainders of it that JAX's `axis_index` lowers to, become
-    `comm.axis_index`.
+    `comm.axis_index`. Outside manual regions a collective is among one device,
+    and so its operand; one that names more is an error.
   }];
   let dependentDialects = ["::shoal::ShoalDialect", "::shoal::comm::CommDialect",
                            "::mlir::stablehlo::StablehloDialect"];
