@@ -486,8 +486,16 @@ bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
     return false;
   if (opClass == OpClass::IndexMap) {
     // Strided reads in the innermost loop only where they are few.
-    if (!keepsMinorDimension(op) && elementsOf(op->getResult(0)) > 4096)
-      return false;
+    if (!keepsMinorDimension(op) && elementsOf(op->getResult(0)) >= 1024) {
+      // One transpose of what the group's loops run over goes by tiles.
+      bool tiled =
+          group.kind == Kind::Loop &&
+          member.relation == IndexRelation::identity(group.space.size()) &&
+          shapeOf(op->getResult(0)) == ArrayRef<int64_t>(group.space) &&
+          llvm::all_of(group.ops, keepsMinorDimension);
+      if (!tiled)
+        return false;
+    }
     if (isa<sh::GatherOp>(op) && group.kind == Kind::Update)
       return false;
   }

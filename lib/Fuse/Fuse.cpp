@@ -18,6 +18,8 @@ using namespace mlir;
 using namespace shoal;
 namespace sh = mlir::stablehlo;
 
+static void sinkInto(Block &block);
+
 namespace {
 class FusePass : public shoal::impl::FuseBase<FusePass> {
 public:
@@ -35,6 +37,13 @@ public:
         functions.push_back(function);
     for (FunctionOpInterface function : functions) {
       sinkConstants(function);
+      // Inner blocks first: what they take from theirs stays outside of loops.
+      function.walk([&](Operation *op) {
+        if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
+          for (Region &region : op->getRegions())
+            for (Block &block : region)
+              sinkInto(block);
+      });
       HostScalars hostScalars(function);
       for (Block &block : function.getFunctionBody())
         fuseBlock(block, hostScalars);
@@ -305,6 +314,45 @@ void FusePass::makeMatmul(sh::DotGeneralOp dot) {
     state.addAttribute("highest_precision", builder.getUnitAttr());
   Operation *matmul = builder.create(state);
   replace(replaced, matmul->getResult(0));
+}
+
+/// Constants, counters and broadcasts of them: copied rather than passed.
+static bool isSinkable(Operation *op) {
+  if (auto constant = dyn_cast<sh::ConstantOp>(op)) {
+    auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
+    return dense && (dense.isSplat() || dense.getNumElements() <= 64);
+  }
+  if (isa<sh::IotaOp>(op))
+    return true;
+  auto broadcast = dyn_cast<sh::BroadcastInDimOp>(op);
+  Operation *source =
+      broadcast ? broadcast.getOperand().getDefiningOp() : nullptr;
+  return source && isSinkable(source);
+}
+
+/// Copies such ops from outside a loop's or branch's block into it, so that
+/// kernels inside see them.
+static void sinkInto(Block &block) {
+  IRMapping copies;
+  OpBuilder builder = OpBuilder::atBlockBegin(&block);
+  std::function<Value(Value)> copy = [&](Value value) -> Value {
+    if (Value known = copies.lookupOrNull(value))
+      return known;
+    Operation *op = value.getDefiningOp();
+    for (Value operand : op->getOperands())
+      copy(operand);
+    builder.clone(*op, copies);
+    return copies.lookup(value);
+  };
+  SmallVector<Operation *> ops;
+  for (Operation &op : block)
+    ops.push_back(&op);
+  for (Operation *op : ops)
+    for (OpOperand &operand : op->getOpOperands()) {
+      Operation *source = operand.get().getDefiningOp();
+      if (source && source->getBlock() != &block && isSinkable(source))
+        operand.set(copy(operand.get()));
+    }
 }
 
 void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {

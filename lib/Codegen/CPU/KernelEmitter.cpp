@@ -560,7 +560,7 @@ bool KernelEmitter::run() {
   if (bufferOp)
     emitBufferOp(bufferOp, *emitters.lookup(bufferOp));
   else if (!emitDotKernel(*this) && !emitColumnReduction(*this) &&
-           !emitRowKernel(*this))
+           !emitRowKernel(*this) && !emitTransposeKernel(*this))
     emitLoops();
   builder.CreateRetVoid();
   facts.scratchBytes = scratchBytes;

@@ -122,6 +122,7 @@ int64_t elementCost(mlir::Value value, const OpEmitters &emitters);
 bool emitRowKernel(KernelEmitter &e);
 bool emitColumnReduction(KernelEmitter &e);
 bool emitDotKernel(KernelEmitter &e);
+bool emitTransposeKernel(KernelEmitter &e);
 
 } // namespace shoal::cpu
 
