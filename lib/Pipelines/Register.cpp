@@ -2,6 +2,7 @@
 
 #include "shoal/Optimize/Pipelines.h"
 #include "shoal/Fuse/Passes.h"
+#include "shoal/Package/Passes.h"
 #include "shoal/Partition/Passes.h"
 
 #include "dialects/CHLO/CHLO.h"
@@ -43,6 +44,7 @@ void shoal::registerAllPasses() {
   registerShoalOptimizePipelines();
   registerShoalFusePasses();
   registerShoalFusePipelines();
+  registerShoalPackagePasses();
   registerShoalSchedulePasses();
   registerSchedulePipelines();
   registerTestPrintRulesPass();

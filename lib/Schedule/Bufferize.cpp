@@ -10,6 +10,22 @@ namespace shoal {
 #include "shoal/Schedule/Passes.h.inc"
 
 namespace {
+/// Values that cost nothing to compute (zeros to accumulate into) and start
+/// several loops are computed once for each, instead of copied.
+void cloneSharedInits(func::FuncOp func) {
+  func.walk([](stablehlo::WhileOp loop) {
+    for (OpOperand &init : loop->getOpOperands()) {
+      auto launch = init.get().getDefiningOp<plan::LaunchOp>();
+      if (!launch || !launch.getInputs().empty() || init.get().hasOneUse() ||
+          BufferPlan::isInvariant(loop, init.getOperandNumber()))
+        continue;
+      unsigned result = cast<OpResult>(init.get()).getResultNumber();
+      OpBuilder b(loop);
+      init.set(b.clone(*launch)->getResult(result));
+    }
+  });
+}
+
 struct Bufferize : impl::BufferizeBase<Bufferize> {
   using BufferizeBase::BufferizeBase;
 
@@ -25,6 +41,7 @@ struct Bufferize : impl::BufferizeBase<Bufferize> {
       return signalPassFailure();
     }
     forwardInvariants(func);
+    cloneSharedInits(func);
     HostScalars scalars(func);
     BufferPlan plan(func, scalars);
     if (failed(plan.build()))

@@ -523,6 +523,10 @@ private:
   const char *base;
 };
 
+/// The table as text: entry, slots, and instructions with their locations.
+/// Source: runtime/core/ProgramPrint.cpp.
+std::string print(const View &view);
+
 inline int64_t View::position(const Group &g, int64_t rank) const {
   if (g.table.count == 0)
     return number(digits(g.firstDigit, g.numDigits), rank);
