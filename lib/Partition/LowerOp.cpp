@@ -86,9 +86,7 @@ void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
 SmallVector<Value> OpLowering::cloneLocal(ArrayRef<Value> operands) {
   Operation *clone = op->clone();
   clone->setOperands(operands);
-  clone->removeAttr(ShoalDialect::kShardingsAttr);
-  clone->removeAttr(ShoalDialect::kFormAttr);
-  clone->removeAttr(ShoalDialect::kRuleAttr);
+  stripShardings(clone);
   for (auto [result, type] :
        llvm::zip_equal(clone->getResults(), localResultTypes()))
     result.setType(type);
@@ -223,8 +221,7 @@ LogicalResult Partitioner::partitionReplicated(Operation *op,
   }
   Operation *clone = op->clone();
   clone->setOperands(operands);
-  clone->removeAttr(ShoalDialect::kShardingsAttr);
-  clone->removeAttr(ShoalDialect::kFormAttr);
+  stripShardings(clone);
   b.insert(clone);
   for (auto [old, result] :
        llvm::zip_equal(op->getResults(), clone->getResults()))

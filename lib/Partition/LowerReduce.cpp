@@ -68,8 +68,7 @@ SmallVector<Value> OpLowering::lowerMergedReduce(ArrayRef<Value> operands) {
   gathered.append(operands.begin() + count, operands.end());
   Operation *merge = op->clone();
   merge->setOperands(gathered);
-  merge->removeAttr(ShoalDialect::kShardingsAttr);
-  merge->removeAttr(ShoalDialect::kFormAttr);
+  stripShardings(merge);
   cast<sh::ReduceOp>(merge).setDimensions({0});
   for (auto [result, part] : llvm::zip_equal(merge->getResults(), parts))
     result.setType(part.getType());

@@ -18,6 +18,14 @@ using namespace mlir;
 using namespace shoal;
 namespace sh = mlir::stablehlo;
 
+void shoal::stripShardings(Operation *op) {
+  op->walk([](Operation *inner) {
+    for (StringRef name : {ShoalDialect::kShardingsAttr,
+                           ShoalDialect::kFormAttr, ShoalDialect::kRuleAttr})
+      inner->removeDiscardableAttr(name);
+  });
+}
+
 Type Partitioner::localType(Type type, const PlacementState &state) {
   if (auto tensor = dyn_cast<RankedTensorType>(type))
     return RankedTensorType::get(state.blocks, tensor.getElementType(),
@@ -103,8 +111,7 @@ LogicalResult Partitioner::partitionCollective(Operation *op,
         other, PlacementState::replicated(shapeOf(other.getType())), op, b));
   Operation *clone = op->clone();
   clone->setOperands(operands);
-  clone->removeAttr(ShoalDialect::kShardingsAttr);
-  clone->removeAttr(ShoalDialect::kFormAttr);
+  stripShardings(clone);
   PlacementState after = state;
   ArrayRef<int64_t> resultShape = shapeOf(op->getResult(0).getType());
   for (int64_t d : whole)
@@ -150,8 +157,7 @@ LogicalResult Partitioner::partitionOp(Operation *op, LocalBuilder &b) {
       clone->getResult(i).setType(have.value.getType());
       set(op->getResult(i), clone->getResult(i), have.state);
     }
-    clone->removeAttr(ShoalDialect::kShardingsAttr);
-    clone->removeAttr(ShoalDialect::kFormAttr);
+    stripShardings(clone);
     b.insert(clone);
     return success();
   }

@@ -72,6 +72,9 @@ private:
       reshards{1};
 };
 
+/// Removes what speaks of shardings from an op and what is nested in it.
+void stripShardings(mlir::Operation *op);
+
 /// Uses the value that an argmax gives beside the index instead of reducing a
 /// second time with max (or min).
 void reuseSelectedValues(mlir::func::FuncOp func);
