@@ -60,7 +60,7 @@ def cut(array, offsets, local):
         garbage = np.full(local, np.nan, array.dtype)
     elif array.dtype.kind == "i":
         garbage = np.full(local, -77, array.dtype)
-    end = [min(n, o + s) for n, o, s in zip(array.shape, offsets, local)]
+    end = [max(o, min(n, o + s)) for n, o, s in zip(array.shape, offsets, local)]
     piece = array[tuple(slice(o, e) for o, e in zip(offsets, end))]
     garbage[tuple(slice(0, s) for s in piece.shape)] = piece
     return garbage
@@ -131,7 +131,9 @@ for i, ((offsets, shape), (local, dtype)) in enumerate(zip(results, out_info)):
     value = np.zeros(shape, dtype)
     for d in range(devices):
         piece = np.asarray(shards[i][d])
-        end = [min(n, o + s) for n, o, s in zip(shape, offsets[d], local)]
+        end = [max(o, min(n, o + s)) for n, o, s in zip(shape, offsets[d], local)]
+        if any(e <= o for o, e in zip(offsets[d], end)):
+            continue
         value[tuple(slice(o, e) for o, e in zip(offsets[d], end))] = \
             piece[tuple(slice(0, e - o) for o, e in zip(offsets[d], end))]
     if expected is None:
