@@ -1,5 +1,6 @@
-// stablehlo.sort: a stable merge sort of the permutation of each line, with
-// the comparator inlined, then one pass that moves the elements.
+// stablehlo.sort: a stable merge sort of each line with the comparator inlined,
+// from the bottom up. Elements of all operands move together, so that every
+// pass reads and writes memory in order.
 //
 // The merge has no branches in its inner loop: which of the two runs goes next
 // is a select, since its outcome cannot be predicted.
@@ -31,15 +32,14 @@ public:
     if (lines == 0 || n == 0)
       return;
     i64 = IntegerType::get(op->getContext(), 64);
+    // Two halves, between which the merges go back and forth.
     for (Value operand : op->getOperands())
       values.push_back(
-          e.localBuffer(n * getElementBytes(getElementType(operand))));
-    // Two halves, between which the merges go back and forth.
-    permutation = e.localBuffer(2 * n * sizeof(int64_t));
+          e.localBuffer(2 * n * getElementBytes(getElementType(operand))));
     e.forLoop(b.chunkBegin, b.chunkEnd, lines, [&](IndexExpr line) {
       Index at = e.delinearize(line, outer);
       gather(at);
-      sortPermutation();
+      sortLine();
       scatter(at);
     });
   }
@@ -50,11 +50,16 @@ private:
     index.insert(index.begin() + dim, i);
     return index;
   }
-  llvm::Value *entry(llvm::Value *i) {
-    return ir.CreateInBoundsGEP(ir.getInt64Ty(), permutation, i);
+  /// The elements of all operands at one place of the line.
+  SmallVector<Scalar> loadAll(llvm::Value *at) {
+    SmallVector<Scalar> result;
+    for (auto [k, operand] : llvm::enumerate(op->getOperands()))
+      result.push_back(loadElement(ir, getElementType(operand), values[k], at));
+    return result;
   }
-  llvm::Value *loadEntry(llvm::Value *i) {
-    return ir.CreateLoad(ir.getInt64Ty(), entry(i));
+  void storeAll(ArrayRef<Scalar> elements, llvm::Value *at) {
+    for (auto [k, operand] : llvm::enumerate(op->getOperands()))
+      storeElement(ir, getElementType(operand), elements[k], values[k], at);
   }
   llvm::Value *min(llvm::Value *x, llvm::Value *y) {
     return ir.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
@@ -62,38 +67,35 @@ private:
 
   void gather(ArrayRef<IndexExpr> line) {
     e.forLoop(n, [&](IndexExpr i) {
-      llvm::Value *at = e.value(i);
-      for (auto [k, operand] : llvm::enumerate(op->getOperands()))
-        storeElement(ir, getElementType(operand),
-                     e.element(operand, indexOf(line, i)), values[k], at);
-      ir.CreateStore(at, entry(at));
+      SmallVector<Scalar> elements;
+      for (Value operand : op->getOperands())
+        elements.push_back(e.element(operand, indexOf(line, i)));
+      storeAll(elements, e.value(i));
     });
   }
 
   void scatter(ArrayRef<IndexExpr> line) {
     llvm::Value *from = e.get(source).re;
     e.forLoop(n, [&](IndexExpr i) {
-      llvm::Value *at = loadEntry(ir.CreateAdd(from, e.value(i)));
-      for (auto [k, operand] : llvm::enumerate(op->getOperands()))
-        b.store(k, indexOf(line, i),
-                loadElement(ir, getElementType(operand), values[k], at));
+      SmallVector<Scalar> elements = loadAll(ir.CreateAdd(from, e.value(i)));
+      for (unsigned k = 0; k < elements.size(); ++k)
+        b.store(k, indexOf(line, i), elements[k]);
     });
   }
 
-  /// Whether element x goes before element y by the comparator.
-  llvm::Value *before(llvm::Value *x, llvm::Value *y) {
+  /// Whether elements x go before elements y by the comparator.
+  llvm::Value *before(ArrayRef<Scalar> x, ArrayRef<Scalar> y) {
     SmallVector<Scalar> arguments;
-    for (auto [k, operand] : llvm::enumerate(op->getOperands())) {
-      Type type = getElementType(operand);
-      arguments.push_back(loadElement(ir, type, values[k], x));
-      arguments.push_back(loadElement(ir, type, values[k], y));
+    for (auto [left, right] : llvm::zip_equal(x, y)) {
+      arguments.push_back(left);
+      arguments.push_back(right);
     }
     return e.inlineRegion(op->getRegion(0), arguments).front().re;
   }
 
   /// Runs of length `width` become runs of twice the length, until one is left.
   /// `source` ends as the offset of the half that holds the result.
-  void sortPermutation() {
+  void sortLine() {
     source = e.variable(i64);
     Variable width = e.variable(i64);
     e.set(source, {ir.getInt64(0)});
@@ -131,14 +133,16 @@ private:
     e.forLoop(begin, end, n, [&](IndexExpr i) {
       llvm::Value *l = e.get(left).re, *r = e.get(right).re;
       // Where a run is used up its last element stands in, unused.
-      llvm::Value *x = loadEntry(ir.CreateAdd(from, min(l, lastLeft)));
-      llvm::Value *y = loadEntry(ir.CreateAdd(from, min(r, lastRight)));
+      SmallVector<Scalar> x = loadAll(ir.CreateAdd(from, min(l, lastLeft)));
+      SmallVector<Scalar> y = loadAll(ir.CreateAdd(from, min(r, lastRight)));
       llvm::Value *swap = before(y, x);
       llvm::Value *takeRight =
           ir.CreateAnd(ir.CreateICmpSLE(r, lastRight),
                        ir.CreateOr(ir.CreateICmpSGT(l, lastLeft), swap));
-      ir.CreateStore(ir.CreateSelect(takeRight, y, x),
-                     entry(ir.CreateAdd(to, e.value(i))));
+      SmallVector<Scalar> next;
+      for (unsigned k = 0; k < x.size(); ++k)
+        next.push_back(selectScalar(ir, takeRight, y[k], x[k]));
+      storeAll(next, ir.CreateAdd(to, e.value(i)));
       llvm::Value *step = ir.CreateZExt(takeRight, ir.getInt64Ty());
       e.set(right, {ir.CreateAdd(r, step)});
       e.set(left, {ir.CreateAdd(l, ir.CreateSub(one, step))});
@@ -153,7 +157,6 @@ private:
   int64_t dim, n;
   Type i64;
   SmallVector<llvm::Value *> values;
-  llvm::Value *permutation = nullptr;
   Variable source;
 };
 } // namespace
