@@ -6,7 +6,9 @@
 //   %3 = custom_call @SPMDShardToFullShape(%2)    for each result
 // in one block. What depends on the first and leads to the second is the
 // region; what it uses from outside goes in with it if it is made of constants
-// alone, and becomes a further operand, whole on every device, otherwise.
+// alone, and becomes a further operand, whole on every device, otherwise. Nested
+// shard_maps lie in the same block: a value's depth is the number of boundaries
+// it is behind.
 #include "GspmdRegions.h"
 
 #include "dialects/StableHLO/StableHLO.h"
@@ -46,10 +48,12 @@ static SmallVector<Value> getUses(Operation *op) {
 namespace {
 class RegionBuilder {
 public:
-  RegionBuilder(ArrayRef<Operation *> ops, GspmdMesh &mesh)
-      : ops(ops.begin(), ops.end()), mesh(mesh) {}
+  RegionBuilder(ArrayRef<Operation *> ops, const DenseSet<Operation *> &bounds,
+                GspmdMesh &mesh)
+      : ops(ops.begin(), ops.end()), bounds(bounds), mesh(mesh) {}
 
-  LogicalResult run();
+  /// The region made.
+  FailureOr<ManualOp> run();
 
 private:
   FailureOr<ShardingAttr> getInSharding(Operation *call);
@@ -58,7 +62,12 @@ private:
   Value importValue(Value value, OpBuilder &builder);
   static bool isMadeOfConstants(Operation *op);
 
+  /// The axes that the string on a boundary makes manual, without those that
+  /// regions around it have taken.
+  FailureOr<SmallVector<Attribute>> getManualAxes(Operation *op);
+
   SmallVector<Operation *> ops; ///< in block order
+  const DenseSet<Operation *> &bounds; ///< the outermost boundary calls
   GspmdMesh &mesh;
   SmallVector<Value> inputs;
   SmallVector<ShardingAttr> inShardings;
@@ -68,7 +77,8 @@ private:
 } // namespace
 
 bool RegionBuilder::isMadeOfConstants(Operation *op) {
-  if (!op || !isPure(op))
+  // The annotation call computes nothing.
+  if (!op || (!isPure(op) && getGspmdCall(op) != GspmdCall::Sharding))
     return false;
   return llvm::all_of(getUses(op), [](Value value) {
     return isMadeOfConstants(value.getDefiningOp());
@@ -112,7 +122,22 @@ FailureOr<ShardingAttr> RegionBuilder::getInSharding(Operation *call) {
   return result;
 }
 
-LogicalResult RegionBuilder::run() {
+FailureOr<SmallVector<Attribute>> RegionBuilder::getManualAxes(Operation *op) {
+  std::optional<GspmdSharding> manual = readGspmdSharding(op);
+  if (!manual)
+    return op->emitError("expected a sharding that says what is manual");
+  FailureOr<SmallVector<Attribute>> axes = mesh.getManualAxes(*manual, op);
+  if (failed(axes))
+    return failure();
+  for (auto outer = op->getParentOfType<ManualOp>(); outer;
+       outer = outer->getParentOfType<ManualOp>())
+    llvm::erase_if(*axes, [&](Attribute axis) {
+      return outer.isManualAxis(cast<StringAttr>(axis).getValue());
+    });
+  return axes;
+}
+
+FailureOr<ManualOp> RegionBuilder::run() {
   Operation *last = ops.back();
   OpBuilder builder(last);
   Region region;
@@ -121,13 +146,10 @@ LogicalResult RegionBuilder::run() {
 
   SmallVector<Attribute> manualAxes;
   for (Operation *op : ops)
-    if (getGspmdCall(op) == GspmdCall::FullToShard) {
+    if (getGspmdCall(op) == GspmdCall::FullToShard && bounds.contains(op)) {
       FailureOr<ShardingAttr> sharding = getInSharding(op);
-      std::optional<GspmdSharding> manual = readGspmdSharding(op);
-      if (failed(sharding) || !manual)
-        return failure();
-      FailureOr<SmallVector<Attribute>> axes = mesh.getManualAxes(*manual, op);
-      if (failed(axes))
+      FailureOr<SmallVector<Attribute>> axes = getManualAxes(op);
+      if (failed(sharding) || failed(axes))
         return failure();
       manualAxes = *axes;
       // Past the @Sharding call, which the region's sharding replaces.
@@ -146,7 +168,7 @@ LogicalResult RegionBuilder::run() {
   SmallVector<ShardingAttr> outShardings;
   SmallVector<Operation *> results;
   for (Operation *op : ops) {
-    GspmdCall call = getGspmdCall(op);
+    GspmdCall call = bounds.contains(op) ? getGspmdCall(op) : GspmdCall::None;
     if (call == GspmdCall::FullToShard)
       continue;
     if (call == GspmdCall::ShardToFull) {
@@ -160,14 +182,12 @@ LogicalResult RegionBuilder::run() {
       // The @Sharding call before says which axes are manual, too.
       if (manualAxes.empty())
         if (Operation *def = op->getOperand(0).getDefiningOp();
-            def && getGspmdCall(def) == GspmdCall::Sharding)
-          if (std::optional<GspmdSharding> manual = readGspmdSharding(def)) {
-            FailureOr<SmallVector<Attribute>> axes =
-                mesh.getManualAxes(*manual, op);
-            if (failed(axes))
-              return failure();
-            manualAxes = *axes;
-          }
+            def && getGspmdCall(def) == GspmdCall::Sharding) {
+          FailureOr<SmallVector<Attribute>> axes = getManualAxes(def);
+          if (failed(axes))
+            return failure();
+          manualAxes = *axes;
+        }
       yielded.push_back(importValue(op->getOperand(0), builder));
       outShardings.push_back(out);
       results.push_back(op);
@@ -194,31 +214,33 @@ LogicalResult RegionBuilder::run() {
     op->getResult(0).replaceAllUsesWith(result);
   for (Operation *op : llvm::reverse(ops))
     op->erase();
-  return success();
+  return manual;
 }
 
 LogicalResult shoal::buildGspmdRegions(Block &block, GspmdMesh &mesh) {
   // Which ops work on shards, and which of them belong together.
   llvm::EquivalenceClasses<Operation *> classes;
-  DenseSet<Operation *> local;
+  DenseSet<Operation *> local, bounds;
+  DenseMap<Operation *, int> depth; // of what the op gives
   for (Operation &op : block) {
     GspmdCall call = getGspmdCall(&op);
-    if (call == GspmdCall::FullToShard) {
-      local.insert(&op);
-      classes.insert(&op);
-      continue;
+    int inputDepth = 0;
+    for (Value value : getUses(&op))
+      if (Operation *def = value.getDefiningOp();
+          def && depth.lookup(def) > 0) {
+        inputDepth = std::max(inputDepth, depth.lookup(def));
+        local.insert(&op);
+        classes.unionSets(def, &op);
+      }
+    int own = inputDepth + (call == GspmdCall::FullToShard) -
+              (call == GspmdCall::ShardToFull && inputDepth > 0);
+    depth[&op] = own;
+    if ((call == GspmdCall::FullToShard && inputDepth == 0) ||
+        (call == GspmdCall::ShardToFull && own == 0)) {
+      bounds.insert(&op);
+      if (local.insert(&op).second)
+        classes.insert(&op);
     }
-    for (Value value : getUses(&op)) {
-      Operation *def = value.getDefiningOp();
-      // Results of a region are whole again.
-      if (!def || !local.contains(def) ||
-          getGspmdCall(def) == GspmdCall::ShardToFull)
-        continue;
-      local.insert(&op);
-      classes.unionSets(def, &op);
-    }
-    if (call == GspmdCall::ShardToFull && local.insert(&op).second)
-      classes.insert(&op);
   }
   llvm::MapVector<Operation *, SmallVector<Operation *>> regions;
   for (Operation &op : block)
@@ -227,9 +249,12 @@ LogicalResult shoal::buildGspmdRegions(Block &block, GspmdMesh &mesh) {
         return op.emitError("a value of GSPMD's shard shape leaves its block");
       regions[classes.getLeaderValue(&op)].push_back(&op);
     }
-  for (auto &[leader, ops] : regions)
-    if (failed(RegionBuilder(ops, mesh).run()))
+  for (auto &[leader, ops] : regions) {
+    FailureOr<ManualOp> manual = RegionBuilder(ops, bounds, mesh).run();
+    if (failed(manual) ||
+        failed(buildGspmdRegions(manual->getBody().front(), mesh)))
       return failure();
+  }
   sortTopologically(&block);
   return success();
 }

@@ -43,6 +43,14 @@ struct StripShardingsPass
         op->erase();
       } else if (isa<GroupOp, MeshOp, RuleOp>(op)) {
         op->erase();
+      } else if (isa<stablehlo::PartitionIdOp, stablehlo::ReplicaIdOp>(op)) {
+        OpBuilder builder(op);
+        auto type = cast<RankedTensorType>(op->getResult(0).getType());
+        op->replaceAllUsesWith(stablehlo::ConstantOp::create(
+            builder, op->getLoc(),
+            DenseElementsAttr::get(type,
+                                   builder.getZeroAttr(type.getElementType()))));
+        op->erase();
       }
     });
     // One device.
