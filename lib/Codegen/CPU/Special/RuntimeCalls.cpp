@@ -35,24 +35,54 @@ llvm::Value *dtypeValue(ElementEmitter &e, Type elementType) {
   return e.ir().getInt32(int32_t(dtypeOf(elementType)));
 }
 
-/// Address of part `number` of an array cut into parts of `elements`.
-llvm::Value *part(ElementEmitter &e, llvm::Value *base, IndexExpr number,
-                  int64_t elements, Type elementType) {
-  return e.ir().CreateInBoundsGEP(
-      e.ir().getInt8Ty(), base,
-      e.value(number * (elements * getElementBytes(elementType))));
-}
-
-/// Sizes of a tensor: elements of its last `rank` dimensions, and how many
-/// such parts there are.
+/// A tensor cut into parts: its last `rank` dimensions are one part.
 struct Parts {
-  Parts(Value tensor, int64_t rank) {
+  Parts(Value tensor, int64_t rank) : tensor(tensor) {
     ArrayRef<int64_t> shape = shapeOfTensor(tensor);
-    elements = countOf(shape.take_back(rank));
-    count = countOf(shape.drop_back(rank));
+    inner = shape.take_back(rank);
+    outer = shape.drop_back(rank);
+    elements = countOf(inner);
+    count = countOf(outer);
   }
+  Value tensor;
+  ArrayRef<int64_t> inner, outer;
   int64_t elements, count;
 };
+
+llvm::Value *partAt(ElementEmitter &e, llvm::Value *base, const Parts &parts,
+                    IndexExpr number) {
+  int64_t bytes =
+      parts.elements * getElementBytes(getElementType(parts.tensor));
+  return e.ir().CreateInBoundsGEP(e.ir().getInt8Ty(), base,
+                                  e.value(number * bytes));
+}
+
+/// Address of part `number` of an operand; what the kernel computes (a
+/// constant, a fused producer) is put into memory first.
+llvm::Value *operandPart(BufferEmitter &b, const Parts &parts,
+                         IndexExpr number = IndexExpr()) {
+  ElementEmitter &e = b.e;
+  if (llvm::Value *base = b.pointer(parts.tensor))
+    return partAt(e, base, parts, number);
+  Type type = getElementType(parts.tensor);
+  llvm::Value *memory = e.localBuffer(parts.elements * getElementBytes(type));
+  Index outer = e.delinearize(number, parts.outer);
+  e.forShape(parts.inner, [&](ArrayRef<IndexExpr> at) {
+    Index index(outer);
+    llvm::append_range(index, at);
+    storeElement(e.ir(), type, e.element(parts.tensor, index), memory,
+                 e.value(e.linearize(at, parts.inner)));
+  });
+  return memory;
+}
+/// The whole operand.
+llvm::Value *operandAddress(BufferEmitter &b, Value operand) {
+  return operandPart(b, Parts(operand, shapeOfTensor(operand).size()));
+}
+llvm::Value *resultPart(BufferEmitter &b, unsigned result, const Parts &parts,
+                        IndexExpr number) {
+  return partAt(b.e, b.result(result), parts, number);
+}
 
 bool isLinearAlgebraType(Type elementType) {
   Type part = getComponentType(elementType);
@@ -65,7 +95,6 @@ void emitFft(stablehlo::FftOp op, BufferEmitter &b) {
   ElementEmitter &e = b.e;
   IRBuilder &ir = e.ir();
   ArrayRef<int64_t> lengths = op.getFftLength();
-  Type inType = getElementType(op.getOperand());
   Type outType = getElementType(op->getResult(0));
   int64_t rank = lengths.size();
   Parts in(op.getOperand(), rank), out(op->getResult(0), rank);
@@ -76,9 +105,8 @@ void emitFft(stablehlo::FftOp op, BufferEmitter &b) {
   e.forLoop(b.chunkBegin, b.chunkEnd, in.count, [&](IndexExpr i) {
     e.call("shoal_rt_fft", ir.getVoidTy(),
            {ir.getInt32(int32_t(op.getFftType())), ir.getInt32(isDouble),
-            ir.getInt32(rank), sizes,
-            part(e, b.pointer(op.getOperand()), i, in.elements, inType),
-            part(e, b.result(0), i, out.elements, outType)});
+            ir.getInt32(rank), sizes, operandPart(b, in, i),
+            resultPart(b, 0, out, i)});
   });
 }
 
@@ -98,8 +126,8 @@ void emitCholesky(stablehlo::CholeskyOp op, BufferEmitter &b) {
   e.forLoop(b.chunkBegin, b.chunkEnd, parts.count, [&](IndexExpr i) {
     e.call("shoal_rt_cholesky", ir.getVoidTy(),
            {dtypeValue(e, type), ir.getInt32(op.getLower()), ir.getInt64(n),
-            part(e, b.pointer(op->getOperand(0)), i, parts.elements, type),
-            part(e, b.result(0), i, parts.elements, type)});
+            operandPart(b, parts, i),
+            resultPart(b, 0, Parts(op->getResult(0), 2), i)});
   });
 }
 
@@ -126,10 +154,8 @@ void emitTriangularSolve(stablehlo::TriangularSolveOp op, BufferEmitter &b) {
            {dtypeValue(e, type), ir.getInt32(op.getLeftSide()),
             ir.getInt32(op.getLower()), ir.getInt32(op.getUnitDiagonal()),
             ir.getInt32(transpose), ir.getInt64(shape[shape.size() - 2]),
-            ir.getInt64(shape.back()),
-            part(e, b.pointer(op.getA()), i, a.elements, type),
-            part(e, b.pointer(op.getB()), i, x.elements, type),
-            part(e, b.result(0), i, x.elements, type)});
+            ir.getInt64(shape.back()), operandPart(b, a, i),
+            operandPart(b, x, i), resultPart(b, 0, x, i)});
   });
 }
 
@@ -151,8 +177,8 @@ void emitRandomBits(stablehlo::RngBitGeneratorOp op, BufferEmitter &b) {
   llvm::Value *dims =
       constantArray(e, shape.empty() ? ArrayRef<int64_t>{1} : shape);
   e.call("shoal_rt_random_bits", ir.getVoidTy(),
-         {ir.getInt32(threeFry ? ShoalThreeFry : ShoalPhilox), b.pointer(state),
-          ir.getInt64(stateBytes), b.result(0),
+         {ir.getInt32(threeFry ? ShoalThreeFry : ShoalPhilox),
+          operandAddress(b, state), ir.getInt64(stateBytes), b.result(0),
           ir.getInt64(getElementBytes(type)), ir.getInt64(shape.size()), dims,
           b.result(1)});
 }
@@ -169,8 +195,8 @@ void emitRandom(stablehlo::RngOp op, BufferEmitter &b) {
     seed = (seed ^ uint64_t(size)) * 0xd1342543de82ef95 + 1;
   e.call("shoal_rt_random", ir.getVoidTy(),
          {ir.getInt32(normal ? ShoalNormal : ShoalUniform), dtypeValue(e, type),
-          b.pointer(op.getA()), b.pointer(op.getB()), ir.getInt64(seed),
-          ir.getInt64(countOf(shape)), b.result(0)});
+          operandAddress(b, op.getA()), operandAddress(b, op.getB()),
+          ir.getInt64(seed), ir.getInt64(countOf(shape)), b.result(0)});
 }
 
 void emitTopK(chlo::TopKOp op, BufferEmitter &b) {
@@ -190,18 +216,16 @@ void emitTopK(chlo::TopKOp op, BufferEmitter &b) {
   e.forLoop(b.chunkBegin, b.chunkEnd, in.count, [&](IndexExpr i) {
     e.call("shoal_rt_top_k", ir.getVoidTy(),
            {dtypeValue(e, type), ir.getInt64(in.elements),
-            ir.getInt64(out.elements),
-            part(e, b.pointer(operand), i, in.elements, type),
-            part(e, b.result(0), i, out.elements, type),
-            part(e, b.result(1), i, out.elements, indexType)});
+            ir.getInt64(out.elements), operandPart(b, in, i),
+            resultPart(b, 0, out, i),
+            resultPart(b, 1, Parts(op->getResult(1), 1), i)});
   });
 }
 
 } // namespace
 
 void registerRuntimeCallOps(OpEmitters &emitters) {
-  auto inMemory = [](OpEmitter &emitter, int64_t rank) {
-    emitter.operandsInMemory = true;
+  auto batched = [](OpEmitter &emitter, int64_t rank) {
     emitter.chunks = [rank](Operation *op) {
       return std::max<int64_t>(Parts(op->getOperand(0), rank).count, 1);
     };
@@ -211,18 +235,16 @@ void registerRuntimeCallOps(OpEmitters &emitters) {
     };
   };
   OpEmitter &fft = emitters.buffer<stablehlo::FftOp>(emitFft);
-  fft.operandsInMemory = true;
   fft.chunks = [](Operation *op) {
     int64_t rank = cast<stablehlo::FftOp>(op).getFftLength().size();
     return std::max<int64_t>(Parts(op->getOperand(0), rank).count, 1);
   };
-  inMemory(emitters.buffer<stablehlo::CholeskyOp>(emitCholesky), 2);
-  inMemory(emitters.buffer<stablehlo::TriangularSolveOp>(emitTriangularSolve),
-           2);
-  inMemory(emitters.buffer<chlo::TopKOp>(emitTopK), 1);
-  emitters.buffer<stablehlo::RngBitGeneratorOp>(emitRandomBits)
-      .operandsInMemory = true;
-  emitters.buffer<stablehlo::RngOp>(emitRandom).operandsInMemory = true;
+  batched(emitters.buffer<stablehlo::CholeskyOp>(emitCholesky), 2);
+  batched(emitters.buffer<stablehlo::TriangularSolveOp>(emitTriangularSolve),
+          2);
+  batched(emitters.buffer<chlo::TopKOp>(emitTopK), 1);
+  emitters.buffer<stablehlo::RngBitGeneratorOp>(emitRandomBits);
+  emitters.buffer<stablehlo::RngOp>(emitRandom);
 }
 
 } // namespace shoal::cpu
