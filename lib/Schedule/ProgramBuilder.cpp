@@ -21,6 +21,29 @@ static plan::BufferType byteBuffer(MLIRContext *context, int64_t bytes) {
   return plan::BufferType::get(context, {bytes}, IntegerType::get(context, 8));
 }
 
+/// Large splats are not worth their place in the binary: they are made in the
+/// arena in each block that uses them. Null for other constants.
+Value ProgramBuilder::getFilled(const Storage &storage) {
+  constexpr int64_t kMaxStoredSplat = 4096;
+  Value value = storage.members.front();
+  auto constant = value.getDefiningOp<shlo::ConstantOp>();
+  auto splat = dyn_cast<SplatElementsAttr>(constant.getValue());
+  if (storage.bytes <= kMaxStoredSplat || !splat)
+    return {};
+  auto element = dyn_cast<TypedAttr>(splat.getSplatValue<Attribute>());
+  if (!element)
+    return {};
+  Value &cached = filled[{value, b.getInsertionBlock()}];
+  if (cached)
+    return cached;
+  auto type = plan::BufferType::get(cast<RankedTensorType>(value.getType()));
+  cached = createTop([&]() -> Value {
+    return plan::AllocOp::create(b, value.getLoc(), type, IntegerAttr());
+  });
+  plan::FillOp::create(b, value.getLoc(), cached, element);
+  return cached;
+}
+
 Value ProgramBuilder::rootOf(unsigned id) {
   const Storage &storage = plan.storage(id);
   if (storage.kind == Storage::Handle)
@@ -28,6 +51,9 @@ Value ProgramBuilder::rootOf(unsigned id) {
         .lookup({storage.loop, storage.index});
   if (storage.kind == Storage::Argument)
     return arguments[storage.index];
+  if (storage.kind == Storage::Constant)
+    if (Value filled = getFilled(storage))
+      return filled;
   if (Value root = roots.lookup(id))
     return root;
   Location loc = storage.members.empty() ? func.getLoc()

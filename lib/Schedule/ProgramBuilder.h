@@ -21,6 +21,7 @@ public:
 private:
   // Memory (ProgramBuilder.cpp).
   mlir::Value rootOf(unsigned storage);
+  mlir::Value getFilled(const Storage &storage);
   /// The buffer of a device value at the insertion point.
   mlir::Value getBuffer(mlir::Value value);
   mlir::Value getView(mlir::Location loc, mlir::Value root, const Place &place,
@@ -71,7 +72,8 @@ private:
   llvm::DenseMap<unsigned, mlir::Value> roots;
   llvm::DenseMap<std::pair<mlir::Operation *, unsigned>, mlir::Value>
       argHandles, resultHandles;
-  llvm::DenseMap<std::pair<mlir::Value, mlir::Block *>, mlir::Value> viewCache;
+  llvm::DenseMap<std::pair<mlir::Value, mlir::Block *>, mlir::Value> viewCache,
+      filled;
   llvm::DenseMap<mlir::Value, mlir::Value> scalarValues;
   llvm::DenseMap<int64_t, mlir::Value> constants;
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Block *>, mlir::Value>
