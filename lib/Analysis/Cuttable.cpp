@@ -72,8 +72,7 @@ static bool isInWindow(const ShardingRule &rule, int64_t f) {
 static bool isWindowCuttable(Operation *op, const ShardingRule &rule,
                              int64_t f) {
   int64_t dim = rule.results[0].findDim(f);
-  if (dim < 0 || cast<RankedTensorType>(op->getResult(0).getType())
-                         .getDimSize(dim) < 2)
+  if (dim < 0)
     return false;
   if (auto pad = dyn_cast<sh::PadOp>(op))
     return pad.getInteriorPadding()[dim] == 0;
