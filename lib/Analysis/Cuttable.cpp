@@ -26,8 +26,8 @@ static bool isIndexedCuttable(Operation *op, const ShardingRule &rule,
            llvm::is_contained(numbers.getInsertedWindowDims(), dim) &&
            llvm::is_contained(numbers.getScatterDimsToOperandDims(), dim);
   }
-  // One element (dynamic_slice) or any stretch (dynamic_update_slice): the
-  // lowering masks by position.
+  // One element (dynamic_slice), which its owner broadcasts, or any stretch
+  // (dynamic_update_slice), which is masked by position.
   if (auto slice = dyn_cast<sh::DynamicSliceOp>(op)) {
     int64_t dim = rule.operands[0].findDim(factor);
     return dim >= 0 && slice.getSliceSizes()[dim] == 1;
@@ -110,7 +110,7 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
 std::optional<ReductionKind>
 shoal::mergeKind(Operation *op, const ShardingRule &rule, int64_t f) {
   if (rule.factors[f].kind != FactorKind::Indexed ||
-      !isa<sh::GatherOp, sh::DynamicSliceOp>(op))
+      !isa<sh::GatherOp>(op))
     return std::nullopt;
   for (const TensorMapping &result : rule.results)
     if (result.contains(f))

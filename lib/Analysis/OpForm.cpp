@@ -1,6 +1,7 @@
 #include "shoal/Analysis/OpForm.h"
 
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/Cuttable.h"
 #include "shoal/Analysis/ShardedView.h"
 
@@ -270,6 +271,17 @@ bool OpModel::isValid(const OpForm &form) const {
 
 int64_t OpModel::innerBytes(const OpForm &form) const {
   int64_t bytes = 0;
+  // The owner of the element that a dynamic_slice reads broadcasts it.
+  if (isa<stablehlo::DynamicSliceOp>(op)) {
+    int64_t owners = 1;
+    for (size_t f = 0; f < form.factors.size(); ++f)
+      if (rule.factors[f].kind == FactorKind::Indexed)
+        owners *= partCount(form.factors[f], mesh->atoms());
+    bytes += broadcastBytes(owners, localElements(placement(
+                                        form, numOperands())) *
+                                        elementBytesOf(
+                                            op->getResult(0).getType()));
+  }
   for (size_t f = 0; f < form.factors.size(); ++f) {
     if (form.factors[f].empty())
       continue;

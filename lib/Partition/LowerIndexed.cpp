@@ -138,6 +138,8 @@ SmallVector<Value> OpLowering::lowerScatter(ArrayRef<Value> operands) {
   return cloneLocal(all);
 }
 
+/// The start is the same on all devices, so all know which block it lies in:
+/// everyone reads at the position within a block, and the owner's is broadcast.
 SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
   auto slice = cast<sh::DynamicSliceOp>(op);
   Value table = operands[0];
@@ -145,15 +147,15 @@ SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
   auto resultType = cast<RankedTensorType>(localResultTypes()[0]);
   SmallVector<int64_t> sizes(resultType.getShape());
   SmallVector<Value> starts;
-  Value valid;
+  Value root; // Position of the owner among the atoms of all cut dimensions.
+  AtomList owners;
   for (int64_t d = 0; d < tableType.getRank(); ++d) {
     Value start = operands[1 + d];
     if (!isCut(0, d)) {
       starts.push_back(start);
       continue;
     }
-    if (slice.getSliceSizes()[d] == model.shape(0)[d] &&
-        slice.getSliceSizes()[d] != 1) {
+    if (slice.getSliceSizes()[d] == model.shape(0)[d]) {
       // Taken whole: the start can only be 0.
       sizes[d] = tableType.getDimSize(d);
       starts.push_back(b.scalarInt(0, b.elementOf(start)));
@@ -164,13 +166,15 @@ SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
     start = b.clamp(b.scalarInt(0, element), start,
                     b.scalarInt(model.shape(0)[d] - slice.getSliceSizes()[d],
                                 element));
-    start = b.sub(start, b.convert(offsetOf(0, d), element));
-    Value inside = b.logicalAnd(
-        b.compare(LocalBuilder::Compare::GE, start, b.scalarInt(0, element)),
-        b.compare(LocalBuilder::Compare::LT, start,
-                  b.scalarInt(tableType.getDimSize(d), element)));
-    valid = valid ? b.logicalAnd(valid, inside) : inside;
-    starts.push_back(start);
+    Value block = b.scalarInt(tableType.getDimSize(d), element);
+    Value owner = sh::DivOp::create(b, b.loc(), start.getType(), start, block);
+    starts.push_back(b.sub(start, b.mul(owner, block)));
+    owner = b.convert(owner, b.getI32Type());
+    AtomList atoms = atomsOf(0, d);
+    int64_t parts = partCount(ArrayRef<uint8_t>(atoms), mesh.atoms());
+    root = root ? b.add(b.mul(root, b.scalarInt(parts, b.getI32Type())), owner)
+                : owner;
+    owners.append(atoms);
   }
   // All start indices must have one type.
   for (Value start : starts)
@@ -181,8 +185,13 @@ SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
     }
   Value result = sh::DynamicSliceOp::create(b, b.loc(), resultType, table,
                                             starts, sizes);
-  if (valid)
-    result = b.select(valid, result, b.zeros(resultType));
+  if (root)
+    result = comm::BroadcastOp::create(
+        b, b.loc(), resultType, result, root, /*root=*/IntegerAttr(),
+        comm::GroupsAttr::get(mesh.meshRef(), mesh.toAxes(owners)),
+        b.getStringAttr("element of a cut dimension that " +
+                        op->getName().getStringRef() + " reads"),
+        b.getArrayAttr({Attribute(LocationAttr(op->getLoc()))}));
   return {result};
 }
 
