@@ -295,8 +295,12 @@ void BufferPlan::addLiveness() {
     };
     addUses(value);
     if (auto arg = dyn_cast<BlockArgument>(value))
-      if (auto loop = dyn_cast<shlo::WhileOp>(arg.getOwner()->getParentOp()))
+      if (auto loop = dyn_cast<shlo::WhileOp>(arg.getOwner()->getParentOp())) {
         addUses(loop.getCond().getArgument(arg.getArgNumber()));
+        // The loop may end after its condition; then this is the result.
+        interval.end = std::max(
+            interval.end, time.at(loop.getCond().front().getTerminator()));
+      }
     Storage &storage = storages[storageOf(value)];
     storage.live.push_back(interval);
     if (views.contains(value))

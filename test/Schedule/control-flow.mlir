@@ -128,3 +128,31 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %3 = stablehlo.tanh %2 : tensor<4xf32>
   return %3 : tensor<4xf32>
 }
+
+// -----
+
+// The condition may not destroy what the loop carries: it may be the result.
+plan.kernel @not(%x: tensor<i1>) -> tensor<i1> attributes {may_overwrite = array<i64: 0, 0>} {
+  %0 = stablehlo.not %x : tensor<i1>
+  plan.yield %0 : tensor<i1>
+}
+plan.kernel @flip(%x: tensor<i1>) -> tensor<i1> {
+  %0 = stablehlo.not %x : tensor<i1>
+  plan.yield %0 : tensor<i1>
+}
+// CHECK-LABEL: plan.program @main
+// CHECK: %[[R:.*]] = plan.result 0
+// CHECK: %[[P:.*]] = plan.alloc
+// CHECK: plan.while cond {
+// CHECK:   plan.exec @not(%[[R]]) to(%[[P]])
+func.func @main(%x: tensor<i1>) -> tensor<i1> {
+  %r = stablehlo.while(%h = %x) : tensor<i1>
+  cond {
+    %p = plan.launch @not(%h) : (tensor<i1>) -> tensor<i1>
+    stablehlo.return %p : tensor<i1>
+  } do {
+    %y = plan.launch @flip(%h) : (tensor<i1>) -> tensor<i1>
+    stablehlo.return %y : tensor<i1>
+  }
+  return %r : tensor<i1>
+}
