@@ -136,7 +136,7 @@ plan.kernel @not(%x: tensor<i1>) -> tensor<i1> attributes {may_overwrite = array
   %0 = stablehlo.not %x : tensor<i1>
   plan.yield %0 : tensor<i1>
 }
-plan.kernel @flip(%x: tensor<i1>) -> tensor<i1> {
+plan.kernel @flip(%x: tensor<i1>) -> tensor<i1> attributes {may_overwrite = array<i64: 0, 0>} {
   %0 = stablehlo.not %x : tensor<i1>
   plan.yield %0 : tensor<i1>
 }
