@@ -56,14 +56,45 @@ llvm::Value *emitIntToFloat(IRBuilder &ir, llvm::Value *value, Type from,
   return roundToType(ir, odd, to);
 }
 
+/// Saturating, 0 for NaN. Written with selects: LLVM's own saturating
+/// conversions have no vector form on x86.
 llvm::Value *emitFloatToInt(IRBuilder &ir, llvm::Value *value, Type to) {
-  llvm::Type *type = getCarrierType(to, ir.getContext());
+  llvm::Type *floatType = value->getType();
   if (to.isInteger(1))
-    return ir.CreateFCmpUNE(value,
-                            llvm::ConstantFP::get(value->getType(), 0.0));
-  llvm::Intrinsic::ID id = isUnsigned(to) ? llvm::Intrinsic::fptoui_sat
-                                          : llvm::Intrinsic::fptosi_sat;
-  return ir.CreateIntrinsic(id, {type, value->getType()}, {value});
+    return ir.CreateFCmpUNE(value, llvm::ConstantFP::get(floatType, 0.0));
+  bool isUnsignedType = isUnsigned(to);
+  llvm::Type *type = getCarrierType(to, ir.getContext());
+  unsigned width = type->getIntegerBitWidth();
+  llvm::APInt least = isUnsignedType ? llvm::APInt::getMinValue(width)
+                                     : llvm::APInt::getSignedMinValue(width);
+  llvm::APInt most = isUnsignedType ? llvm::APInt::getMaxValue(width)
+                                    : llvm::APInt::getSignedMaxValue(width);
+  llvm::APFloat low(floatType->getFltSemantics()), high = low;
+  low.convertFromAPInt(least, !isUnsignedType, llvm::APFloat::rmTowardZero);
+  bool exact =
+      high.convertFromAPInt(most, !isUnsignedType,
+                            llvm::APFloat::rmTowardZero) == llvm::APFloat::opOK;
+  llvm::Value *lowest = llvm::ConstantFP::get(floatType, low);
+  llvm::Value *highest = llvm::ConstantFP::get(floatType, high);
+  // NaN becomes the lowest value here.
+  llvm::Value *inside =
+      ir.CreateSelect(ir.CreateFCmpOGT(value, lowest), value, lowest);
+  inside = ir.CreateSelect(ir.CreateFCmpOLT(inside, highest), inside, highest);
+  // Below 32 bits by the conversion that every vector unit has.
+  llvm::Value *result;
+  if (width < 32)
+    result = ir.CreateTrunc(ir.CreateFPToSI(inside, ir.getInt32Ty()), type);
+  else if (isUnsignedType)
+    result = ir.CreateFPToUI(inside, type);
+  else
+    result = ir.CreateFPToSI(inside, type);
+  if (!exact)
+    result = ir.CreateSelect(ir.CreateFCmpOGT(value, highest),
+                             llvm::ConstantInt::get(type, most), result);
+  if (isUnsignedType)
+    return result; // whose lowest value is 0
+  return ir.CreateSelect(ir.CreateFCmpUNO(value, value),
+                         llvm::ConstantInt::get(type, 0), result);
 }
 
 llvm::Value *convertReal(IRBuilder &ir, llvm::Value *value, Type from,
