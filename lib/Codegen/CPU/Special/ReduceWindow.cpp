@@ -4,8 +4,8 @@
 //  running  windows that hold everything before (or after) an element, as
 //           cumsum has them: each result is the one before it combined with
 //           one more element; linear in the size
-//  rows     windows that do not extend along the last dimension: whole rows are
-//           combined, which vectorizes
+//  rows     a row of results at once: for each window element one loop over the
+//           columns for which it lies inside the array, which vectorizes
 //  general  one result element after the other
 #include "Special.h"
 #include "Window.h"
@@ -61,7 +61,7 @@ public:
       window.push_back(dim.window);
     if (Running running = findRunning(dims); running.dim >= 0)
       return runRunning(running);
-    if (!dims.empty() && dims.back().isTrivial() && shape.back() > 1)
+    if (!dims.empty() && dims.back().baseDilation == 1 && shape.back() > 4)
       return runRows();
     runGeneral();
   }
@@ -180,6 +180,35 @@ private:
     });
   }
 
+  /// Combines window element `w` of the last dimension into the results of a
+  /// row, where it is inside: 0 <= column * stride + offset < array.
+  void combineRow(llvm::function_ref<Index(IndexExpr)> at,
+                  ArrayRef<IndexExpr> outerIndex, const IndexExpr &w) {
+    const WindowDim &dim = dims.back();
+    int64_t columns = shape.back();
+    IndexExpr offset = w * dim.windowDilation - IndexExpr(dim.padLow);
+    llvm::Value *low = ir.getInt64(0), *high = ir.getInt64(columns);
+    llvm::Value *stride = ir.getInt64(dim.stride);
+    auto clamp = [&](llvm::Value *bound) {
+      bound = ir.CreateBinaryIntrinsic(llvm::Intrinsic::smax, bound,
+                                       ir.getInt64(0));
+      return ir.CreateBinaryIntrinsic(llvm::Intrinsic::smin, bound,
+                                      ir.getInt64(columns));
+    };
+    // Quotients rounded up; the dividends are above -stride, or clamped.
+    if (offset.getLower() < 0)
+      low = clamp(
+          ir.CreateSDiv(e.value(IndexExpr(dim.stride - 1) - offset), stride));
+    if (offset.getUpper() + (columns - 1) * dim.stride >= dim.array)
+      high = clamp(ir.CreateSDiv(
+          e.value(IndexExpr(dim.array + dim.stride - 1) - offset), stride));
+    e.forLoop(low, high, columns, [&](IndexExpr c) {
+      Index from(outerIndex.begin(), outerIndex.end());
+      from.push_back(c * dim.stride + offset);
+      storeResults(at(c), combine(loadResults(at(c)), elements(from)));
+    });
+  }
+
   void runRows() {
     int64_t columns = shape.back();
     SmallVector<Scalar> start = inits();
@@ -191,17 +220,10 @@ private:
       };
       e.forLoop(ir.getInt64(0), ir.getInt64(columns), columns,
                 [&](IndexExpr c) { storeResults(at(c), start); });
-      e.forShape(ArrayRef(window).drop_back(), [&](ArrayRef<IndexExpr> w) {
-        WindowIndex where = locate(e, ArrayRef(dims).drop_back(), outer, w);
-        auto accumulate = [&] {
-          e.forLoop(ir.getInt64(0), ir.getInt64(columns), columns,
-                    [&](IndexExpr c) {
-                      Index from = where.index;
-                      from.push_back(c);
-                      storeResults(at(c),
-                                   combine(loadResults(at(c)), elements(from)));
-                    });
-        };
+      e.forShape(window, [&](ArrayRef<IndexExpr> w) {
+        WindowIndex where =
+            locate(e, ArrayRef(dims).drop_back(), outer, w.drop_back());
+        auto accumulate = [&] { combineRow(at, where.index, w.back()); };
         if (where.inside)
           e.ifThenElse(where.inside, accumulate);
         else
