@@ -21,22 +21,56 @@ from jax._src.interpreters import mlir as jax_mlir
 SHARDY = ("builtin.module(sdy-lift-inlined-meshes,sdy-remove-size-one-axes,sdy-constant-or-scalar-splitter,symbol-dce,"
           "sdy-manual-axes-cleanup,sdy-add-data-flow-edges,sdy-apply-sharding-constraints,sdy-sharding-group-import,"
           "sdy-user-priority-propagate,func.func(sdy-constant-or-scalar-merger),func.func(sdy-sink-data-flow-edges))")
-COPIED = {"stablehlo.constant", "sdy.constant", "stablehlo.iota"}
+SEEDS = {"stablehlo.constant", "sdy.constant", "stablehlo.iota"}
+KEPT = {"sdy.sharding_constraint", "stablehlo.custom_call", "stablehlo.while"}
+CARRIERS = {"stablehlo.while", "stablehlo.case", "stablehlo.if", "sdy.manual_computation", "func.func"}
 
 
 def scalar_broadcast(op):
     return op.name == "stablehlo.broadcast_in_dim" and ir.RankedTensorType(op.operands[0].type).rank == 0
 
 
-def walk(op, out):
+def live_values(root):
+    """Values that something needs: Shardy removes the others on the way."""
+    ops = []
+
+    def collect(op):
+        for region in op.regions:
+            for block in region.blocks:
+                for child in block.operations:
+                    ops.append(child.operation)
+                    collect(child.operation)
+
+    collect(root)
+    live = set()
+    changed = True
+    while changed:
+        size = len(live)
+        for op in reversed(ops):
+            if not len(op.results) or op.name in KEPT or any(r in live for r in op.results):
+                live.update(op.operands)
+        changed = len(live) != size
+    return live
+
+
+def walk(op, out, copied, live):
+    """Ops in order, but for what both sides copy per use: what is computed from
+    constants alone, and scalars broadcast."""
     for region in op.regions:
         for block in region.blocks:
             for child in block.operations:
                 inner = child.operation
-                if inner.name not in COPIED and not (inner.name == "stablehlo.broadcast_in_dim" and scalar_broadcast(inner)):
-                    out.append(inner)
-                if inner.name in ("stablehlo.while", "stablehlo.case", "stablehlo.if", "sdy.manual_computation", "func.func"):
-                    walk(inner, out)
+                if len(inner.results) and inner.name not in KEPT and not any(r in live for r in inner.results):
+                    continue
+                if inner.name in SEEDS or scalar_broadcast(inner) or (
+                        len(inner.operands) and not len(inner.regions) and len(inner.results)
+                        and all(v in copied for v in inner.operands)):
+                    if not scalar_broadcast(inner) or inner.operands[0] in copied:
+                        copied.update(inner.results)
+                    continue
+                out.append(inner)
+                if inner.name in CARRIERS:
+                    walk(inner, out, copied, live)
 
 
 def normal(text):
@@ -47,8 +81,10 @@ def normal(text):
 def shardings(text, mesh_only=False):
     module = ir.Module.parse(text)
     ops = []
-    walk(module.operation, ops)
+    walk(module.operation, ops, set(), live_values(module.operation))
     found = []
+    # Shardy moves constraints next to what they constrain.
+    ops.sort(key=lambda op: op.name == "sdy.sharding_constraint")
     for op in ops:
         attrs = op.attributes
         if op.name == "func.func":
@@ -62,10 +98,13 @@ def shardings(text, mesh_only=False):
         own = None
         if "sdy.sharding" in attrs:
             own = normal(attrs["sdy.sharding"])
+        elif op.name == "sdy.sharding_constraint":
+            own = normal(attrs["sharding"])
         elif op.name == "sdy.manual_computation":
             own = normal(attrs["in_shardings"]) + normal(attrs["out_shardings"])
         found.append((op.name, own))
-    return found
+    first = sum(name != "sdy.sharding_constraint" for name, _ in found)
+    return found[:first] + sorted(found[first:])
 
 
 def is_trivial(sharding):
