@@ -2,6 +2,7 @@
 #ifndef COMM_TD
 #define COMM_TD
 
+include "dialects/Shoal/ShardableOpInterface.td"
 include "dialects/Shoal/ShoalAttrs.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
@@ -113,7 +114,8 @@ class Comm_Op<string mnemonic, list<Trait> traits = []>
 class Comm_Collective<string mnemonic, list<Trait> traits = []>
     : Comm_Op<mnemonic, !listconcat(traits, [
         DeclareOpInterfaceMethods<CollectiveOpInterface,
-                                  ["getBytesSentPerDevice"]>])> {
+                                  ["getBytesSentPerDevice"]>,
+        DeclareOpInterfaceMethods<ShardableOpInterface>])> {
   dag trailing = (ins Comm_GroupsAttr:$groups, OptionalAttr<StrAttr>:$reason,
                       OptionalAttr<ArrayAttr>:$provenance);
   let hasVerifier = 1;
@@ -188,7 +190,8 @@ def Comm_AllToAllOp : Comm_Collective<"all_to_all", [Pure]> {
   }];
 }
 
-def Comm_AllSliceOp : Comm_Op<"all_slice", [Pure]> {
+def Comm_AllSliceOp : Comm_Op<"all_slice", [Pure,
+    DeclareOpInterfaceMethods<ShardableOpInterface>]> {
   let summary = "Each device keeps its block of a tensor it holds whole";
   let description = [{
     ```mlir

@@ -180,6 +180,11 @@ static OpRuleAttr lookupRuleOp(Operation *op) {
   return {};
 }
 
+bool hasUserRule(Operation *op) {
+  return op->hasAttrOfType<OpRuleAttr>(ShoalDialect::kRuleAttr) ||
+         lookupRuleOp(op);
+}
+
 std::optional<ShardingRule> getShardingRule(Operation *op) {
   auto attr = op->getAttrOfType<OpRuleAttr>(ShoalDialect::kRuleAttr);
   if (!attr)

@@ -130,6 +130,9 @@ struct ShardingRule {
 /// ops that have none (terminators, ops with regions that pass by data flow).
 std::optional<ShardingRule> getShardingRule(mlir::Operation *op);
 
+/// True if a user's rule applies to the op: as an attribute, or by its name.
+bool hasUserRule(mlir::Operation *op);
+
 /// The shardings that a form demands of the op's operands and gives to its
 /// results: dimensions get the axes of their factors, results are partial over
 /// the axes of reduction factors they lack. Compound dimensions put the axes

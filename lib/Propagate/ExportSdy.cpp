@@ -1,6 +1,7 @@
 // shoal-export-sdy: shardings and annotations in Shardy's dialect, for people
 // and tools that know that one, and to compare with Shardy's own results.
 
+#include "dialects/Comm/Comm.h"
 #include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Sharding.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -21,6 +22,8 @@ public:
   void run() {
     SmallVector<Operation *> ops;
     module.walk([&](Operation *op) { ops.push_back(op); });
+    for (auto mesh : module.getOps<MeshOp>())
+      meshes[FlatSymbolRefAttr::get(mesh.getSymNameAttr())] = mesh.getMesh();
     for (Operation *op : ops)
       visit(op);
   }
@@ -124,6 +127,11 @@ private:
       return visitManual(manual);
     if (auto func = dyn_cast<func::FuncOp>(op))
       return visitFunction(func);
+    // Collectives keep our meshes, written in place.
+    if (auto groups = op->getAttrOfType<comm::GroupsAttr>("groups");
+        groups && !groups.isTable())
+      if (MeshAttr mesh = meshes.lookup(groups.getMeshOrRef()))
+        op->setAttr("groups", comm::GroupsAttr::get(mesh, groups.getAxes()));
 
     if (auto shardings = op->getAttrOfType<ShardingPerValueAttr>(ShoalDialect::kShardingsAttr)) {
       bool any = llvm::any_of(shardings.getShardings(), [](ShardingAttr s) {
@@ -181,6 +189,7 @@ private:
 
   ModuleOp module;
   MLIRContext *ctx;
+  DenseMap<Attribute, MeshAttr> meshes;
 };
 
 struct ExportSdyPass : impl::ExportSdyBase<ExportSdyPass> {

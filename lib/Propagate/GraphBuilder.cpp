@@ -61,7 +61,7 @@ public:
     for (auto func : graph.module.getOps<func::FuncOp>())
       if (!func.isExternal())
         buildFunc(func);
-    if (failed(joinGroups()))
+    if (!ok || failed(joinGroups()))
       return failure();
     applyConstraints(graph);
     finish();
@@ -108,12 +108,15 @@ private:
 
   const ShardingRule *getRule(Operation *op) {
     auto [it, isNew] = opRules.try_emplace(op, nullptr);
-    if (isNew)
+    if (isNew) {
       if (std::optional<ShardingRule> rule = shoal::getShardingRule(op)) {
         graph.rules.push_back(
             std::make_unique<ShardingRule>(std::move(*rule)));
         it->second = graph.rules.back().get();
+      } else if (hasUserRule(op)) {
+        ok = false; // It does not fit, and that has been said.
       }
+    }
     return it->second;
   }
 
@@ -541,6 +544,7 @@ private:
   }
 
   PropagationGraph &graph;
+  bool ok = true;
   int64_t position = 0, sequence = 0;
   llvm::DenseMap<Operation *, int64_t> positions;
   llvm::DenseMap<Operation *, const ShardingRule *> opRules;

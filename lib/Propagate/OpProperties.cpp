@@ -42,7 +42,9 @@ bool isConstantLike(Operation *op) {
 }
 
 bool preservesConstants(Operation *op) {
+  // A copy of a constraint or barrier would be one too many.
   return op->getNumOperands() > 0 && op->getNumRegions() == 0 &&
+         !isa<ConstraintOp, ReshardOp, BarrierOp>(op) &&
          (isElementwise(op) || isa<BroadcastInDimOp, ReshapeOp, SliceOp>(op));
 }
 

@@ -1,6 +1,6 @@
 """Compares propagation's result with Shardy's, value by value.
 
-  python compare_with_shardy.py [--shoal-opt PATH] MODEL.mlir[.gz]…
+  python compare_with_shardy.py [--shoal-opt PATH] [--random A:B] MODEL.mlir[.gz]…
 
 The model is imported by Shoal and printed in Shardy's dialect; that text goes
 through Shardy's own propagation (jaxlib carries it) and, beside it, through
@@ -12,6 +12,7 @@ import argparse
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from jaxlib.mlir import ir
@@ -73,9 +74,12 @@ def walk(op, out, copied, live):
                     walk(inner, out, copied, live)
 
 
+STRICT = False
+
+
 def normal(text):
-    """Open and closed count as equal, and so do absent and empty."""
-    return re.sub(r"(, )?\?", "", str(text))
+    """Open and closed count as equal unless strict, and so do absent and empty."""
+    return str(text) if STRICT else re.sub(r"(, )?\?", "", str(text))
 
 
 def shardings(text, mesh_only=False):
@@ -114,7 +118,7 @@ def is_trivial(sharding):
 def run(tool, *args):
     p = subprocess.run([tool, *args], capture_output=True, text=True)
     if p.returncode:
-        sys.exit(f"{tool} {' '.join(args)}: {p.stderr[:2000]}")
+        raise RuntimeError(f"{tool} {chr(32).join(args)}: {p.stderr[:2000]}")
     return p.stdout
 
 
@@ -138,15 +142,33 @@ def compare(tool, path, show):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("models", nargs="+")
+    p.add_argument("models", nargs="*")
+    p.add_argument("--random", help="seeds A:B of test/Fuzz/generate.py")
+    p.add_argument("--strict", action="store_true", help="open and closed differ")
     p.add_argument("--shoal-opt", default=str(Path(__file__).resolve().parents[2] / "build/bin/shoal-opt"))
     p.add_argument("--at-least", type=float, default=1.0)
     p.add_argument("--show", type=int, default=5)
     args = p.parse_args()
+    global STRICT
+    STRICT = args.strict
     bad = False
-    for model in args.models:
+    models = list(args.models)
+    temporary = tempfile.TemporaryDirectory()
+    if args.random:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Fuzz"))
+        import generate
+        for seed in range(*map(int, args.random.split(":"))):
+            models.append(f"{temporary.name}/{seed}.mlir")
+            Path(models[-1]).write_text(generate.make(seed)[0])
+    for model in models:
+        if model not in args.models and subprocess.run(
+                [args.shoal_opt, model, "--shoal-import-pipeline"], capture_output=True).returncode:
+            continue  # The fuzzer may make what is refused.
         share, count, different = compare(args.shoal_opt, model, args.show)
-        print(f"{Path(model).name}: {share:.4f} of {count} equal")
+        if share < args.at_least or model in args.models:
+            print(f"{Path(model).name}: {share:.4f} of {count} equal")
+        else:
+            continue
         for line in different:
             print("   ", line)
         bad |= share < args.at_least
