@@ -3,7 +3,9 @@
 
 #include "OpProperties.h"
 
+#include "mlir/IR/Iterators.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
@@ -58,6 +60,7 @@ public:
   GraphBuilder(PropagationGraph &graph) : graph(graph) {}
 
   LogicalResult run() {
+    findDeadOps();
     for (auto func : graph.module.getOps<func::FuncOp>())
       if (!func.isExternal())
         buildFunc(func);
@@ -69,6 +72,17 @@ public:
   }
 
 private:
+  /// Users before their operands: ops later in a block, and what they hold.
+  void findDeadOps() {
+    graph.module.walk<WalkOrder::PreOrder, ReverseIterator>([&](Operation *op) {
+      if (getRegionFlow(op) == RegionFlow::None && op->getNumResults() > 0 &&
+          !isa<ConstraintOp>(op) && wouldOpBeTriviallyDead(op) &&
+          llvm::all_of(op->getUsers(),
+                       [&](Operation *user) { return deadOps.contains(user); }))
+        deadOps.insert(op);
+    });
+  }
+
   //===--------------------------------------------------------------------===//
   // Nodes
   //===--------------------------------------------------------------------===//
@@ -314,6 +328,7 @@ private:
     edge.op = op;
     edge.rule = rule;
     edge.isElementwise = isElementwise(op);
+    edge.isDead = deadOps.contains(op);
     for (Value operand : op->getOperands())
       addOperand(edge, useOf(op, operand), operand, op);
     for (OpResult result : op->getResults()) {
@@ -530,7 +545,8 @@ private:
     llvm::DenseMap<std::pair<int32_t, Value>, int32_t> counts;
     auto forEachUse = [&](auto callback) {
       for (Edge &edge : graph.edges)
-        if (edge.kind != EdgeKind::Use || !isa<ManualOp>(edge.op))
+        if (!edge.isDead &&
+            (edge.kind != EdgeKind::Use || !isa<ManualOp>(edge.op)))
           for (uint32_t slot = 0; slot < edge.numOperands; ++slot)
             if (edge.nodes[slot] >= 0 && graph.nodes[edge.nodes[slot]].rank > 0)
               callback(edge, counts[{edge.nodes[slot], edge.values[slot]}]);
@@ -549,7 +565,7 @@ private:
   llvm::DenseMap<Operation *, int64_t> positions;
   llvm::DenseMap<Operation *, const ShardingRule *> opRules;
   llvm::DenseMap<std::pair<size_t, int64_t>, const ShardingRule *> identities;
-  llvm::SmallPtrSet<Operation *, 32> cheapOps;
+  llvm::SmallPtrSet<Operation *, 32> cheapOps, deadOps;
   SmallVector<GroupOp> groups;
 };
 

@@ -47,6 +47,7 @@ private:
 
   PropagationGraph &graph;
   int lastClass = kAll;
+  bool admitDead = false;
   /// Rounds and changes, counted.
   uint32_t round = 0, clock = 0;
   /// What the last call of process changed.
@@ -136,6 +137,8 @@ Direction Propagator::getDirection(const Edge &edge, int64_t factor) const {
     return Direction::Both;
   if (edge.kind == EdgeKind::Barrier)
     return edge.barrier;
+  if (edge.isDead)
+    return Direction::Forward;
   if (edge.rule->factors[factor].blocked)
     return Direction::None;
   Direction direction = Direction::None;
@@ -148,7 +151,7 @@ Direction Propagator::getDirection(const Edge &edge, int64_t factor) const {
 bool Propagator::process(int32_t index) {
   Edge &edge = graph.edges[index];
   changedNodes.clear();
-  if (!edge.rule)
+  if (!edge.rule || (edge.isDead && !admitDead))
     return false;
   // Tensors of one edge lie on one mesh, or nothing passes.
   Attribute mesh;
@@ -330,6 +333,9 @@ void Propagator::run() {
     admitPriority(priority);
     runClasses();
   }
+  admitDead = true;
+  ++round;
+  runToFixedPoint();
 }
 
 struct PropagatePass : shoal::impl::PropagateBase<PropagatePass> {

@@ -68,6 +68,9 @@ struct Edge {
   bool isElementwise = false;
   /// No operand but scalars is used elsewhere.
   bool isSingleUse = true;
+  /// Nothing needs the op's results: it takes shardings from its operands once
+  /// all others are settled, and has no say before.
+  bool isDead = false;
   /// For DataFlow at a manual region: its boundary, and whether the target
   /// node is the inside one.
   const ManualBoundary *boundary = nullptr;
