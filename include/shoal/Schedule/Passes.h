@@ -2,7 +2,9 @@
 #ifndef SHOAL_SCHEDULE_PASSES_H
 #define SHOAL_SCHEDULE_PASSES_H
 
+#include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
+#include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"

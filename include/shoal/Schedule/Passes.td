@@ -13,7 +13,8 @@ def OutlineLoneOps : Pass<"shoal-outline-lone-ops", "::mlir::ModuleOp"> {
     dynamic_slice and dynamic_update_slice at host scalars). Checks and custom
     calls become `plan.check` and `plan.custom_call`. All else is outlined.
   }];
-  let dependentDialects = ["::shoal::plan::PlanDialect"];
+  let dependentDialects = ["::shoal::plan::PlanDialect", "::shoal::comm::CommDialect",
+                           "::mlir::stablehlo::StablehloDialect"];
 }
 
 def BindHostScalars : Pass<"shoal-bind-host-scalars", "::mlir::ModuleOp"> {
