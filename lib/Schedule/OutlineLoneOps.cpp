@@ -112,7 +112,11 @@ void OutlineLoneOps::convertCustomCall(shlo::CustomCallOp call) {
     return;
   OpBuilder b(call);
   std::string config;
-  if (Attribute attr = call->getAttr("backend_config")) {
+  // JAX leaves the old attribute empty and writes this one.
+  Attribute attr = call->getAttr("mhlo.backend_config");
+  if (!attr)
+    attr = call->getAttr("backend_config");
+  if (attr) {
     if (auto text = dyn_cast<StringAttr>(attr)) {
       config = text.str();
     } else {

@@ -1,0 +1,399 @@
+// The LAPACK custom calls that JAX prints for CPUs (lapack_spotrf_ffi and so
+// on), by the system's LAPACK, opened when the first of them runs.
+//
+// JAX asks for matrices in column-major layout; here tensors are row-major, so
+// each is transposed on the way in and out. All take batches: every dimension
+// but the last two (or one, for vectors) counts matrices. Attributes are single
+// characters, printed as numbers: {uplo = 76 : ui8} is 'L'.
+#include "shoal/runtime/CustomCall.h"
+
+#include <algorithm>
+#include <complex>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+using Int = int32_t; // LAPACK's INTEGER
+
+template <typename T>
+struct Precision;
+template <>
+struct Precision<float> {
+  static constexpr char letter = 's';
+  using Real = float;
+  static constexpr bool isComplex = false;
+};
+template <>
+struct Precision<double> {
+  static constexpr char letter = 'd';
+  using Real = double;
+  static constexpr bool isComplex = false;
+};
+template <>
+struct Precision<std::complex<float>> {
+  static constexpr char letter = 'c';
+  using Real = float;
+  static constexpr bool isComplex = true;
+};
+template <>
+struct Precision<std::complex<double>> {
+  static constexpr char letter = 'z';
+  using Real = double;
+  static constexpr bool isComplex = true;
+};
+template <typename T>
+using RealOf = typename Precision<T>::Real;
+
+/// Address of a Fortran function, or null.
+void *lookup(const std::string &name) {
+  static void *library = [] {
+    void *handle = ::dlopen("liblapack.so.3", RTLD_NOW | RTLD_LOCAL);
+    // Ranks already use all cores, and results must not depend on threads.
+    if (handle)
+      if (auto set = reinterpret_cast<void (*)(int)>(
+              ::dlsym(handle, "openblas_set_num_threads")))
+        set(1);
+    return handle;
+  }();
+  return library ? ::dlsym(library, (name + "_").c_str()) : nullptr;
+}
+
+/// One call: its tensors and attributes, and where to report errors.
+class Call {
+public:
+  Call(const ShoalCustomCall *call, char *error, size_t errorSize)
+      : call(call), error(error), errorSize(errorSize) {}
+
+  const ShoalCustomCallBuffer &in(int i) const { return call->inputs[i]; }
+  const ShoalCustomCallBuffer &out(int i) const { return call->outputs[i]; }
+  /// Sizes counted from the last dimension.
+  static int64_t dim(const ShoalCustomCallBuffer &b, int fromLast) {
+    return b.shape[b.rank - fromLast];
+  }
+  static int64_t batch(const ShoalCustomCallBuffer &b, int inner) {
+    int64_t count = 1;
+    for (int d = 0; d < b.rank - inner; ++d)
+      count *= b.shape[d];
+    return count;
+  }
+  template <typename T>
+  static T *at(const ShoalCustomCallBuffer &b, int64_t element) {
+    return static_cast<T *>(b.data) + element;
+  }
+
+  /// A character attribute, `otherwise` if it is absent.
+  char attribute(const char *name, char otherwise) const {
+    std::string key = std::string(name) + " = ";
+    const char *found = call->config;
+    while (found && (found = std::strstr(found, key.c_str()))) {
+      bool whole = found == call->config || found[-1] == ' ' ||
+                   found[-1] == '{' || found[-1] == ',';
+      if (whole)
+        return char(std::atoi(found + key.size()));
+      ++found;
+    }
+    return otherwise;
+  }
+
+  /// The routine of this precision ("potrf" -> spotrf_), or an error.
+  template <typename T, typename Fn>
+  Fn *routine(const char *name) {
+    std::string full = Precision<T>::letter + std::string(name);
+    if (void *f = lookup(full))
+      return reinterpret_cast<Fn *>(f);
+    fail("'" + std::string(call->target) + "' needs LAPACK (" + full +
+         "), which is not installed: apt-get install liblapack3");
+    return nullptr;
+  }
+  int fail(const std::string &message) {
+    std::snprintf(error, errorSize, "%s", message.c_str());
+    return failed = 1;
+  }
+  bool expect(int64_t inputs, int64_t outputs) {
+    if (call->numInputs == inputs && call->numOutputs == outputs)
+      return true;
+    fail("'" + std::string(call->target) + "' takes " + std::to_string(inputs) +
+         " operands and gives " + std::to_string(outputs) + " results");
+    return false;
+  }
+  int failed = 0;
+
+private:
+  const ShoalCustomCall *call;
+  char *error;
+  size_t errorSize;
+};
+
+/// Row-major rows x columns to column-major, and back.
+template <typename T>
+std::vector<T> columnMajor(const T *in, int64_t rows, int64_t columns) {
+  std::vector<T> result(std::max<int64_t>(rows * columns, 1));
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      result[j * rows + i] = in[i * columns + j];
+  return result;
+}
+template <typename T>
+void rowMajor(const std::vector<T> &in, int64_t rows, int64_t columns, T *out) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      out[i * columns + j] = in[j * rows + i];
+}
+
+Int leading(int64_t rows) { return Int(std::max<int64_t>(rows, 1)); }
+
+/// Calls f(work, size) twice: for the size wanted, and with it.
+template <typename T, typename Fn>
+void withWork(Fn f) {
+  T wanted{};
+  Int query = -1;
+  f(&wanted, &query);
+  Int size = std::max<Int>(1, Int(std::real(wanted)));
+  std::vector<T> work(size);
+  f(work.data(), &size);
+}
+
+//===----------------------------------------------------------------------===//
+// The routines. Trailing size_t: Fortran's hidden lengths of characters.
+//===----------------------------------------------------------------------===//
+
+/// x -> factor, info.
+template <typename T>
+int potrf(Call &c) {
+  auto *f = c.routine<T, void(const char *, const Int *, T *, const Int *,
+                              Int *, size_t)>("potrf");
+  if (!f || !c.expect(1, 2))
+    return c.failed;
+  int64_t n = Call::dim(c.in(0), 1);
+  char uplo = c.attribute("uplo", 'L');
+  for (int64_t b = 0; b < Call::batch(c.in(0), 2); ++b) {
+    auto a = columnMajor(Call::at<T>(c.in(0), b * n * n), n, n);
+    Int size = Int(n), lead = leading(n);
+    f(&uplo, &size, a.data(), &lead, Call::at<Int>(c.out(1), b), 1);
+    rowMajor(a, n, n, Call::at<T>(c.out(0), b * n * n));
+  }
+  return 0;
+}
+
+/// a, b -> x with op(a) x = b or x op(a) = b.
+template <typename T>
+int trsm(Call &c) {
+  auto *f = c.routine<T, void(const char *, const char *, const char *,
+                              const char *, const Int *, const Int *, const T *,
+                              const T *, const Int *, T *, const Int *, size_t,
+                              size_t, size_t, size_t)>("trsm");
+  if (!f || !c.expect(2, 1))
+    return c.failed;
+  int64_t n = Call::dim(c.in(0), 1);
+  int64_t rows = Call::dim(c.in(1), 2), columns = Call::dim(c.in(1), 1);
+  char side = c.attribute("side", 'L'), uplo = c.attribute("uplo", 'L');
+  char trans = c.attribute("trans_x", 'N'), diag = c.attribute("diag", 'N');
+  for (int64_t k = 0; k < Call::batch(c.in(1), 2); ++k) {
+    auto a = columnMajor(Call::at<T>(c.in(0), k * n * n), n, n);
+    auto b =
+        columnMajor(Call::at<T>(c.in(1), k * rows * columns), rows, columns);
+    Int m = Int(rows), count = Int(columns), leadA = leading(n),
+        leadB = leading(rows);
+    T one(1);
+    f(&side, &uplo, &trans, &diag, &m, &count, &one, a.data(), &leadA, b.data(),
+      &leadB, 1, 1, 1, 1);
+    rowMajor(b, rows, columns, Call::at<T>(c.out(0), k * rows * columns));
+  }
+  return 0;
+}
+
+/// x -> factors, pivots (from 1), info.
+template <typename T>
+int getrf(Call &c) {
+  auto *f = c.routine<T, void(const Int *, const Int *, T *, const Int *, Int *,
+                              Int *)>("getrf");
+  if (!f || !c.expect(1, 3))
+    return c.failed;
+  int64_t m = Call::dim(c.in(0), 2), n = Call::dim(c.in(0), 1);
+  for (int64_t b = 0; b < Call::batch(c.in(0), 2); ++b) {
+    auto a = columnMajor(Call::at<T>(c.in(0), b * m * n), m, n);
+    Int rows = Int(m), columns = Int(n), lead = leading(m);
+    f(&rows, &columns, a.data(), &lead,
+      Call::at<Int>(c.out(1), b * std::min(m, n)), Call::at<Int>(c.out(2), b));
+    rowMajor(a, m, n, Call::at<T>(c.out(0), b * m * n));
+  }
+  return 0;
+}
+
+/// x -> r and reflectors, their factors.
+template <typename T>
+int geqrf(Call &c) {
+  auto *f = c.routine<T, void(const Int *, const Int *, T *, const Int *, T *,
+                              T *, const Int *, Int *)>("geqrf");
+  if (!f || !c.expect(1, 2))
+    return c.failed;
+  int64_t m = Call::dim(c.in(0), 2), n = Call::dim(c.in(0), 1);
+  for (int64_t b = 0; b < Call::batch(c.in(0), 2); ++b) {
+    auto a = columnMajor(Call::at<T>(c.in(0), b * m * n), m, n);
+    Int rows = Int(m), columns = Int(n), lead = leading(m), info = 0;
+    T *tau = Call::at<T>(c.out(1), b * std::min(m, n));
+    withWork<T>([&](T *work, Int *size) {
+      f(&rows, &columns, a.data(), &lead, tau, work, size, &info);
+    });
+    rowMajor(a, m, n, Call::at<T>(c.out(0), b * m * n));
+  }
+  return 0;
+}
+
+/// Reflectors, their factors -> q.
+template <typename T>
+int orgqr(Call &c) {
+  auto *f = c.routine<T, void(const Int *, const Int *, const Int *, T *,
+                              const Int *, const T *, T *, const Int *, Int *)>(
+      Precision<T>::isComplex ? "ungqr" : "orgqr");
+  if (!f || !c.expect(2, 1))
+    return c.failed;
+  int64_t m = Call::dim(c.in(0), 2), n = Call::dim(c.in(0), 1);
+  int64_t k = Call::dim(c.in(1), 1);
+  for (int64_t b = 0; b < Call::batch(c.in(0), 2); ++b) {
+    auto a = columnMajor(Call::at<T>(c.in(0), b * m * n), m, n);
+    Int rows = Int(m), columns = Int(n), count = Int(k), lead = leading(m),
+        info = 0;
+    const T *tau = Call::at<T>(c.in(1), b * k);
+    withWork<T>([&](T *work, Int *size) {
+      f(&rows, &columns, &count, a.data(), &lead, tau, work, size, &info);
+    });
+    rowMajor(a, m, n, Call::at<T>(c.out(0), b * m * n));
+  }
+  return 0;
+}
+
+/// x -> eigenvectors, eigenvalues, info.
+template <typename T>
+int syevd(Call &c) {
+  using R = RealOf<T>;
+  if (!c.expect(1, 3))
+    return c.failed;
+  int64_t n = Call::dim(c.in(0), 1);
+  char mode = c.attribute("mode", 'V'), uplo = c.attribute("uplo", 'L');
+  for (int64_t b = 0; b < Call::batch(c.in(0), 2); ++b) {
+    auto a = columnMajor(Call::at<T>(c.in(0), b * n * n), n, n);
+    Int size = Int(n), lead = leading(n);
+    R *w = Call::at<R>(c.out(1), b * n);
+    Int *info = Call::at<Int>(c.out(2), b);
+    // Sizes as LAPACK's documentation gives them for any mode.
+    int64_t lwork =
+        Precision<T>::isComplex ? 2 * n + n * n + 1 : 1 + 6 * n + 2 * n * n;
+    std::vector<T> work(lwork);
+    std::vector<Int> iwork(3 + 5 * n);
+    Int workSize = Int(lwork), iworkSize = Int(iwork.size());
+    if constexpr (Precision<T>::isComplex) {
+      auto *f = c.routine<T, void(const char *, const char *, const Int *, T *,
+                                  const Int *, R *, T *, const Int *, R *,
+                                  const Int *, Int *, const Int *, Int *,
+                                  size_t, size_t)>("heevd");
+      if (!f)
+        return c.failed;
+      std::vector<R> rwork(1 + 5 * n + 2 * n * n);
+      Int rworkSize = Int(rwork.size());
+      f(&mode, &uplo, &size, a.data(), &lead, w, work.data(), &workSize,
+        rwork.data(), &rworkSize, iwork.data(), &iworkSize, info, 1, 1);
+    } else {
+      auto *f = c.routine<T, void(const char *, const char *, const Int *, T *,
+                                  const Int *, R *, T *, const Int *, Int *,
+                                  const Int *, Int *, size_t, size_t)>("syevd");
+      if (!f)
+        return c.failed;
+      f(&mode, &uplo, &size, a.data(), &lead, w, work.data(), &workSize,
+        iwork.data(), &iworkSize, info, 1, 1);
+    }
+    rowMajor(a, n, n, Call::at<T>(c.out(0), b * n * n));
+  }
+  return 0;
+}
+
+/// x -> scratch, singular values, u, v^H, info.
+template <typename T>
+int gesdd(Call &c) {
+  using R = RealOf<T>;
+  if (!c.expect(1, 5))
+    return c.failed;
+  int64_t m = Call::dim(c.in(0), 2), n = Call::dim(c.in(0), 1);
+  int64_t k = std::min(m, n);
+  char mode = c.attribute("mode", 'S');
+  int64_t uColumns = mode == 'A' ? m : k, vRows = mode == 'A' ? n : k;
+  bool vectors = mode != 'N';
+  for (int64_t b = 0; b < Call::batch(c.in(0), 2); ++b) {
+    auto a = columnMajor(Call::at<T>(c.in(0), b * m * n), m, n);
+    std::vector<T> u(std::max<int64_t>(m * uColumns, 1)),
+        v(std::max<int64_t>(vRows * n, 1));
+    R *s = Call::at<R>(c.out(1), b * k);
+    Int rows = Int(m), columns = Int(n), lead = leading(m),
+        leadV = leading(vRows);
+    Int *info = Call::at<Int>(c.out(4), b);
+    std::vector<Int> iwork(8 * k + 1);
+    if constexpr (Precision<T>::isComplex) {
+      auto *f = c.routine<T, void(const char *, const Int *, const Int *, T *,
+                                  const Int *, R *, T *, const Int *, T *,
+                                  const Int *, T *, const Int *, R *, Int *,
+                                  Int *, size_t)>("gesdd");
+      if (!f)
+        return c.failed;
+      int64_t large = std::max(m, n);
+      std::vector<R> rwork(
+          std::max(5 * k * k + 7 * k, 2 * large * k + 2 * k * k + k) + 1);
+      withWork<T>([&](T *work, Int *size) {
+        f(&mode, &rows, &columns, a.data(), &lead, s, u.data(), &lead, v.data(),
+          &leadV, work, size, rwork.data(), iwork.data(), info, 1);
+      });
+    } else {
+      auto *f = c.routine<T, void(const char *, const Int *, const Int *, T *,
+                                  const Int *, R *, T *, const Int *, T *,
+                                  const Int *, T *, const Int *, Int *, Int *,
+                                  size_t)>("gesdd");
+      if (!f)
+        return c.failed;
+      withWork<T>([&](T *work, Int *size) {
+        f(&mode, &rows, &columns, a.data(), &lead, s, u.data(), &lead, v.data(),
+          &leadV, work, size, iwork.data(), info, 1);
+      });
+    }
+    rowMajor(a, m, n, Call::at<T>(c.out(0), b * m * n));
+    if (vectors) {
+      rowMajor(u, m, uColumns, Call::at<T>(c.out(2), b * m * uColumns));
+      rowMajor(v, vRows, n, Call::at<T>(c.out(3), b * vRows * n));
+    }
+  }
+  return 0;
+}
+
+} // namespace
+
+// The runtime finds the custom call `name` as shoal_custom_call_<name>.
+#define LAPACK_CALL(name, function, T)                                         \
+  extern "C" __attribute__((visibility("default"))) int                        \
+  shoal_custom_call_lapack_##name##_ffi(const ShoalCustomCall *call,           \
+                                        char *error, size_t errorSize) {       \
+    Call c(call, error, errorSize);                                            \
+    return function<T>(c);                                                     \
+  }
+#define LAPACK_CALLS(name, function)                                           \
+  LAPACK_CALL(s##name, function, float)                                        \
+  LAPACK_CALL(d##name, function, double)                                       \
+  LAPACK_CALL(c##name, function, std::complex<float>)                          \
+  LAPACK_CALL(z##name, function, std::complex<double>)
+
+LAPACK_CALLS(potrf, potrf)
+LAPACK_CALLS(trsm, trsm)
+LAPACK_CALLS(getrf, getrf)
+LAPACK_CALLS(geqrf, geqrf)
+LAPACK_CALLS(gesdd, gesdd)
+LAPACK_CALL(sorgqr, orgqr, float)
+LAPACK_CALL(dorgqr, orgqr, double)
+LAPACK_CALL(cungqr, orgqr, std::complex<float>)
+LAPACK_CALL(zungqr, orgqr, std::complex<double>)
+LAPACK_CALL(ssyevd, syevd, float)
+LAPACK_CALL(dsyevd, syevd, double)
+LAPACK_CALL(cheevd, syevd, std::complex<float>)
+LAPACK_CALL(zheevd, syevd, std::complex<double>)
