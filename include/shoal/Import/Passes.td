@@ -50,6 +50,26 @@ def FlattenTuplesPass : Pass<"shoal-flatten-tuples", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
 
+def ImportLinalgPass : Pass<"shoal-import-linalg", "::mlir::ModuleOp"> {
+  let summary = "Turns linalg on tensors into StableHLO";
+  let description = [{
+    Named and generic ops whose indexing maps select dimensions: operands are
+    broadcast over the iteration space, the body becomes elementwise ops, and
+    reduction iterators a `reduce`; a sum of products of two inputs becomes
+    `dot_general`. `tensor.expand_shape`, `collapse_shape` and `extract_slice`
+    at constant offsets become `reshape` and `slice`. Sharding rules,
+    device-local forms and kernels are thereby those of StableHLO.
+
+    ```mlir
+    %0 = linalg.matmul ins(%a, %b : tensor<8x4xf32>, tensor<4x2xf32>) outs(%z : tensor<8x2xf32>) -> tensor<8x2xf32>
+    // becomes
+    %1 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<8x4xf32>, tensor<4x2xf32>) -> tensor<8x2xf32>
+    %0 = stablehlo.add %z, %1 : tensor<8x2xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect", "::mlir::chlo::ChloDialect"];
+}
+
 def ExpandCompositesPass : Pass<"shoal-expand-composites", "::mlir::ModuleOp"> {
   let summary = "Replaces composites that have no sharding rule";
   let description = [{
