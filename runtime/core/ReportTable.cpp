@@ -40,7 +40,7 @@ static std::string countText(double n) {
     ++unit;
   }
   char text[32];
-  std::snprintf(text, sizeof(text), unit ? "%.2f%s" : "%.0f%s", n, units[unit]);
+  std::snprintf(text, sizeof(text), unit ? "%.2f%s" : "%.0f %s", n, units[unit]);
   return text;
 }
 

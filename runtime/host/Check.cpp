@@ -34,7 +34,8 @@ static Result<HostTensor> assemble(const program::View &p, uint32_t sharding,
 bool Execution::judge(uint32_t index, const PendingCheck &values) {
   const program::Check &check =
       program.section<program::Check>(program::Section::Checks)[index];
-  std::string what(program.str(check.message));
+  std::string what =
+      std::string(program.str(check.message)) + locationOf(*values.instruction);
   auto failed = [&](const std::string &why) {
     // The same check fails in every step of --repeat; once is enough.
     if (values.passed[0] == nullptr && !reported[index]) {

@@ -107,6 +107,7 @@ struct Mailbox {
 /// A check operation that all ranks reach; the last one judges.
 struct PendingCheck {
   int64_t arrived = 0;
+  const program::Instruction *instruction = nullptr;
   uint32_t actualType = 0, expectedType = 0; // of the ranks' blocks
   std::vector<const std::byte *> actual, expected;
   std::vector<std::byte *> passed;
@@ -147,7 +148,8 @@ public:
   bool receive(Rank &rank, const Channel &channel, const CollectiveCall &call,
                const MemberBuffers &buffers, const program::Instruction &i);
   /// The operands are the Check instruction's.
-  bool meetCheck(Rank &rank, std::span<const int64_t> operands);
+  bool meetCheck(Rank &rank, const program::Instruction &i,
+                 std::span<const int64_t> operands);
   /// A rank has left its thread: it waits, has ended, or gave up.
   void left();
   void resume(Rank *rank);

@@ -142,10 +142,11 @@ bool Execution::receive(Rank &rank, const Channel &channel,
 }
 
 bool Rank::check(const program::Instruction &i, std::span<const int64_t> ops) {
-  return run_.meetCheck(*this, ops);
+  return run_.meetCheck(*this, i, ops);
 }
 
-bool Execution::meetCheck(Rank &rank, std::span<const int64_t> ops) {
+bool Execution::meetCheck(Rank &rank, const program::Instruction &i,
+                          std::span<const int64_t> ops) {
   uint32_t check = static_cast<uint32_t>(ops[0]);
   auto slot = [&](int64_t operand) { return static_cast<uint32_t>(operand); };
   std::vector<Rank *> waiting;
@@ -159,6 +160,7 @@ bool Execution::meetCheck(Rank &rank, std::span<const int64_t> ops) {
       p.expected.resize(ranks.size());
       p.passed.resize(ranks.size());
       p.actualType = slots[ops[1]].type;
+      p.instruction = &i;
     }
     p.actual[rank.number] = rank.slots[ops[1]];
     if (slot(ops[2]) != program::kNone) {

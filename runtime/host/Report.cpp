@@ -59,16 +59,18 @@ std::string Rank::whereabouts() const {
 
 /// "ranks 0, 1 and 5 wait in X; rank 3 …": ranks in the same place together.
 std::string Execution::waitingList(bool waitingOnly) const {
-  std::map<std::string, std::vector<int64_t>> places;
+  // Verb for one rank, verb for several, place.
+  std::map<std::array<std::string, 3>, std::vector<int64_t>> places;
   for (auto &rank : ranks) {
     if (rank->finished) {
-      if (!waitingOnly)
-        continue;
-      places["have finished"].push_back(rank->number);
+      if (waitingOnly)
+        places[{"has", "have", "finished"}].push_back(rank->number);
     } else if (rank->waiting) {
-      places["wait in " + rank->whereabouts()].push_back(rank->number);
+      places[{"waits", "wait", "in " + rank->whereabouts()}].push_back(
+          rank->number);
     } else {
-      places["are in " + rank->whereabouts()].push_back(rank->number);
+      places[{"is", "are", "in " + rank->whereabouts()}].push_back(
+          rank->number);
     }
   }
   std::string text;
@@ -82,7 +84,7 @@ std::string Execution::waitingList(bool waitingOnly) const {
       }
       text += (i ? ", " : "") + std::to_string(who[i]);
     }
-    text += " " + place;
+    text += " " + place[who.size() == 1 ? 0 : 1] + " " + place[2];
   }
   return text;
 }

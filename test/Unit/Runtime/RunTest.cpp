@@ -275,7 +275,7 @@ TEST(Run, ChecksJudgeGlobalValues) {
   Result<RunResult> r = run(9.5);
   ASSERT_EQ(r->failedChecks.size(), 1u);
   EXPECT_EQ(r->failedChecks[0],
-            "check failed: value %7: first mismatch at [9]: got 9.5, want 9; "
+            "check failed: value %7 (test.mlir:1:1): first mismatch at [9]: got 9.5, want 9; "
             "largest error 0.5 at [9]; 1 of 10 elements differ");
 }
 
