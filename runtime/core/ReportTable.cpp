@@ -125,7 +125,9 @@ std::string reportTable(std::string_view json) {
   if (auto totals = r.find("totals"); totals != r.end() && totals->is_object())
     out += "\nSent per device and step: " +
            bytesText(number(*totals, "bytes_sent_per_device")) + " in " +
-           get(*totals, "collective_count") + " collectives\n";
+           get(*totals, "collective_count") +
+           (get(*totals, "collective_count") == "1" ? " collective\n"
+                                                    : " collectives\n");
   if (r.contains("flops_per_device"))
     out += "Arithmetic per device:    " +
            countText(number(r, "flops_per_device")) + "FLOP\n";

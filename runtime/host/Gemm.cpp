@@ -115,6 +115,13 @@ struct Runner {
   std::shared_ptr<Primitive> primitive;
   dnnl_memory_t lhs = nullptr, rhs = nullptr, out = nullptr,
                 scratchpad = nullptr;
+  Runner() = default;
+  Runner(const Runner &) = delete;
+  ~Runner() {
+    for (dnnl_memory_t memory : {lhs, rhs, out, scratchpad})
+      if (memory)
+        OneDnn::get()->memoryDestroy(memory);
+  }
 };
 
 struct Hash {

@@ -32,6 +32,7 @@ static const OneDnn *load() {
   find(d.attrDestroy, "dnnl_primitive_attr_destroy");
   find(d.setScratchpadMode, "dnnl_primitive_attr_set_scratchpad_mode");
   find(d.memoryCreate, "dnnl_memory_create");
+  find(d.memoryDestroy, "dnnl_memory_destroy");
   find(d.setData, "dnnl_memory_set_data_handle");
   find(d.execute, "dnnl_primitive_execute");
   decltype(&dnnl_engine_create) engineCreate;

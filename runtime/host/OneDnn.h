@@ -25,6 +25,7 @@ struct OneDnn {
   decltype(&dnnl_primitive_attr_destroy) attrDestroy;
   decltype(&dnnl_primitive_attr_set_scratchpad_mode) setScratchpadMode;
   decltype(&dnnl_memory_create) memoryCreate;
+  decltype(&dnnl_memory_destroy) memoryDestroy;
   decltype(&dnnl_memory_set_data_handle) setData;
   decltype(&dnnl_primitive_execute) execute;
   dnnl_engine_t engine;
