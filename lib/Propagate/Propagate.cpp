@@ -202,10 +202,11 @@ bool Propagator::process(int32_t index) {
 
   for (int t : changed.set_bits()) {
     int32_t n = edge.nodes[t];
-    if (n < 0)
+    bool isResult = t >= int(edge.numOperands);
+    // Forward still passes sideways, from operand to operand.
+    if (n < 0 || (edge.isDead && !isResult))
       continue;
     Node &node = graph.nodes[n];
-    bool isResult = t >= int(edge.numOperands);
     TensorState state =
         unproject(isResult ? projection.results[t - edge.numOperands]
                            : projection.operands[t],
