@@ -132,9 +132,10 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     if (phase <= options.from || phase > options.to)
       continue;
     if (phase == Phase::Binary) {
+      // Without times: the same input gives the same bytes.
       if (report)
         module->setAttr(reportAttrName,
-                        StringAttr::get(&context, reportText()));
+                        StringAttr::get(&context, report->json({})));
       if (failed(timed(phase, [&] {
             return makeBinary(module, options, result.binary);
           })))

@@ -63,6 +63,10 @@ std::string makeReport(const program::View &program, const RunResult &result,
   measured["collectives_per_device"] = result.collectivesPerDevice;
   measured["compile_or_load_s"] = compileSeconds;
   report["measured"] = measured;
+  // The package's own report has no times, so that its bytes are reproducible.
+  ordered_json &phases = report["compile_s"];
+  if (!phases.is_object() || phases.empty())
+    phases = {{"total", compileSeconds}};
   return report.dump(2) + "\n";
 }
 
