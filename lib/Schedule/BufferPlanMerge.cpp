@@ -269,15 +269,32 @@ void BufferPlan::carryByHandles(shlo::WhileOp loop, ArrayRef<unsigned> carries) 
 //===----------------------------------------------------------------------===//
 
 void BufferPlan::mergeBranches(Operation *op) {
+  SmallVector<Operation *> yields;
+  for (Region &region : op->getRegions())
+    yields.push_back(region.front().getTerminator());
+  auto liveAt = [&](unsigned id, int64_t when) {
+    return llvm::any_of(storages[id].live, [&](const Interval &live) {
+      return live.begin <= when && when <= live.end;
+    });
+  };
   for (OpResult result : op->getResults()) {
     if (!isDevice(result))
       continue;
     unsigned i = result.getResultNumber();
-    for (Region &region : op->getRegions()) {
-      Operation *yield = region.front().getTerminator();
+    for (Operation *yield : yields) {
       Value value = yield->getOperand(i);
       unsigned id = storageOf(result);
-      if (isDevice(value) && isWhole(value) && tryMerge(id, storageOf(value)))
+      // Other branches may have to copy into the result at their end: what they
+      // still need then must not lie there.
+      bool mergeable = isDevice(value) && isWhole(value) &&
+                       llvm::all_of(yields, [&](Operation *other) {
+                         Value theirs = other->getOperand(i);
+                         return other == yield ||
+                                !liveAt(storageOf(value), time.at(other)) ||
+                                (isDevice(theirs) && isWhole(theirs) &&
+                                 storageOf(theirs) == storageOf(value));
+                       });
+      if (mergeable && tryMerge(id, storageOf(value)))
         continue;
       copies.insert({yield, i});
       storages[find(id)].live.push_back({time.at(yield), time.at(yield)});

@@ -156,3 +156,28 @@ func.func @main(%x: tensor<i1>) -> tensor<i1> {
   }
   return %r : tensor<i1>
 }
+
+// -----
+
+// What one branch copies into a result must not destroy what it yields as another:
+// here the second branch exchanges the two.
+// CHECK-LABEL: plan.program @main
+// CHECK: plan.case
+// CHECK: }, {
+// CHECK:   plan.copy %[[A:.*]] to %[[R0:.*]] :
+// CHECK:   plan.copy %[[B:.*]] to %[[R1:.*]] :
+// CHECK-NOT: plan.copy %{{.*}} to %[[A]]
+plan.kernel @make(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %0 = stablehlo.add %x, %x : tensor<4xf32>
+  %1 = stablehlo.multiply %x, %x : tensor<4xf32>
+  plan.yield %0, %1 : tensor<4xf32>, tensor<4xf32>
+}
+func.func @main(%p: tensor<i1>, %x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %v:2 = plan.launch @make(%x) : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  %r:2 = "stablehlo.if"(%p) ({
+    stablehlo.return %v#0, %v#1 : tensor<4xf32>, tensor<4xf32>
+  }, {
+    stablehlo.return %v#1, %v#0 : tensor<4xf32>, tensor<4xf32>
+  }) : (tensor<i1>) -> (tensor<4xf32>, tensor<4xf32>)
+  return %r#0, %r#1 : tensor<4xf32>, tensor<4xf32>
+}
