@@ -98,22 +98,6 @@ IndexRelation operandRelation(Operation *op, unsigned operand,
   return {};
 }
 
-bool isLibraryProduct(sh::DotGeneralOp dot, const FusionOptions &options) {
-  auto isType = [](Value v) {
-    Type type = getElementTypeOrSelf(v.getType());
-    return type.isF32() || type.isBF16();
-  };
-  if (!isType(dot.getLhs()) || !isType(dot.getRhs()) ||
-      !isType(dot.getResult()) ||
-      getElementTypeOrSelf(dot.getLhs().getType()) !=
-          getElementTypeOrSelf(dot.getRhs().getType()))
-    return false;
-  int64_t work = elementsOf(dot.getResult());
-  for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())
-    work *= shapeOf(dot.getLhs())[d];
-  return work >= options.smallProduct;
-}
-
 class Grouping {
 public:
   Grouping(Block &block, const HostScalars &hostScalars,
@@ -639,7 +623,12 @@ void Grouping::finish(GrowingGroup &group) {
       } else if (group.kind == FusionGroup::Kind::Loop ||
                  group.kind == FusionGroup::Kind::Rows) {
         auto identity = IndexRelation::identity(group.space.size());
-        good = shapeOf(output) == ArrayRef<int64_t>(group.space) &&
+        // Rows of one element are emitted another way, output by output.
+        int64_t columns = 1;
+        for (int64_t d : group.reduced)
+          columns *= group.space[d];
+        good = (group.reduced.empty() || columns > 1) &&
+               shapeOf(output) == ArrayRef<int64_t>(group.space) &&
                group.members[output.getDefiningOp()].relation == identity;
         for (Operation *op : ops)
           for (OpOperand &use : op->getOpOperands())
@@ -657,6 +646,23 @@ void Grouping::finish(GrowingGroup &group) {
         group.mayOverwrite.push_back({i, j});
     }
   }
+}
+
+bool shoal::isLibraryProduct(sh::DotGeneralOp dot,
+                             const FusionOptions &options) {
+  auto isType = [](Value v) {
+    Type type = getElementTypeOrSelf(v.getType());
+    return type.isF32() || type.isBF16();
+  };
+  if (!isType(dot.getLhs()) || !isType(dot.getRhs()) ||
+      !isType(dot.getResult()) ||
+      getElementTypeOrSelf(dot.getLhs().getType()) !=
+          getElementTypeOrSelf(dot.getRhs().getType()))
+    return false;
+  int64_t work = elementsOf(dot.getResult());
+  for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())
+    work *= shapeOf(dot.getLhs())[d];
+  return work >= options.smallProduct;
 }
 
 std::vector<FusionGroup> Grouping::run() {

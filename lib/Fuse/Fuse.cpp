@@ -355,6 +355,44 @@ static void sinkInto(Block &block) {
     }
 }
 
+/// Products that are kernels of our own run along the right operand's minor
+/// dimension, which has to be a free one: transposes it where it is not.
+static void transposeRightOperands(Block &block, const FusionOptions &options) {
+  for (auto dot : llvm::make_early_inc_range(block.getOps<sh::DotGeneralOp>())) {
+    auto numbers = dot.getDotDimensionNumbers();
+    auto type = cast<RankedTensorType>(dot.getRhs().getType());
+    SmallVector<int64_t> batch(numbers.getRhsBatchingDimensions());
+    SmallVector<int64_t> contract(numbers.getRhsContractingDimensions());
+    SmallVector<int64_t> free = freeDims(dot.getRhs(), batch, contract);
+    constexpr int64_t worthwhile = 4096;
+    if (isLibraryProduct(dot, options) || free.empty() ||
+        free.back() == type.getRank() - 1 ||
+        type.getNumElements() < worthwhile || type.getDimSize(free.back()) < 4)
+      continue;
+    SmallVector<int64_t> permutation;
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (d != free.back())
+        permutation.push_back(d);
+    permutation.push_back(free.back());
+    SmallVector<int64_t> shape;
+    for (int64_t d : permutation)
+      shape.push_back(type.getDimSize(d));
+    OpBuilder builder(dot);
+    auto transpose = sh::TransposeOp::create(
+        builder, dot.getLoc(), type.clone(shape), dot.getRhs(),
+        builder.getDenseI64ArrayAttr(permutation));
+    for (SmallVectorImpl<int64_t> *dims :
+         {static_cast<SmallVectorImpl<int64_t> *>(&batch),
+          static_cast<SmallVectorImpl<int64_t> *>(&contract)})
+      for (int64_t &d : *dims)
+        d = llvm::find(permutation, d) - permutation.begin();
+    dot.getRhsMutable().assign(transpose);
+    dot.setDotDimensionNumbersAttr(sh::DotDimensionNumbersAttr::get(
+        dot.getContext(), numbers.getLhsBatchingDimensions(), batch,
+        numbers.getLhsContractingDimensions(), contract));
+  }
+}
+
 void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   for (Operation &op : block)
     if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
@@ -365,6 +403,7 @@ void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   FusionOptions options;
   options.maxOps = maxOps;
   options.maxInputs = maxInputs;
+  transposeRightOperands(block, options);
   FusionGroups groups(block, hostScalars, options);
   made.clear();
   members.clear();

@@ -51,6 +51,10 @@ struct FusionOptions {
   int64_t smallProduct = 16 * 1024;
 };
 
+/// True for products that are calls of the library: f32 and bf16, not small.
+bool isLibraryProduct(mlir::stablehlo::DotGeneralOp dot,
+                      const FusionOptions &options);
+
 /// The groups of one block. What is in no group stays as it is: control flow,
 /// collectives, host scalars, constants, and views (reshapes, contiguous
 /// slices, slices and updates at host scalars) that no group wants.

@@ -208,23 +208,52 @@ bool shoal::cpu::emitDotKernel(KernelEmitter &e) {
           for (KernelEmitter::Array &array : sums)
             e.storeArray(array, slot, zeroScalar(ir, dot.accumulatorType));
         });
-        e.forShape(contract, [&](ArrayRef<IndexExpr> k) {
-          SmallVector<Scalar> left;
-          for (Index &index : rowIndex) {
-            Index at = index;
-            at.push_back(IndexExpr(0)); // not an index of lhs
-            left.push_back(dot.lhs(e, dot.lhsIndex(at, k)));
+        // Some steps of the sum in one pass: less traffic to the sums.
+        auto steps = [&](ArrayRef<IndexExpr> major, IndexExpr first,
+                         int64_t count) {
+          SmallVector<SmallVector<IndexExpr>> ks;
+          SmallVector<SmallVector<Scalar>> left;
+          for (int64_t u = 0; u < count; ++u) {
+            SmallVector<IndexExpr> &k = ks.emplace_back(major);
+            if (!contract.empty())
+              k.push_back(first + IndexExpr(u));
+            SmallVector<Scalar> &row = left.emplace_back();
+            for (Index &index : rowIndex) {
+              Index at = index;
+              at.push_back(IndexExpr(0)); // not an index of lhs
+              row.push_back(dot.lhs(e, dot.lhsIndex(at, k)));
+            }
           }
           pass([&](IndexExpr j, IndexExpr slot) {
             Index at = rowIndex[0];
             at.push_back(j);
-            Scalar right = dot.rhs(e, dot.rhsIndex(at, k));
-            for (auto [array, a] : llvm::zip_equal(sums, left))
-              e.storeArray(
-                  array, slot,
-                  dot.multiplyAdd(e, e.loadArray(array, slot), a, right));
+            SmallVector<Scalar> totals;
+            for (KernelEmitter::Array &array : sums)
+              totals.push_back(e.loadArray(array, slot));
+            for (auto [k, row] : llvm::zip_equal(ks, left)) {
+              Scalar right = dot.rhs(e, dot.rhsIndex(at, k));
+              for (auto [total, a] : llvm::zip_equal(totals, row))
+                total = dot.multiplyAdd(e, total, a, right);
+            }
+            for (auto [array, total] : llvm::zip_equal(sums, totals))
+              e.storeArray(array, slot, total);
           });
-        });
+        };
+        constexpr int64_t unroll = 4;
+        if (contract.empty()) {
+          steps({}, IndexExpr(0), 1);
+        } else {
+          int64_t last = contract.back();
+          e.forShape(ArrayRef(contract).drop_back(),
+                     [&](ArrayRef<IndexExpr> major) {
+                       e.forLoop(last / unroll, [&](IndexExpr i) {
+                         steps(major, i * unroll, unroll);
+                       });
+                       if (last % unroll != 0)
+                         steps(major, IndexExpr(last - last % unroll),
+                               last % unroll);
+                     });
+        }
         pass([&](IndexExpr j, IndexExpr slot) {
           for (auto [index, array] : llvm::zip_equal(rowIndex, sums)) {
             Index at = index;

@@ -313,7 +313,7 @@ void KernelEmitter::storeOutputs(ArrayRef<unsigned> which,
 
 /// Work of one chunk in simple scalar operations: some tens of microseconds
 /// vectorized, against about one for handing a chunk to a thread.
-static constexpr int64_t chunkCost = 1 << 17;
+static constexpr int64_t chunkCost = 1 << 19;
 
 void KernelEmitter::parallelRange(
     int64_t total, int64_t unitCost, int64_t multiple,
@@ -455,6 +455,7 @@ void KernelEmitter::emitLoops() {
     for (unsigned i : which)
       cost += elementCost(results[i], emitters);
     facts.flops += cost * countElements(shape);
+    cost = std::max(cost, minElementCost);
     parallelSpace(shape, results[which.front()].getAsOpaquePointer(), cost,
                   [&, which = ArrayRef<unsigned>(which)](
                       ArrayRef<IndexExpr> index) {
@@ -548,7 +549,9 @@ bool KernelEmitter::run() {
   Operation *terminator = source.body->front().getTerminator();
   for (Type type : source.body->front().getArgumentTypes())
     if (!isSupportedElementType(getElementType(type))) {
-      fail(terminator, "element type of input " + llvm::Twine(0));
+      std::string name;
+      llvm::raw_string_ostream(name) << getElementType(type);
+      fail(terminator, "elements of type " + name + " are not supported");
       return false;
     }
   Operation *bufferOp = nullptr;

@@ -118,6 +118,9 @@ llvm::ArrayRef<int64_t> shapeOf(mlir::Value value);
 /// into it, in units of a simple scalar operation.
 int64_t elementCost(mlir::Value value, const OpEmitters &emitters);
 
+/// What an element costs at least, for reading and writing it.
+constexpr int64_t minElementCost = 8;
+
 /// Strategies; each returns false if the kernel has not its form.
 bool emitRowKernel(KernelEmitter &e);
 bool emitColumnReduction(KernelEmitter &e);

@@ -97,8 +97,9 @@ public:
   /// body, at the insertion point. Returns the terminator's operands.
   llvm::SmallVector<Scalar> inlineRegion(mlir::Region &region,
                                          llvm::ArrayRef<Scalar> arguments);
-  /// While set, float ops are emitted with LLVM's reassoc flag: for combining
-  /// values in an order the program leaves open (reductions), nothing else.
+  /// While set, float ops are emitted with LLVM's flags reassoc and nsz: for
+  /// combining values in an order the program leaves open (reductions),
+  /// nothing else.
   struct Reassociate {
     explicit Reassociate(ElementEmitter &e);
     ~Reassociate();

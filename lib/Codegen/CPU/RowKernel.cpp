@@ -137,10 +137,8 @@ struct RowKernel {
     int64_t cost = 0;
     for (Value output : e.outputValues())
       cost = std::max(cost, elementCost(output, e.getEmitters()));
-    // The cost of an output already counts the reductions it needs.
-    int64_t rowCost = group.fullOutputs.empty()
-                          ? cost
-                          : std::max(cost, group.columns * 8);
+    // The cost of an output counts the reductions it needs already.
+    int64_t rowCost = std::max(cost, group.columns * minElementCost);
     e.getFacts().flops += group.rows * rowCost;
     e.parallelUnits(group.rows, rowCost, [&](IndexVar *unit) {
       Index row = e.splitVar(unit, group.rowShape);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles every plan.kernel of a fused module and compares it with JAX.
 
-  compare_with_jax.py FUSED.mlir [--tool build/bin/kernel-tool] [--only NAME]
+  compare_with_jax.py FUSED.mlir [--tool build/test/Unit/kernel-tool] [--only NAME]
 
 Inputs are random; each kernel also runs with its chunks in reverse order.
 Prints a line for each kernel that differs; exit status 1 if one does.
@@ -27,9 +27,10 @@ jax.config.update("jax_enable_x64", True)
 
 parser = argparse.ArgumentParser()
 parser.add_argument("module")
-parser.add_argument("--tool", default="build/bin/kernel-tool")
+parser.add_argument("--tool", default="build/test/Unit/kernel-tool")
 parser.add_argument("--only")
-parser.add_argument("--times", action="store_true")
+parser.add_argument("--times", action="store_true",
+                    help="CPU time of each kernel, and XLA's")
 options = parser.parse_args()
 
 DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16,
@@ -61,7 +62,7 @@ def make_input(rng, shape, dtype, bound):
     return rng.normal(size=shape).astype(np.float32).astype(dtype)
 
 
-def run_jax(text, inputs):
+def run_jax(text, inputs, times=False):
     context = jmlir.make_ir_context()
     with context:
         module = ir.Module.parse(text)
@@ -70,9 +71,20 @@ def run_jax(text, inputs):
     devices = xc.DeviceList(tuple(jax.devices("cpu")[:1]))
     executable = backend.compile_and_load(str(module), devices,
                                           xc.CompileOptions())
+    arguments = [jax.device_put(x) for x in inputs]
     outs = executable.execute_sharded(
-        [jax.device_put(x) for x in inputs]).disassemble_into_single_device_arrays()
-    return [np.asarray(o[0]) for o in outs]
+        arguments).disassemble_into_single_device_arrays()
+    outs = [np.asarray(o[0]) for o in outs]
+    best = 0
+    if times:
+        best = 1e9
+        for _ in range(5):
+            start = time.process_time()
+            for o in executable.execute_sharded(
+                    arguments).disassemble_into_single_device_arrays():
+                o[0].block_until_ready()
+            best = min(best, time.process_time() - start)
+    return outs, best
 
 
 text = open(options.module).read()
@@ -114,7 +126,8 @@ for name, arguments, results, body in kernels:
     function = re.sub(r"%arg(\d+): (tensor<[^{)]*?>) \{[^}]*\}", r"%arg\1: \2",
                       function)
     try:
-        expected = run_jax(f"module @k {{\n{function}\n}}", inputs)
+        expected, jax_time = run_jax(f"module @k {{\n{function}\n}}", inputs,
+                                     options.times)
     except Exception as e:  # what XLA rejects is not compared
         print(f"{name}: JAX fails: {str(e)[:300]}")
         continue
@@ -144,12 +157,12 @@ for name, arguments, results, body in kernels:
     if options.times:
         best = 1e9
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             function(ctypes.byref(args), 0, chunks)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         nbytes = sum(b.nbytes for b in buffers)
-        print(f"{name}: {best * 1e6:.1f} us, {nbytes / best / 1e9:.1f} GB/s, "
-              f"{chunks} chunks")
+        print(f"{name}: {best * 1e6:.1f} us of CPU, {nbytes / best / 1e9:.1f} "
+              f"GB/s, {chunks} chunks; XLA {jax_time * 1e6:.1f} us")
     for i, (b, (s, d), want) in enumerate(zip(outs, out_types, expected)):
         got = np.frombuffer(b.tobytes(), d).reshape(s)
         if d.kind in "iub" or d.name in ("int4", "uint4"):
