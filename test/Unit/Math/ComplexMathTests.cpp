@@ -67,7 +67,7 @@ protected:
       return T(std::ldexp(double(random() >> 11), -53) * 2 - 1);
     };
     std::vector<C> result;
-    for (int i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 5000; ++i) {
       result.push_back({unit() * range, unit() * range});
       result.push_back({unit() * T(1e-3), unit()});
       result.push_back({unit(), unit() * T(1e-3)});

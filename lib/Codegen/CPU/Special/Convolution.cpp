@@ -49,11 +49,11 @@ struct Geometry {
         dim.reversed = reversed;
     rows = countOf(positions);
     inner = countOf(window) * inFeatures;
-    // Patches of a block stay in the second-level cache; blocks large enough
-    // to pay for packing the kernel.
+    // Patches of a block stay in the second-level cache where they can; each
+    // call packs the kernel again, which 128 rows of products pay for.
     constexpr int64_t patchElements = 1 << 16;
-    block = std::clamp<int64_t>(patchElements / std::max<int64_t>(inner, 1), 32,
-                                1024);
+    block = std::clamp<int64_t>(patchElements / std::max<int64_t>(inner, 1),
+                                128, 1024);
     block = std::min(block, std::max<int64_t>(rows, 1));
     blocks = llvm::divideCeil(rows, block);
   }
