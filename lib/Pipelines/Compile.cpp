@@ -121,10 +121,11 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     else if (phase == Phase::Scheduled && report)
       report->addSchedule(module);
   };
-  auto reportText = [&] {
+  auto reportText = [&](bool withTimes) {
     std::vector<std::pair<std::string, double>> seconds;
     for (auto &[phase, time] : result.seconds)
-      seconds.push_back({stringifyPhase(phase).str(), time});
+      if (withTimes)
+        seconds.push_back({stringifyPhase(phase).str(), time});
     return report->json(seconds);
   };
   gather(options.from);
@@ -135,7 +136,7 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
       // Without times: the same input gives the same bytes.
       if (report)
         module->setAttr(reportAttrName,
-                        StringAttr::get(&context, report->json({})));
+                        StringAttr::get(&context, reportText(false)));
       if (failed(timed(phase, [&] {
             return makeBinary(module, options, result.binary);
           })))
@@ -162,7 +163,7 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
       return module.emitError()
              << "--report: there is no program to report on in phase '"
              << stringifyPhase(options.to) << "'";
-    result.report = reportText();
+    result.report = reportText(true);
   }
   return result;
 }

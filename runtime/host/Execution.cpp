@@ -43,7 +43,8 @@ Status Execution::checkMemory() const {
     return Status::ok();
   return Status::badInput(
       "the run needs " + bytesText(need) + " of memory (" +
-      std::to_string(h.numRanks) + " ranks in one process, " +
+      std::to_string(h.numRanks) +
+      (h.numRanks == 1 ? " rank" : " ranks") + " in one process, " +
       bytesText(perRank) + " each), but there are " + bytesText(have) +
       "; use smaller shapes or a smaller mesh, or only compile it");
 }

@@ -25,7 +25,7 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, to, from, dump,
-      hardware, emit, entry;
+      hardware, emit, entry, timings;
   bool singleDevice = false, table = false, debugInfo = false;
 };
 
@@ -179,6 +179,15 @@ int compile(const Options &o) {
     return 2;
   }
 
+  if (!o.timings.empty()) {
+    std::string times;
+    for (auto &[phase, seconds] : compiled->seconds)
+      times += (times.empty() ? "{\"" : ", \"") + stringifyPhase(phase).str() +
+               "\": " + std::to_string(seconds);
+    Result<AtomicFile> file = AtomicFile::open(o.timings);
+    if (!file || !file->write(times + "}\n") || !file->commit())
+      return fail(Status::badInput("cannot write '" + o.timings + "'"));
+  }
   std::string text;
   llvm::StringRef content;
   if (*to == Phase::Binary) {
@@ -239,6 +248,8 @@ int main(int argc, char **argv) {
   line.text("emit", o.emit, "sdy|stablehlo",
             "print shardings in Shardy's syntax (with --compile-to=sharded), or "
             "plain StableHLO (with --compile-to=partitioned|optimized)");
+  line.text("timings", o.timings, "FILE.json",
+            "write the seconds that each phase took", /*hidden=*/true);
   line.flag("single-device", o.singleDevice, "ignore all shardings");
   line.flag("print-locations", o.debugInfo, "print locations with the phases");
   std::vector<std::string> files;

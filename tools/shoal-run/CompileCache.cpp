@@ -143,6 +143,7 @@ void trimCache(const std::string &folder) {
     if (total <= cacheLimit)
       break;
     ::unlink(e.path.c_str());
+    ::unlink((e.path + ".json").c_str());
     total -= e.size;
   }
 }
@@ -151,7 +152,8 @@ void trimCache(const std::string &folder) {
 Status runCompiler(const std::string &compiler, const Options &o,
                    const std::string &output) {
   std::vector<std::string> words = {compiler, o.model, "-o", output,
-                                    "--target=" + o.target};
+                                    "--target=" + o.target,
+                                    "--timings=" + output + ".json"};
   if (!o.entry.empty())
     words.push_back("--entry=" + o.entry);
   if (o.singleDevice)
@@ -220,7 +222,8 @@ Result<CompiledModel> compileModel(const Options &o) {
     if (::stat(entry.c_str(), &info) == 0) {
       if (Package::open(entry)) {
         ::utimensat(AT_FDCWD, entry.c_str(), nullptr, 0); // used now
-        return CompiledModel{entry, false};
+        Result<std::string> times = readFile(entry + ".json");
+        return CompiledModel{entry, false, times ? *times : ""};
       }
       ::unlink(entry.c_str());
     }
@@ -238,15 +241,21 @@ Result<CompiledModel> compileModel(const Options &o) {
   Status status = runCompiler(compiler, o, pattern);
   if (!status) {
     ::unlink(pattern.c_str());
+    ::unlink((pattern + ".json").c_str());
     return status;
   }
-  if (entry.empty())
-    return CompiledModel{pattern, true};
+  Result<std::string> read = readFile(pattern + ".json");
+  std::string times = read ? *read : "";
+  if (entry.empty()) {
+    ::unlink((pattern + ".json").c_str());
+    return CompiledModel{pattern, true, times};
+  }
   ::chmod(pattern.c_str(), 0644);
+  ::rename((pattern + ".json").c_str(), (entry + ".json").c_str());
   if (::rename(pattern.c_str(), entry.c_str()) != 0)
-    return CompiledModel{pattern, true};
+    return CompiledModel{pattern, true, times};
   trimCache(folder);
-  return CompiledModel{entry, false};
+  return CompiledModel{entry, false, times};
 }
 
 } // namespace shoal::rt

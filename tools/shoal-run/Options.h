@@ -26,6 +26,7 @@ struct Options {
 struct CompiledModel {
   std::string path;
   bool temporary = false;
+  std::string timings; ///< JSON: seconds of each phase when it was compiled
 };
 
 /// Compiles options.model with the shoal-compile beside this program, unless
@@ -42,7 +43,7 @@ Status compareWithExpected(const Options &options,
 
 /// The compiler's report with the section `measured`.
 std::string makeReport(const program::View &program, const RunResult &result,
-                       double compileSeconds);
+                       const std::string &compileSeconds);
 
 } // namespace shoal::rt
 

@@ -153,7 +153,7 @@ static int runModel(Options &o, const CommandLine &line) {
   }
 
   bool compiled = looksLikePackage(o.model) || o.model.ends_with(".so");
-  CompiledModel model{o.model, false};
+  CompiledModel model{o.model, false, ""};
   if (!compiled) {
     Result<CompiledModel> made = compileModel(o);
     if (!made)
@@ -174,8 +174,6 @@ static int runModel(Options &o, const CommandLine &line) {
     return fail(Status::badInput("--entry: '" + o.model + "' was compiled for '" +
                                  std::string(p.str(p.header().entry)) +
                                  "', not for '" + o.entry + "'"));
-  std::chrono::duration<double> compileTime =
-      std::chrono::steady_clock::now() - begin;
 
   Result<std::vector<HostTensor>> arguments = readArguments(p, o, source);
   if (!arguments)
@@ -227,7 +225,7 @@ static int runModel(Options &o, const CommandLine &line) {
   }
   std::string report = o.report.empty() && !o.table
                            ? ""
-                           : makeReport(p, *result, compileTime.count());
+                           : makeReport(p, *result, model.timings);
   if (!o.report.empty()) {
     if (Status s = reportFile.write(report); !s)
       return fail(s);
