@@ -108,6 +108,20 @@ ProgramBuilder::Range ProgramBuilder::rangeOf(Value scalar, unsigned depth) {
     if (isSafe(a) && isSafe(b))
       return {a.low - b.high, a.high - b.low};
     return anything;
+  case ScalarOpKind::Mul:
+    // Both within 2^30: products stay within 2^60.
+    if (std::min(a.low, b.low) > -(int64_t(1) << 30) &&
+        std::max(a.high, b.high) < int64_t(1) << 30) {
+      auto [low, high] = std::minmax({a.low * b.low, a.low * b.high,
+                                      a.high * b.low, a.high * b.high});
+      return {low, high};
+    }
+    return anything;
+  case ScalarOpKind::Rem:
+    if (b.low > 0)
+      return {a.low >= 0 ? 0 : std::max(a.low, 1 - b.high),
+              std::max<int64_t>(0, std::min(a.high, b.high - 1))};
+    return anything;
   default:
     return anything;
   }
