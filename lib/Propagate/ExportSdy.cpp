@@ -118,11 +118,16 @@ private:
     if (auto group = dyn_cast<GroupOp>(op))
       return replace(op, sdy::ShardingGroupOp::create(b, loc, group.getInput(),
                                                       group.getId()));
-    if (auto barrier = dyn_cast<BarrierOp>(op))
-      return replace(op, sdy::PropagationBarrierOp::create(
-                             b, loc, barrier.getInput(),
-                             static_cast<sdy::PropagationDirection>(
-                                 barrier.getAllowedDirection())));
+    if (auto barrier = dyn_cast<BarrierOp>(op)) {
+      auto with = sdy::PropagationBarrierOp::create(
+          b, loc, barrier.getInput(),
+          static_cast<sdy::PropagationDirection>(
+              barrier.getAllowedDirection()));
+      if (auto own = op->getAttrOfType<ShardingPerValueAttr>(
+              ShoalDialect::kShardingsAttr))
+        with->setAttr("sdy.sharding", convert(own));
+      return replace(op, with);
+    }
     if (auto manual = dyn_cast<ManualOp>(op))
       return visitManual(manual);
     if (auto func = dyn_cast<func::FuncOp>(op))

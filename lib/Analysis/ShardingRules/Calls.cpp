@@ -135,6 +135,7 @@ ShardingRule rngBitGeneratorRule(RngBitGeneratorOp op) {
   for (auto [d, size] : llvm::enumerate(shapeOf(op.getInitialState()))) {
     int64_t state = builder.createFactor(size, FactorKind::NeedReplication);
     builder.mapOperand(0, d, state).mapResult(0, d, state);
+    builder.last().blocked = true;
   }
   return builder.build();
 }

@@ -4,8 +4,9 @@
 
   compare_with_shardy.py SHOAL_OPT MODEL...
 
-Factors that occur in one tensor only carry no sharding and are left out on
-both sides; so are the kinds of factors, unless --kinds is given. Prints what
+Factors that occur in one tensor only, and those that block propagation, carry no
+sharding and are left out on both sides; so are the kinds of factors, unless
+--kinds is given. Prints what
 differs; exit code 1 if anything does.
 """
 import argparse
@@ -48,6 +49,9 @@ def canonical(rule, kinds):
     for tensor in tensors:
         for factor in set(FACTOR.findall(tensor)):
             seen[factor] += 1
+    blocked = re.search(r"blocked_propagation=\{([^}]*)\}", text)
+    for factor in FACTOR.findall(blocked.group(1)) if blocked else []:
+        seen[factor] = 0
     names = {}
 
     def rename(match):

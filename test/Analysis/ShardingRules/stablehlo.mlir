@@ -138,7 +138,7 @@ func.func @calls(%a: tensor<4x8xf32>, %k: tensor<2xui64>) {
   %0:2 = stablehlo.custom_call @mhlo.topk(%a) : (tensor<4x8xf32>) -> (tensor<4x2xf32>, tensor<4x2xi32>)
   // CHECK: @nobody_knows{{.*}}<([i, j])->([k]) {i=4, j=8, k=4} need_replication={i, j, k}>
   %1 = stablehlo.custom_call @nobody_knows(%a) : (tensor<4x8xf32>) -> tensor<4xf32>
-  // CHECK: stablehlo.rng_bit_generator {{.*}}<([i])->([i], [j]) {i=2, j=16} need_replication={i}>
+  // CHECK: stablehlo.rng_bit_generator {{.*}}<([i])->([i], [j]) {i=2, j=16} need_replication={i} blocked_propagation={i}>
   %2:2 = stablehlo.rng_bit_generator %k, algorithm = THREE_FRY : (tensor<2xui64>) -> (tensor<2xui64>, tensor<16xui64>)
   return
 }
