@@ -549,10 +549,14 @@ def make(seed, ops=None, generators=None):
     results = local[-min(len(local), rng.randint(1, 3)):]
     args = ", ".join(f"{v.name}: {v.type}" + (f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.8 else "") for v in p.args)
     outs = ", ".join(v.type + (f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.6 else "") for v in results)
-    mesh = ", ".join(f'"{n}"={s}' for n, s in p.mesh)
+    mesh = "[" + ", ".join(f'"{n}"={s}' for n, s in p.mesh) + "]"
     devices = _product(s for _, s in p.mesh)
+    if rng.random() < 0.25:
+        order = list(range(devices))
+        rng.shuffle(order)
+        mesh += f", device_ids={order}"
     body = "\n    ".join(p.lines)
     text = (f"module @fuzz_{seed} attributes {{mhlo.num_partitions = {devices} : i32, mhlo.num_replicas = 1 : i32}} {{\n"
-            f"  sdy.mesh @mesh = <[{mesh}]>\n  func.func public @main({args}) -> ({outs}) {{\n    {body}\n"
+            f"  sdy.mesh @mesh = <{mesh}>\n  func.func public @main({args}) -> ({outs}) {{\n    {body}\n"
             f"    return {', '.join(v.name for v in results)} : {', '.join(v.type for v in results)}\n  }}\n}}\n")
     return text, p.args, results, p.mesh
