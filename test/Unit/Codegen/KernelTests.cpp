@@ -282,3 +282,73 @@ TEST(Kernels, InPlaceElementwise) {
   })", {toBytes(ramp(1000)), toBytes(ramp(1000, 2))}, {}, true);
   EXPECT_EQ(fromBytes<float>(result.outputs[0]), ramp(1000, 3));
 }
+
+TEST(Kernels, TransposeByTiles) {
+  // Sizes that no tile divides; an elementwise op after the transpose and one
+  // before it.
+  auto a = noise(3 * 70 * 45), b = noise(3 * 45 * 70);
+  auto got = runFloat(R"((%a: tensor<3x70x45xf32>, %b: tensor<3x45x70xf32>) -> tensor<3x45x70xf32> {
+    %n = stablehlo.negate %a : tensor<3x70x45xf32>
+    %t = stablehlo.transpose %n, dims = [0, 2, 1] : (tensor<3x70x45xf32>) -> tensor<3x45x70xf32>
+    %0 = stablehlo.add %t, %b : tensor<3x45x70xf32>
+    return %0 : tensor<3x45x70xf32>
+  })", {a, b});
+  std::vector<float> want(b);
+  for (int n = 0; n < 3; ++n)
+    for (int i = 0; i < 70; ++i)
+      for (int j = 0; j < 45; ++j)
+        want[(n * 45 + j) * 70 + i] -= a[(n * 70 + i) * 45 + j];
+  EXPECT_EQ(got, want);
+}
+
+TEST(Kernels, IntegerDotWraps) {
+  // i8 into i32, a depth that the unrolling does not divide, rows likewise.
+  std::vector<int8_t> a(7 * 21), b(21 * 6);
+  for (size_t i = 0; i < a.size(); ++i)
+    a[i] = int8_t(i * 37);
+  for (size_t i = 0; i < b.size(); ++i)
+    b[i] = int8_t(i * 91);
+  auto result = runKernel(R"((%a: tensor<7x21xi8>, %b: tensor<21x6xi8>) -> tensor<7x6xi32> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<7x21xi8>, tensor<21x6xi8>) -> tensor<7x6xi32>
+    return %0 : tensor<7x6xi32>
+  })", {toBytes(a), toBytes(b)});
+  ASSERT_EQ(result.error, "");
+  std::vector<int32_t> want(42);
+  for (int i = 0; i < 7; ++i)
+    for (int j = 0; j < 6; ++j)
+      for (int k = 0; k < 21; ++k)
+        want[i * 6 + j] += a[i * 21 + k] * b[k * 6 + j];
+  EXPECT_EQ(fromBytes<int32_t>(result.outputs[0]), want);
+}
+
+TEST(Kernels, RowsAndFullOutputsTogether) {
+  // Row sums and the normalised rows in one kernel, in the input's memory.
+  auto a = noise(33 * 50);
+  for (float &v : a)
+    v = std::abs(v) + 0.5f;
+  auto result = runKernel(R"((%a: tensor<33x50xf32>) -> (tensor<33x50xf32>, tensor<33xf32>) {
+    %zero = stablehlo.constant dense<0.0> : tensor<f32>
+    %s = stablehlo.reduce(%a init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<33x50xf32>, tensor<f32>) -> tensor<33xf32>
+    %b = stablehlo.broadcast_in_dim %s, dims = [0] : (tensor<33xf32>) -> tensor<33x50xf32>
+    %0 = stablehlo.divide %a, %b : tensor<33x50xf32>
+    return %0, %s : tensor<33x50xf32>, tensor<33xf32>
+  })", {toBytes(a)}, {}, /*inPlace=*/true);
+  ASSERT_EQ(result.error, "");
+  std::vector<float> normalised(a), sums(33);
+  for (int i = 0; i < 33; ++i) {
+    for (int j = 0; j < 50; ++j)
+      sums[i] += a[i * 50 + j];
+    for (int j = 0; j < 50; ++j)
+      normalised[i * 50 + j] /= sums[i];
+  }
+  expectNear(fromBytes<float>(result.outputs[0]), normalised, 1e-6);
+  expectNear(fromBytes<float>(result.outputs[1]), sums, 1e-4);
+}
+
+TEST(Kernels, UnsupportedOpIsAnError) {
+  auto result = runKernel(R"((%a: tensor<4xf32>) -> tensor<4xf32> {
+    %0 = "stablehlo.custom_call"(%a) {call_target_name = "f"} : (tensor<4xf32>) -> tensor<4xf32>
+    return %0 : tensor<4xf32>
+  })", {toBytes(ramp(4))});
+  EXPECT_NE(result.error.find("no CPU code for this op"), std::string::npos);
+}
