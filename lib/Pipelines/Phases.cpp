@@ -43,20 +43,29 @@ std::string phaseList() {
 }
 
 ArrayRef<StringRef> passesOfPhase(Phase phase) {
-  static const StringRef imported[] = {"shoal-import-pipeline"};
-  static const StringRef sharded[] = {"shoal-shard-pipeline",
-                                      "shoal-propagate", "shoal-choose",
-                                      "shoal-reshard", "shoal-export-sdy"};
-  static const StringRef partitioned[] = {"shoal-partition-pipeline",
-                                          "shoal-partition",
-                                          "shoal-export-stablehlo"};
+  static const StringRef imported[] = {
+      "shoal-import-pipeline",      "shoal-prune-to-entry",
+      "shoal-import-linalg",        "shoal-inline-calls",
+      "shoal-flatten-tuples",       "shoal-expand-composites",
+      "shoal-modernize-ops",        "shoal-decompose-batch-norm",
+      "shoal-decompose-chlo",       "shoal-import-gspmd",
+      "shoal-import-sdy",           "shoal-unify-meshes",
+      "shoal-import-collectives",   "shoal-mark-loops",
+      "shoal-externalize-constants", "shoal-tag-origins",
+      "shoal-strip-shardings",      "shoal-verify-imported"};
+  static const StringRef sharded[] = {"shoal-shard-pipeline", "shoal-propagate",
+                                      "shoal-choose", "shoal-insert-reshards",
+                                      "shoal-export-sdy"};
+  static const StringRef partitioned[] = {
+      "shoal-partition-pipeline", "shoal-partition", "shoal-verify-partitioned",
+      "shoal-export-stablehlo"};
   static const StringRef optimized[] = {"shoal-optimize-pipeline"};
-  static const StringRef fused[] = {"shoal-fuse-pipeline"};
+  static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
   static const StringRef scheduled[] = {
       "shoal-schedule-pipeline", "shoal-outline-lone-ops",
       "shoal-bind-host-scalars", "shoal-order",
       "shoal-bufferize",         "shoal-assign-offsets",
-      "shoal-verify-schedule"};
+      "shoal-verify-schedule",   "shoal-print-program"};
   switch (phase) {
   case Phase::Imported:
     return imported;
@@ -108,7 +117,7 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Optimized:
     return add(pm, "shoal-optimize-pipeline");
   case Phase::Fused:
-    return add(pm, "shoal-fuse");
+    return add(pm, "shoal-fuse-pipeline");
   case Phase::Scheduled:
     return add(pm, "shoal-schedule-pipeline{entry=" + o.entry + "}");
   }

@@ -27,12 +27,15 @@ Status Execution::checkMemory() const {
   const program::Header &h = program.header();
   double perRank = static_cast<double>(h.arenaBytes), global = 0;
   for (const auto &a : program.section<program::Argument>(Section::Arguments)) {
-    perRank += static_cast<double>(slots[a.slot].bytes);
     auto shape = program.shape(a.globalType);
     double bytes = byteSize(program.type(a.globalType).dtype);
     for (int64_t d : shape)
       bytes *= static_cast<double>(d);
     global += bytes;
+    // What is only read, and is a piece of the global array, is not copied.
+    Block b = blockOf(program, a.sharding, a.globalType, a.localType, 0);
+    if (a.donated || contiguousOffset(b) < 0)
+      perRank += static_cast<double>(slots[a.slot].bytes);
   }
   for (const auto &r : program.section<program::Result>(Section::Results))
     if (r.aliasArgument == program::kNone)
