@@ -76,6 +76,17 @@ static bool isWindowCuttable(Operation *op, const ShardingRule &rule,
     return false;
   if (auto pad = dyn_cast<sh::PadOp>(op))
     return pad.getInteriorPadding()[dim] == 0;
+  if (isa<sh::ConvolutionOp, sh::ReduceWindowOp>(op)) {
+    // Forward windows over an operand that is not spread out by dilation.
+    for (const TensorMapping &operand : rule.operands)
+      if (int64_t d = operand.findDim(f); d >= 0) {
+        const std::optional<WindowMap> &window = operand.dims[d].window;
+        if (!window || window->baseDilation != 1 || window->dilation < 1 ||
+            window->stride < 1 || operand.dims[d].factors.front() != f)
+          return false;
+      }
+    return true;
+  }
   return isa<sh::SliceOp, sh::ReverseOp, sh::ConcatenateOp>(op);
 }
 

@@ -307,7 +307,8 @@ int64_t OpModel::innerBytes(const OpForm &form) const {
         first += window.stride * (made - 1);
       bytes += windowBytes(
           shapes[t][d], parts, state.blocks[d], first, window.stride * made,
-          std::abs(window.stride) * (made - 1) + 1,
+          std::abs(window.stride) * (made - 1) +
+              std::abs(window.dilation) * (window.size - 1) + 1,
           localElements(state) / std::max<int64_t>(1, state.blocks[d]) *
               elementBytesOf(op->getOperand(t).getType()));
     }

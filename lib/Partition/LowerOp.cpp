@@ -119,6 +119,10 @@ OpLowering::lower(SmallVector<Value> operands) {
     return lowerReverse(operands);
   if (isa<sh::ConcatenateOp>(op))
     return lowerConcatenate(operands);
+  if (isa<sh::ConvolutionOp>(op))
+    return lowerConvolution(operands);
+  if (isa<sh::ReduceWindowOp>(op))
+    return lowerReduceWindow(operands);
   return cloneLocal(operands);
 }
 

@@ -123,3 +123,74 @@ SmallVector<Value> OpLowering::lowerConcatenate(ArrayRef<Value> operands) {
   }
   return {joined};
 }
+
+/// Where a window dimension is cut: the stretch that the windows of this
+/// device's block of the result read, with what lies outside as `fill`. True
+/// if it was fetched, and so needs no edge padding any more.
+bool OpLowering::fetchWindow(Value &operand, size_t tensor, int64_t dim,
+                             int64_t resultDim, Value fill) {
+  const std::optional<WindowMap> &window =
+      model.getRule().operands[tensor].dims[dim].window;
+  if (!window || !isCut(tensor, dim))
+    return false;
+  int64_t block = blockOf(model.numOperands(), resultDim);
+  operand = fetch(operand, tensor, dim, window->offset, window->stride * block,
+                  window->stride * (block - 1) +
+                      window->dilation * (window->size - 1) + 1,
+                  fill);
+  return true;
+}
+
+SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
+  auto conv = cast<sh::ConvolutionOp>(op);
+  auto numbers = conv.getDimensionNumbers();
+  SmallVector<Value> inputs(operands);
+  SmallVector<int64_t> padding(2 * numbers.getInputSpatialDimensions().size(),
+                               0);
+  if (auto given = conv.getPadding())
+    padding.assign(given->value_begin<int64_t>(), given->value_end<int64_t>());
+  bool fetched = false;
+  for (auto [i, dim] : llvm::enumerate(numbers.getInputSpatialDimensions())) {
+    Value zero = isCut(0, dim)
+                     ? b.zeros(b.tensorType({}, b.elementOf(inputs[0])))
+                     : Value();
+    if (!fetchWindow(inputs[0], 0, dim, numbers.getOutputSpatialDimensions()[i],
+                     zero))
+      continue;
+    padding[2 * i] = padding[2 * i + 1] = 0;
+    fetched = true;
+  }
+  SmallVector<Value> results = cloneLocal(inputs);
+  if (fetched)
+    cast<sh::ConvolutionOp>(results[0].getDefiningOp())
+        .setPaddingAttr(DenseIntElementsAttr::get(
+            RankedTensorType::get(
+                {static_cast<int64_t>(padding.size() / 2), 2}, b.getI64Type()),
+            padding));
+  return results;
+}
+
+SmallVector<Value> OpLowering::lowerReduceWindow(ArrayRef<Value> operands) {
+  auto reduce = cast<sh::ReduceWindowOp>(op);
+  size_t count = reduce.getInputs().size();
+  size_t rank = model.shape(0).size();
+  SmallVector<Value> inputs(operands);
+  SmallVector<int64_t> padding(2 * rank, 0);
+  if (auto given = reduce.getPadding())
+    padding.assign(given->value_begin<int64_t>(), given->value_end<int64_t>());
+  bool fetched = false;
+  for (size_t d = 0; d < rank; ++d)
+    for (size_t i = 0; i < count; ++i)
+      if (fetchWindow(inputs[i], i, d, d, inputs[count + i])) {
+        padding[2 * d] = padding[2 * d + 1] = 0;
+        fetched = true;
+      }
+  SmallVector<Value> results = cloneLocal(inputs);
+  if (fetched)
+    cast<sh::ReduceWindowOp>(results[0].getDefiningOp())
+        .setPaddingAttr(DenseIntElementsAttr::get(
+            RankedTensorType::get({static_cast<int64_t>(rank), 2},
+                                  b.getI64Type()),
+            padding));
+  return results;
+}

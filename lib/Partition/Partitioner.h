@@ -129,10 +129,14 @@ private:
   mlir::Value fetch(mlir::Value operand, size_t tensor, int64_t dim,
                     int64_t offset, int64_t step, int64_t width,
                     mlir::Value fill);
+  bool fetchWindow(mlir::Value &operand, size_t tensor, int64_t dim,
+                   int64_t resultDim, mlir::Value fill);
   llvm::SmallVector<mlir::Value> lowerSlice(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerPad(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerReverse(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerConcatenate(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerConvolution(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerReduceWindow(llvm::ArrayRef<mlir::Value>);
   // LowerSource.cpp
   llvm::SmallVector<mlir::Value> lowerConstant();
   llvm::SmallVector<mlir::Value> lowerIota();

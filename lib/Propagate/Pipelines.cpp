@@ -9,6 +9,7 @@ void shoal::buildShardPipeline(OpPassManager &pm) {
   pm.addPass(createPropagate());
   pm.addPass(createChoose());
   pm.addPass(createInsertReshards());
+  pm.addPass(createVerifySharded());
 }
 
 void shoal::registerShoalPropagatePipelines() {

@@ -62,6 +62,14 @@ def InsertReshards : Pass<"shoal-insert-reshards", "mlir::ModuleOp"> {
   let dependentDialects = ["::shoal::ShoalDialect"];
 }
 
+def VerifySharded : Pass<"shoal-verify-sharded", "mlir::ModuleOp"> {
+  let summary = "Checks the invariants of the phase `sharded`";
+  let description = [{
+    Every operand is sharded as its op's form needs it (else a `shoal.reshard`
+    is missing), and no entry argument is partial.
+  }];
+}
+
 def ExportSdy : Pass<"shoal-export-sdy", "mlir::ModuleOp"> {
   let summary = "Prints shardings and annotations in Shardy's dialect";
   let description = [{
