@@ -148,3 +148,39 @@ func.func @manual(
   } : (tensor<16xf32>) -> tensor<16xf32>
   return %0 : tensor<16xf32>
 }
+
+// -----
+
+// A convolution cut along a spatial dimension fetches the rows its windows
+// read from neighbours; its padding comes with them.
+
+// CHECK-LABEL: func @convolution(
+shoal.mesh @m <["x"=4]>
+func.func @convolution(
+    %a: tensor<2x16x3xf32> {shoal.sharding = #shoal.sharding<@m, [{}, {"x"}, {}]>},
+    %k: tensor<3x3x8xf32>)
+    -> (tensor<2x16x8xf32> {shoal.sharding = #shoal.sharding<@m, [{}, {"x"}, {}]>}) {
+  // CHECK: %[[ROWS:.*]] = comm.reblock %arg0, %{{.*}} dim = 1 size = 16 offset = -1 step = 4
+  // CHECK-SAME: -> tensor<2x6x3xf32>
+  // CHECK: stablehlo.convolution(%[[ROWS]], %arg1)
+  // CHECK-SAME: pad = {{\[\[}}0, 0]]
+  %0 = stablehlo.convolution(%a, %k) dim_numbers = [b, 0, f]x[0, i, o]->[b, 0, f], window = {stride = [1], pad = [[1, 1]]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64, shoal.shardings = #shoal.sharding_per_value<[<@m, [{}, {"x"}, {}]>]>} : (tensor<2x16x3xf32>, tensor<3x3x8xf32>) -> tensor<2x16x8xf32>
+  return %0 : tensor<2x16x8xf32>
+}
+
+// -----
+
+// One element of a cut dimension: the owner broadcasts it.
+
+// CHECK-LABEL: func @element(
+shoal.mesh @m <["x"=4]>
+func.func @element(
+    %a: tensor<16x8xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>},
+    %i: tensor<i32>) -> tensor<1x8xf32> {
+  // CHECK: %[[ROOT:.*]] = stablehlo.divide
+  // CHECK: stablehlo.dynamic_slice %arg0
+  // CHECK: comm.broadcast %{{.*}}, %[[ROOT]] over <@m, {"x"}>
+  %c = stablehlo.constant dense<0> : tensor<i32>
+  %0 = stablehlo.dynamic_slice %a, %i, %c, sizes = [1, 8] : (tensor<16x8xf32>, tensor<i32>, tensor<i32>) -> tensor<1x8xf32>
+  return %0 : tensor<1x8xf32>
+}
