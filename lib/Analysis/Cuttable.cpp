@@ -92,6 +92,14 @@ static bool isWindowCuttable(Operation *op, const ShardingRule &rule,
 
 bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
                              int64_t f) {
+  // Nothing is saved on empty tensors, and they have no blocks to speak of.
+  auto isEmpty = [](Type type) {
+    auto shaped = dyn_cast<RankedTensorType>(type);
+    return shaped && llvm::is_contained(shaped.getShape(), 0);
+  };
+  if (llvm::any_of(op->getResultTypes(), isEmpty) ||
+      llvm::any_of(op->getOperandTypes(), isEmpty))
+    return false;
   // Random numbers depend on the position in the whole tensor.
   if (isa<sh::RngOp, sh::RngBitGeneratorOp>(op))
     return false;
