@@ -163,15 +163,16 @@ llvm::SmallVector<size_t> orderFactors(const Projection &p,
                                        bool elementwise) {
   // The largest tensor that has all the axes already is the factor's source.
   struct Source {
-    int64_t size = -1, index = -1;
+    double size = -1; // Sizes may multiply to more than 63 bits.
+    int64_t index = -1;
   };
   llvm::SmallVector<Source> sources(factors.size());
   int64_t index = 0;
   auto visit = [&](const TensorFactors &tensor) {
-    int64_t size = 1;
+    double size = 1;
     for (size_t f = 0; f < factors.size(); ++f)
       if (tensor.factors[f].present)
-        size *= factors[f].size;
+        size *= std::max<int64_t>(factors[f].size, 1);
     for (size_t f = 0; f < factors.size(); ++f)
       if (tensor.factors[f].present && !axes[f].empty() &&
           size > sources[f].size &&

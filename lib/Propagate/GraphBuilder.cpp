@@ -379,8 +379,10 @@ private:
   }
 
   ManualBoundary *createBoundary(ManualOp op, ShardingAttr sharding) {
+    // Without axes (a maximal mesh) nothing changes at the boundary, and the
+    // sharding need not have the tensor's rank.
     MeshAttr mesh = graph.getMesh(sharding.getMeshOrRef());
-    if (!mesh)
+    if (!mesh || mesh.getAxes().empty())
       return nullptr;
     auto boundary = std::make_unique<ManualBoundary>();
     llvm::SmallDenseSet<StringRef> unused;
