@@ -223,7 +223,7 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
                  isLibrary(outType) && !accumulate;
   auto outRow = joined(rows, &Dim::out), outColumn = joined(columns, &Dim::out);
   bool direct = outRow && outColumn && (!library || n == 1 || *outColumn == 1);
-  int64_t width = byteSize(outType);
+  int64_t bytes = byteSize(outType);
   std::vector<int64_t> outBatch;
   std::vector<CopyDim> scatter;
   std::byte *target = out;
@@ -236,29 +236,38 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
       std::swap(d.from, d.to);
     outRow = n;
     outColumn = 1;
-    AlignedBuffer &buffer = workspace(2, batches * m * n * width);
+    AlignedBuffer &buffer = workspace(2, batches * m * n * bytes);
     target = buffer.isValid() ? buffer.data() : nullptr;
     if (target && accumulate) {
       std::vector<CopyDim> gather = scatter;
       for (CopyDim &d : gather)
         std::swap(d.from, d.to);
-      copyStrided(out, target, gather, width);
+      copyStrided(out, target, gather, bytes);
     }
   }
   if (!lhs.data || !rhs.data || !target)
     return fail(i, "no memory to pack the operands of a matrix product");
 
-  // Blocks of rows, from the shape only: results do not depend on threads.
-  int64_t block = m;
-  if (2.0 * static_cast<double>(m) * static_cast<double>(n) *
-          static_cast<double>(k) >
-      1 << 24)
-    block = std::max<int64_t>(64, ((m + 15) / 16 + 15) / 16 * 16);
-  int64_t blocks = (m + block - 1) / block;
+  // Blocks of the result, from the shape only: results do not depend on
+  // threads. Near squares, since each block's product packs its own operands.
+  int64_t high = m, wide = n;
+  double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
+                 static_cast<double>(k);
+  int wanted = static_cast<int>(std::min(16.0, flops / (1 << 23)));
+  for (int blocks = 1; 2 * blocks <= wanted; blocks *= 2) {
+    int64_t &larger = high >= wide ? high : wide;
+    if (larger < 128)
+      break;
+    larger = ((larger + 1) / 2 + 15) / 16 * 16;
+  }
+  int64_t down = (m + high - 1) / high, across = (n + wide - 1) / wide,
+          blocks = down * across;
   auto body = [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
-      int64_t rest = item / blocks, first = item % blocks * block;
-      int64_t l = first * lhs.rowStride, r = 0, o = first * *outRow;
+      int64_t rest = item / blocks, first = item % blocks / across * high,
+              left = item % across * wide;
+      int64_t l = first * lhs.rowStride, r = left * rhs.columnStride,
+              o = first * *outRow + left * *outColumn;
       for (size_t d = batch.size(); d-- > 0;) {
         int64_t index = rest % batch[d].size;
         rest /= batch[d].size;
@@ -268,15 +277,16 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
       }
       const std::byte *a = lhs.data + l * byteSize(lhsType),
                       *b = rhs.data + r * byteSize(rhsType);
-      std::byte *c = target + o * width;
-      int64_t height = std::min(block, m - first);
+      std::byte *c = target + o * bytes;
+      int64_t height = std::min(high, m - first),
+              width = std::min(wide, n - left);
       if (library) {
         auto code = [](DType t) {
           return t == DType::BF16 ? ShoalMatmulBF16 : ShoalMatmulF32;
         };
         ShoalMatmul shape = {};
         shape.m = height;
-        shape.n = n;
+        shape.n = width;
         shape.k = k;
         shape.lhsStrideM = lhs.rowStride;
         shape.lhsStrideK = lhs.columnStride;
@@ -289,26 +299,26 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
         gemm(shape, a, b, c);
       } else if (isInteger(outType)) {
         plainBlock<uint64_t>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
-                             *outRow, *outColumn, height, n, k, accumulate);
+                             *outRow, *outColumn, height, width, k, accumulate);
       } else if (isComplex(outType)) {
         plainBlock<std::complex<double>>(lhsType, rhsType, outType, lhs, a,
                                          rhs, b, c, *outRow, *outColumn, height,
-                                         n, k, accumulate);
+                                         width, k, accumulate);
       } else {
         plainBlock<double>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
-                           *outRow, *outColumn, height, n, k, accumulate);
+                           *outRow, *outColumn, height, width, k, accumulate);
       }
     }
     steps.fetch_add(1, std::memory_order_relaxed); // a sign of life
   };
   int64_t total = batches * blocks;
-  double work = 2.0 * static_cast<double>(std::min(block, m)) *
-                static_cast<double>(n) * static_cast<double>(k);
+  double work = 2.0 * static_cast<double>(high) *
+                static_cast<double>(wide) * static_cast<double>(k);
   int64_t grain =
       work > 2e5 ? 1 : std::max<int64_t>(1, static_cast<int64_t>(2e5 / (work + 1)));
   Pool::get().parallelFor(total, grain, body);
   if (!direct)
-    copyStrided(target, out, scatter, width);
+    copyStrided(target, out, scatter, bytes);
   return true;
 }
 

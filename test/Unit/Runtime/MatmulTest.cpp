@@ -106,4 +106,40 @@ TEST(Matmul, RandomDimensionOrders) {
   }
 }
 
+TEST(Matmul, LargeOnesAreCutIntoBlocks) {
+  // Ones times ones; sizes that no block divides.
+  int64_t m = 515, n = 1027, k = 260;
+  for (bool transposed : {false, true}) {
+    TestProgram p;
+    uint32_t lhs = p.argument(p.type(DType::F32, {m, k}), p.type(DType::F32, {m, k}));
+    uint32_t rhs = p.argument(p.type(DType::F32, {k, n}), p.type(DType::F32, {k, n}));
+    std::vector<int64_t> shape = transposed ? std::vector<int64_t>{n, m}
+                                            : std::vector<int64_t>{m, n};
+    uint32_t out = p.result(p.type(DType::F32, shape), p.type(DType::F32, shape));
+    p.add(program::Opcode::Matmul,
+          {lhs, rhs, out, 0, static_cast<int64_t>(DType::F32), 0, 1, 1, 1,
+           m, k, 0, transposed ? 1 : n,
+           n, 0, 1, transposed ? m : 1,
+           k, 1, n, 0});
+    Result<Package> package = p.package(p.block(0));
+    ASSERT_TRUE(package) << package.status().message();
+    std::vector<HostTensor> arguments;
+    std::vector<double> a, b;
+    for (int64_t i = 0; i < m * k; ++i)
+      a.push_back(static_cast<double>(i % k == 0 ? i / k : 1));
+    for (int64_t i = 0; i < k * n; ++i)
+      b.push_back(1);
+    arguments.push_back(tensor(DType::F32, {m, k}, a));
+    arguments.push_back(tensor(DType::F32, {k, n}, b));
+    Result<RunResult> r = runPackage(*package, std::move(arguments), {});
+    ASSERT_TRUE(r) << r.status().message();
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j)
+        ASSERT_EQ(toDouble(DType::F32,
+                           r->results[0].data() +
+                               4 * (transposed ? j * m + i : i * n + j)),
+                  static_cast<double>(k - 1 + i));
+  }
+}
+
 } // namespace
