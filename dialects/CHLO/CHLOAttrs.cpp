@@ -32,12 +32,12 @@ Attribute RaggedDotDimensionNumbersAttr::parse(AsmParser &parser, Type) {
     const auto *found = llvm::find(kRaggedDotFields, name);
     size_t index = found - std::begin(kRaggedDotFields);
     if (found == std::end(kRaggedDotFields) || seen[index])
-      return parser.emitError(loc, "unknown or repeated field '") << name << "'";
+      return parser.emitError(loc, "unknown or repeated field '")
+             << name << "'";
     seen[index] = true;
-    return parser.parseCommaSeparatedList(
-        AsmParser::Delimiter::Square, [&]() {
-          return parser.parseInteger(fields[index].emplace_back());
-        });
+    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&]() {
+      return parser.parseInteger(fields[index].emplace_back());
+    });
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
                                      parseField))

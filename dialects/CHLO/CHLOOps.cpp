@@ -44,7 +44,8 @@ chlo::broadcastShapes(ArrayRef<int64_t> lhs, ArrayRef<int64_t> rhs,
 
 /// Checks shapes, and element types as far as `sameElementType` says.
 template <typename Op>
-static LogicalResult verifyBroadcast(Op op, bool sameOperands, bool sameResult) {
+static LogicalResult verifyBroadcast(Op op, bool sameOperands,
+                                     bool sameResult) {
   auto lhs = dyn_cast<RankedTensorType>(op.getLhs().getType());
   auto rhs = dyn_cast<RankedTensorType>(op.getRhs().getType());
   auto result = dyn_cast<RankedTensorType>(op.getType());
@@ -161,8 +162,8 @@ OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 
 LogicalResult ConstantLikeOp::verify() {
   if (getValue().getType() != getElementTypeOrSelf(getType()))
-    return emitOpError("value ") << getValue() << " is not an element of "
-                                 << getType();
+    return emitOpError("value ")
+           << getValue() << " is not an element of " << getType();
   return success();
 }
 
@@ -215,8 +216,10 @@ LogicalResult RaggedDotOp::verify() {
   };
   if (failed(check(numbers.getLhsBatchingDimensions(), lhs, "batching")) ||
       failed(check(numbers.getRhsBatchingDimensions(), rhs, "batching")) ||
-      failed(check(numbers.getLhsContractingDimensions(), lhs, "contracting")) ||
-      failed(check(numbers.getRhsContractingDimensions(), rhs, "contracting")) ||
+      failed(
+          check(numbers.getLhsContractingDimensions(), lhs, "contracting")) ||
+      failed(
+          check(numbers.getRhsContractingDimensions(), rhs, "contracting")) ||
       failed(check(numbers.getLhsRaggedDimensions(), lhs, "ragged")) ||
       failed(check(numbers.getRhsGroupDimensions(), rhs, "group")))
     return failure();
@@ -228,9 +231,11 @@ LogicalResult RaggedDotOp::verify() {
       return emitOpError() << "has " << left.size() << " and " << right.size()
                            << " " << what << " dimensions";
     for (auto [l, r] : llvm::zip(left, right))
-      if (failed(verifyCompatibleShape({lhs.getDimSize(l)}, {rhs.getDimSize(r)})))
-        return emitOpError() << what << " dimensions differ in size: "
-                             << lhs.getDimSize(l) << " and " << rhs.getDimSize(r);
+      if (failed(
+              verifyCompatibleShape({lhs.getDimSize(l)}, {rhs.getDimSize(r)})))
+        return emitOpError()
+               << what << " dimensions differ in size: " << lhs.getDimSize(l)
+               << " and " << rhs.getDimSize(r);
     return success();
   };
   if (failed(checkPair(numbers.getLhsBatchingDimensions(),

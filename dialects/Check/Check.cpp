@@ -50,8 +50,8 @@ void ExpectCloseOp::print(OpAsmPrinter &printer) {
     printer << ", max_ulp_difference = " << getMaxUlpDifference();
   if (getMinUlpDifference() != 0)
     printer << ", min_ulp_difference = " << getMinUlpDifference();
-  printer.printOptionalAttrDict(
-      (*this)->getAttrs(), {"max_ulp_difference", "min_ulp_difference"});
+  printer.printOptionalAttrDict((*this)->getAttrs(),
+                                {"max_ulp_difference", "min_ulp_difference"});
   printer << " : " << getActual().getType() << ", " << getExpected().getType();
 }
 

@@ -46,8 +46,8 @@ static LogicalResult verifyRule(Operation *op, OpShardingRuleAttr rule) {
       int64_t rank = shaped && shaped.hasRank() ? shaped.getRank() : 0;
       if (rank != int64_t(mapping.getDimMappings().size()))
         return op->emitOpError("sharding rule gives ")
-               << side << " " << index << " "
-               << mapping.getDimMappings().size() << " dimensions, but its "
+               << side << " " << index << " " << mapping.getDimMappings().size()
+               << " dimensions, but its "
                << "rank is " << rank;
       llvm::SmallDenseSet<int64_t> seen;
       for (DimMappingAttr dim : mapping.getDimMappings())
@@ -61,8 +61,8 @@ static LogicalResult verifyRule(Operation *op, OpShardingRuleAttr rule) {
   };
   if (failed(checkSide(rule.getOperandMappings(), op->getOperandTypes(),
                        "operand")) ||
-      failed(checkSide(rule.getResultMappings(), op->getResultTypes(),
-                       "result")))
+      failed(
+          checkSide(rule.getResultMappings(), op->getResultTypes(), "result")))
     return failure();
   return success();
 }
@@ -128,9 +128,10 @@ LogicalResult SdyDialect::verifyRegionArgAttribute(Operation *op,
   return success();
 }
 
-LogicalResult SdyDialect::verifyRegionResultAttribute(
-    Operation *op, unsigned regionIndex, unsigned resultIndex,
-    NamedAttribute attribute) {
+LogicalResult
+SdyDialect::verifyRegionResultAttribute(Operation *op, unsigned regionIndex,
+                                        unsigned resultIndex,
+                                        NamedAttribute attribute) {
   if (auto function = dyn_cast<FunctionOpInterface>(op))
     return verifyFunctionAttribute(op, attribute, function.getResultTypes(),
                                    resultIndex, "result");

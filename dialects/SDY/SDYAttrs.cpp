@@ -103,8 +103,7 @@ Attribute MeshAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> ids;
   SMLoc loc = parser.getCurrentLocation();
   auto parseAxis = [&]() -> ParseResult {
-    auto axis =
-        dyn_cast_or_null<MeshAxisAttr>(MeshAxisAttr::parse(parser, {}));
+    auto axis = dyn_cast_or_null<MeshAxisAttr>(MeshAxisAttr::parse(parser, {}));
     if (!axis)
       return failure();
     axes.push_back(axis);
@@ -127,7 +126,8 @@ Attribute MeshAttr::parse(AsmParser &parser, Type) {
     inOrder &= int64_t(index) == id;
   int64_t size = 1;
   for (MeshAxisAttr axis : axes)
-    size *= axis.getSize() > 0 && axis.getSize() < (1 << 20) ? axis.getSize() : 1;
+    size *=
+        axis.getSize() > 0 && axis.getSize() < (1 << 20) ? axis.getSize() : 1;
   if (inOrder && size == int64_t(ids.size()))
     ids.clear();
   return parser.getChecked<MeshAttr>(loc, parser.getContext(), axes, ids);
@@ -423,7 +423,8 @@ Attribute TensorShardingAttr::parse(AsmParser &parser, Type) {
   bool sawReplicated = false, sawUnreduced = false;
   while (succeeded(parser.parseOptionalComma())) {
     SMLoc loc = parser.getCurrentLocation();
-    if (!sawReplicated && succeeded(parser.parseOptionalKeyword("replicated"))) {
+    if (!sawReplicated &&
+        succeeded(parser.parseOptionalKeyword("replicated"))) {
       sawReplicated = true;
       if (parser.parseEqual() || parseAxes(parser, replicated))
         return {};
@@ -453,10 +454,9 @@ Attribute TensorShardingAttr::parse(AsmParser &parser, Type) {
   }
   if (parser.parseGreater())
     return {};
-  return TensorShardingAttr::get(parser.getContext(), meshOrRef, dims,
-                                 replicated, unreduced,
-                                 unreduced.empty() ? ReductionOp::SUM
-                                                   : reduction);
+  return TensorShardingAttr::get(
+      parser.getContext(), meshOrRef, dims, replicated, unreduced,
+      unreduced.empty() ? ReductionOp::SUM : reduction);
 }
 
 void TensorShardingAttr::print(AsmPrinter &printer) const {

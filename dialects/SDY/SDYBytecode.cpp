@@ -59,8 +59,8 @@ public:
       SmallVector<int64_t> ids;
       if (failed(reader.readAttributes(axes)) ||
           failed(reader.readSignedVarInts(ids)) ||
-          failed(MeshAttr::verify([&] { return reader.emitError(); }, axes,
-                                  ids)))
+          failed(
+              MeshAttr::verify([&] { return reader.emitError(); }, axes, ids)))
         return {};
       return MeshAttr::get(getContext(), axes, ids);
     }

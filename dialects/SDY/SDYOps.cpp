@@ -49,10 +49,9 @@ static ParseResult parseBodyWithArguments(OpAsmParser &parser, Region &body) {
 static void printBodyWithArguments(OpAsmPrinter &printer, Operation *,
                                    Region &body) {
   printer << "(";
-  llvm::interleaveComma(body.getArguments(), printer,
-                        [&](BlockArgument argument) {
-                          printer.printRegionArgument(argument);
-                        });
+  llvm::interleaveComma(
+      body.getArguments(), printer,
+      [&](BlockArgument argument) { printer.printRegionArgument(argument); });
   printer << ") ";
   printer.printRegion(body, /*printEntryBlockArgs=*/false);
 }
@@ -168,9 +167,10 @@ static LogicalResult verifyManualSide(ManualComputationOp op,
     auto global = dyn_cast<RankedTensorType>(globals[index]);
     if (!global)
       continue;
-    FailureOr<SmallVector<int64_t>> shape = sharding.getLocalShape(
-        global.getShape(), mesh,
-        [&](StringRef axis) { return manual.contains(axis); });
+    FailureOr<SmallVector<int64_t>> shape =
+        sharding.getLocalShape(global.getShape(), mesh, [&](StringRef axis) {
+          return manual.contains(axis);
+        });
     if (failed(shape))
       return op.emitOpError() << what << ": shape of " << global
                               << " does not divide along the manual axes";
@@ -198,9 +198,9 @@ LogicalResult ManualComputationOp::verifyRegions() {
   if (failed(verifyManualSide(*this, getInShardings(), getTensors().getTypes(),
                               getBody().getArgumentTypes(), "operand")))
     return failure();
-  return verifyManualSide(
-      *this, getOutShardings(), getResultTypes(),
-      getBody().front().getTerminator()->getOperandTypes(), "result");
+  return verifyManualSide(*this, getOutShardings(), getResultTypes(),
+                          getBody().front().getTerminator()->getOperandTypes(),
+                          "result");
 }
 
 static LogicalResult
@@ -256,8 +256,9 @@ static LogicalResult verifyPerDim(Operation *op, ListOfAxisRefListsAttr axes,
 }
 
 LogicalResult AllGatherOp::verify() {
-  return success(succeeded(verifyPerDim(*this, getGatheringAxes(), getType())) &&
-                 succeeded(verifyCollective(*this)));
+  return success(
+      succeeded(verifyPerDim(*this, getGatheringAxes(), getType())) &&
+      succeeded(verifyCollective(*this)));
 }
 
 LogicalResult AllSliceOp::verify() {

@@ -42,7 +42,8 @@ static ParseResult parseFactors(AsmParser &parser,
   while (!text.empty()) {
     std::optional<int64_t> factor = consumeFactor(text);
     if (!factor)
-      return parser.emitError(loc, "expected factors named i to z, z_1, z_2, …");
+      return parser.emitError(loc,
+                              "expected factors named i to z, z_1, z_2, …");
     factors.push_back(*factor);
   }
   return success();
@@ -61,9 +62,9 @@ static ParseResult parseFactor(AsmParser &parser, int64_t &factor) {
 
 static ParseResult parseFactorSet(AsmParser &parser,
                                   SmallVectorImpl<int64_t> &factors) {
-  return parser.parseCommaSeparatedList(
-      AsmParser::Delimiter::Braces,
-      [&]() { return parseFactor(parser, factors.emplace_back()); });
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Braces, [&]() {
+    return parseFactor(parser, factors.emplace_back());
+  });
 }
 
 static void printFactors(AsmPrinter &printer, ArrayRef<int64_t> factors) {
@@ -177,7 +178,8 @@ Attribute OpShardingRuleAttr::parse(AsmParser &parser, Type) {
       }
     return true;
   };
-  for (ArrayRef<TensorMappingAttr> side : {ArrayRef(operands), ArrayRef(results)})
+  for (ArrayRef<TensorMappingAttr> side :
+       {ArrayRef(operands), ArrayRef(results)})
     for (TensorMappingAttr mapping : side)
       for (DimMappingAttr dim : mapping.getDimMappings())
         if (!known(dim.getFactorIndices()))

@@ -23,16 +23,17 @@ public:
   LogicalResult use(AxisRefAttr axis) {
     int64_t size = mesh.getAxisSize(axis.getName());
     if (size == 0) {
-      InFlightDiagnostic diagnostic =
-          error() << "unknown axis \"" << axis.getName() << "\"";
+      InFlightDiagnostic diagnostic = error() << "unknown axis \""
+                                              << axis.getName() << "\"";
       if (!meshName.empty())
         diagnostic << " in mesh @" << meshName;
       if (mesh.getAxes().empty())
         return diagnostic << ", which has no axes";
       diagnostic << ", which has ";
-      llvm::interleaveComma(mesh.getAxes(), diagnostic, [&](MeshAxisAttr known) {
-        diagnostic << "\"" << known.getName() << "\"";
-      });
+      llvm::interleaveComma(mesh.getAxes(), diagnostic,
+                            [&](MeshAxisAttr known) {
+                              diagnostic << "\"" << known.getName() << "\"";
+                            });
       return diagnostic;
     }
     if (SubAxisInfoAttr info = axis.getSubAxisInfo()) {
@@ -44,8 +45,8 @@ public:
           size % info.getNextPreSize() != 0)
         return error() << "sub-axis " << axis.toString()
                        << " does not fit the axis: " << info.getPreSize()
-                       << " x " << info.getSize() << " does not divide its size "
-                       << size;
+                       << " x " << info.getSize()
+                       << " does not divide its size " << size;
       if (info.getSize() == size)
         return error() << "sub-axis " << axis.toString()
                        << " is the whole axis; write \"" << axis.getName()
@@ -111,8 +112,8 @@ LogicalResult mlir::sdy::verifySharding(TensorShardingAttr sharding, Type type,
     if (failed(checker.useList(dim.getAxes())))
       return failure();
     if (dim.getPriority() && *dim.getPriority() < 0)
-      return checker.error() << "dimension " << index
-                             << " has a negative priority";
+      return checker.error()
+             << "dimension " << index << " has a negative priority";
     if (dim.getPriority() && dim.getAxes().empty() && dim.getIsClosed())
       return checker.error() << "dimension " << index
                              << " is closed and whole, so a priority says "

@@ -71,18 +71,24 @@ LogicalResult shoal::decomposeBroadcasting(Operation *op, OpBuilder &builder,
   Type type = op->getResult(0).getType();
   Value result =
       llvm::TypeSwitch<Operation *, Value>(op)
-          .Case([&](chlo::BroadcastAddOp) { return d.make<stablehlo::AddOp>(); })
-          .Case([&](chlo::BroadcastAndOp) { return d.make<stablehlo::AndOp>(); })
+          .Case(
+              [&](chlo::BroadcastAddOp) { return d.make<stablehlo::AddOp>(); })
+          .Case(
+              [&](chlo::BroadcastAndOp) { return d.make<stablehlo::AndOp>(); })
           .Case([&](chlo::BroadcastAtan2Op) {
             return d.make<stablehlo::Atan2Op>();
           })
           .Case([&](chlo::BroadcastComplexOp) {
             return d.make<stablehlo::ComplexOp>();
           })
-          .Case([&](chlo::BroadcastDivOp) { return d.make<stablehlo::DivOp>(); })
-          .Case([&](chlo::BroadcastMaxOp) { return d.make<stablehlo::MaxOp>(); })
-          .Case([&](chlo::BroadcastMinOp) { return d.make<stablehlo::MinOp>(); })
-          .Case([&](chlo::BroadcastMulOp) { return d.make<stablehlo::MulOp>(); })
+          .Case(
+              [&](chlo::BroadcastDivOp) { return d.make<stablehlo::DivOp>(); })
+          .Case(
+              [&](chlo::BroadcastMaxOp) { return d.make<stablehlo::MaxOp>(); })
+          .Case(
+              [&](chlo::BroadcastMinOp) { return d.make<stablehlo::MinOp>(); })
+          .Case(
+              [&](chlo::BroadcastMulOp) { return d.make<stablehlo::MulOp>(); })
           .Case([&](chlo::BroadcastNextAfterOp) {
             return d.make<chlo::NextAfterOp>();
           })
@@ -90,8 +96,10 @@ LogicalResult shoal::decomposeBroadcasting(Operation *op, OpBuilder &builder,
           .Case([&](chlo::BroadcastPolygammaOp) {
             return d.make<chlo::PolygammaOp>();
           })
-          .Case([&](chlo::BroadcastPowOp) { return d.make<stablehlo::PowOp>(); })
-          .Case([&](chlo::BroadcastRemOp) { return d.make<stablehlo::RemOp>(); })
+          .Case(
+              [&](chlo::BroadcastPowOp) { return d.make<stablehlo::PowOp>(); })
+          .Case(
+              [&](chlo::BroadcastRemOp) { return d.make<stablehlo::RemOp>(); })
           .Case([&](chlo::BroadcastShiftLeftOp) {
             return d.make<stablehlo::ShiftLeftOp>();
           })
@@ -104,7 +112,8 @@ LogicalResult shoal::decomposeBroadcasting(Operation *op, OpBuilder &builder,
           .Case([&](chlo::BroadcastSubOp) {
             return d.make<stablehlo::SubtractOp>();
           })
-          .Case([&](chlo::BroadcastXorOp) { return d.make<stablehlo::XorOp>(); })
+          .Case(
+              [&](chlo::BroadcastXorOp) { return d.make<stablehlo::XorOp>(); })
           .Case([&](chlo::BroadcastZetaOp) { return d.make<chlo::ZetaOp>(); })
           .Case([&](chlo::BroadcastCompareOp compare) -> Value {
             // The two dialects number directions and types alike.

@@ -131,8 +131,9 @@ static Value decomposeElementwise(Operation *op, ElementwiseBuilder &b) {
 static LogicalResult decompose(Operation *op) {
   OpBuilder builder(op);
   Location loc = op->getLoc();
-  for (Type type : llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()),
-                                            SmallVector<Type>(op->getResultTypes()))) {
+  for (Type type :
+       llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()),
+                                SmallVector<Type>(op->getResultTypes()))) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || !tensor.hasStaticShape())
       return op->emitError("needs static shapes");

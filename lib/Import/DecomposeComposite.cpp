@@ -11,8 +11,8 @@ using namespace mlir;
 using namespace shoal;
 
 /// Elements [start, start + size) along `dim`.
-static Value sliceDim(OpBuilder &builder, Location loc, Value value, int64_t dim,
-                      int64_t start, int64_t size) {
+static Value sliceDim(OpBuilder &builder, Location loc, Value value,
+                      int64_t dim, int64_t start, int64_t size) {
   auto type = cast<RankedTensorType>(value.getType());
   SmallVector<int64_t> starts(type.getRank(), 0), limits(type.getShape()),
       strides(type.getRank(), 1), shape(type.getShape());
@@ -21,12 +21,14 @@ static Value sliceDim(OpBuilder &builder, Location loc, Value value, int64_t dim
   shape[dim] = size;
   return stablehlo::SliceOp::create(
       builder, loc, RankedTensorType::get(shape, type.getElementType()), value,
-      builder.getDenseI64ArrayAttr(starts), builder.getDenseI64ArrayAttr(limits),
+      builder.getDenseI64ArrayAttr(starts),
+      builder.getDenseI64ArrayAttr(limits),
       builder.getDenseI64ArrayAttr(strides));
 }
 
 /// The shape of `value` without, or with a leading-one, dimension `dim`.
-static Value dropDim(OpBuilder &builder, Location loc, Value value, int64_t dim) {
+static Value dropDim(OpBuilder &builder, Location loc, Value value,
+                     int64_t dim) {
   auto type = cast<RankedTensorType>(value.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.erase(shape.begin() + dim);
@@ -34,7 +36,8 @@ static Value dropDim(OpBuilder &builder, Location loc, Value value, int64_t dim)
       builder, loc, RankedTensorType::get(shape, type.getElementType()), value);
 }
 
-static Value addDim(OpBuilder &builder, Location loc, Value value, int64_t dim) {
+static Value addDim(OpBuilder &builder, Location loc, Value value,
+                    int64_t dim) {
   auto type = cast<RankedTensorType>(value.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.insert(shape.begin() + dim, 1);
@@ -93,18 +96,18 @@ static void decomposeTopK(chlo::TopKOp op, OpBuilder &builder,
 static Value createDot(chlo::RaggedDotOp op, OpBuilder &builder, Type type,
                        Value lhs, Value rhs, ArrayRef<int64_t> rhsBatching,
                        ArrayRef<int64_t> rhsContracting) {
-  chlo::RaggedDotDimensionNumbersAttr numbers = op.getRaggedDotDimensionNumbers();
+  chlo::RaggedDotDimensionNumbersAttr numbers =
+      op.getRaggedDotDimensionNumbers();
   ArrayAttr precision;
   if (std::optional<ArrayAttr> config = op.getPrecisionConfig()) {
     SmallVector<Attribute> list;
     for (Attribute entry : *config) {
       auto value = cast<chlo::PrecisionAttr>(entry).getValue();
       list.push_back(stablehlo::PrecisionAttr::get(
-          op.getContext(), value == chlo::Precision::HIGHEST
-                               ? stablehlo::Precision::HIGHEST
-                           : value == chlo::Precision::HIGH
-                               ? stablehlo::Precision::HIGH
-                               : stablehlo::Precision::DEFAULT));
+          op.getContext(),
+          value == chlo::Precision::HIGHEST ? stablehlo::Precision::HIGHEST
+          : value == chlo::Precision::HIGH  ? stablehlo::Precision::HIGH
+                                            : stablehlo::Precision::DEFAULT));
     }
     precision = builder.getArrayAttr(list);
   }
@@ -116,10 +119,12 @@ static Value createDot(chlo::RaggedDotOp op, OpBuilder &builder, Type type,
       precision, stablehlo::DotAlgorithmAttr());
 }
 
-static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op, OpBuilder &builder,
+static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
+                                        OpBuilder &builder,
                                         SmallVectorImpl<Value> &results) {
   Location loc = op.getLoc();
-  chlo::RaggedDotDimensionNumbersAttr numbers = op.getRaggedDotDimensionNumbers();
+  chlo::RaggedDotDimensionNumbersAttr numbers =
+      op.getRaggedDotDimensionNumbers();
   auto lhsType = cast<RankedTensorType>(op.getLhs().getType());
   auto resultType = cast<RankedTensorType>(op.getType());
   int64_t ragged = numbers.getLhsRaggedDimensions().front();
@@ -158,15 +163,15 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op, OpBuilder &builder
                              builder.getZeroAttr(lhsType.getElementType())));
   Value start = intSplat(builder, loc, {}, index, 0);
   auto spread = [&](Value scalar) -> Value {
-    return stablehlo::BroadcastInDimOp::create(builder, loc, indexType, scalar,
-                                               builder.getDenseI64ArrayAttr({}));
+    return stablehlo::BroadcastInDimOp::create(
+        builder, loc, indexType, scalar, builder.getDenseI64ArrayAttr({}));
   };
   SmallVector<Value> parts;
   Value sum;
   for (int64_t group = 0; group < groups; ++group) {
-    Value size = dropDim(builder, loc,
-                         sliceDim(builder, loc, op.getGroupSizes(), 0, group, 1),
-                         0);
+    Value size =
+        dropDim(builder, loc,
+                sliceDim(builder, loc, op.getGroupSizes(), 0, group, 1), 0);
     Value end = stablehlo::AddOp::create(builder, loc, start, size);
     Value inside = stablehlo::AndOp::create(
         builder, loc,
@@ -179,9 +184,10 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op, OpBuilder &builder
     start = end;
     if (contracted) {
       SmallVector<int64_t> shape(resultType.getShape().drop_front());
-      Value dot = createDot(
-          op, builder, RankedTensorType::get(shape, resultType.getElementType()),
-          masked, op.getRhs(), rhsBatching, rhsContracting);
+      Value dot =
+          createDot(op, builder,
+                    RankedTensorType::get(shape, resultType.getElementType()),
+                    masked, op.getRhs(), rhsBatching, rhsContracting);
       parts.push_back(addDim(builder, loc, dot, 0));
       continue;
     }
@@ -190,19 +196,21 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op, OpBuilder &builder
                         groupDim);
     Value dot = createDot(op, builder, resultType, masked, rhs, rhsBatching,
                           rhsContracting);
-    sum = sum ? stablehlo::AddOp::create(builder, loc, sum, dot).getResult() : dot;
+    sum = sum ? stablehlo::AddOp::create(builder, loc, sum, dot).getResult()
+              : dot;
   }
   if (contracted)
-    sum = parts.size() == 1
-              ? parts.front()
-              : stablehlo::ConcatenateOp::create(builder, loc, resultType, parts,
-                                                 builder.getI64IntegerAttr(0))
-                    .getResult();
+    sum =
+        parts.size() == 1
+            ? parts.front()
+            : stablehlo::ConcatenateOp::create(builder, loc, resultType, parts,
+                                               builder.getI64IntegerAttr(0))
+                  .getResult();
   if (!sum)
     sum = stablehlo::ConstantOp::create(
         builder, loc,
-        DenseElementsAttr::get(resultType,
-                               builder.getZeroAttr(resultType.getElementType())));
+        DenseElementsAttr::get(
+            resultType, builder.getZeroAttr(resultType.getElementType())));
   results.push_back(sum);
   return success();
 }
@@ -220,9 +228,9 @@ static LogicalResult decomposeScan(chlo::ScanOp op, OpBuilder &builder,
   std::optional<int64_t> length;
   if (op.getScanDimSize())
     length = *op.getScanDimSize();
-  for (Type type : llvm::concat<const Type>(
-           SmallVector<Type>(op.getInputs().getTypes()),
-           SmallVector<Type>(op.getOutputs().getTypes())))
+  for (Type type :
+       llvm::concat<const Type>(SmallVector<Type>(op.getInputs().getTypes()),
+                                SmallVector<Type>(op.getOutputs().getTypes())))
     length = cast<RankedTensorType>(type).getDimSize(dim);
   if (!length)
     return op.emitError("needs scan_dim_size without inputs and outputs");
@@ -251,10 +259,10 @@ static LogicalResult decomposeScan(chlo::ScanOp op, OpBuilder &builder,
   OpBuilder::InsertionGuard guard(builder);
 
   Block *cond = builder.createBlock(&loop.getCond(), {}, types, locs);
-  Value less = stablehlo::CompareOp::create(
-      builder, loc, cond->getArgument(0),
-      intSplat(builder, loc, {}, i32, *length),
-      stablehlo::ComparisonDirection::LT);
+  Value less =
+      stablehlo::CompareOp::create(builder, loc, cond->getArgument(0),
+                                   intSplat(builder, loc, {}, i32, *length),
+                                   stablehlo::ComparisonDirection::LT);
   stablehlo::ReturnOp::create(builder, loc, less);
 
   Block *body = builder.createBlock(&loop.getBody(), {}, types, locs);
@@ -275,8 +283,8 @@ static LogicalResult decomposeScan(chlo::ScanOp op, OpBuilder &builder,
     SmallVector<int64_t> sizes(type.getShape());
     sizes[dim] = 1;
     Value slice = stablehlo::DynamicSliceOp::create(
-        builder, loc, RankedTensorType::get(sizes, type.getElementType()), input,
-        starts(type.getRank()), builder.getDenseI64ArrayAttr(sizes));
+        builder, loc, RankedTensorType::get(sizes, type.getElementType()),
+        input, starts(type.getRank()), builder.getDenseI64ArrayAttr(sizes));
     mapping.map(scanBody.getArgument(index), dropDim(builder, loc, slice, dim));
   }
   for (unsigned i = 0; i < numCarries; ++i)

@@ -128,7 +128,8 @@ Value ElementwiseBuilder::ge(Value a, Value b) {
 }
 
 Value ElementwiseBuilder::select(Value pred, Value yes, Value no) {
-  return stablehlo::SelectOp::create(builder, loc, yes.getType(), pred, yes, no);
+  return stablehlo::SelectOp::create(builder, loc, yes.getType(), pred, yes,
+                                     no);
 }
 
 Value ElementwiseBuilder::clamp(double low, Value a, double high) {

@@ -94,7 +94,8 @@ public:
   Value chebyshev(Value x, Values coefficients);
 
 private:
-  Value compare(mlir::stablehlo::ComparisonDirection direction, Value a, Value b);
+  Value compare(mlir::stablehlo::ComparisonDirection direction, Value a,
+                Value b);
 
   mlir::OpBuilder &builder;
   mlir::Location loc;

@@ -84,9 +84,8 @@ static SmallVector<StringRef> splitTupleSharding(StringRef text, size_t count) {
 
 /// Attributes of each element of a tuple argument or result: a sharding string
 /// is split, anything else goes to the first.
-static SmallVector<DictionaryAttr> splitAttributes(DictionaryAttr attrs,
-                                                   size_t count,
-                                                   MLIRContext *context) {
+static SmallVector<DictionaryAttr>
+splitAttributes(DictionaryAttr attrs, size_t count, MLIRContext *context) {
   SmallVector<SmallVector<NamedAttribute>> lists(count);
   if (attrs && count)
     for (NamedAttribute attr : attrs) {
@@ -185,7 +184,8 @@ static void flattenOp(Operation *op) {
   SmallVector<Value> elements(flat->getResults());
   ArrayRef<Value> rest(elements);
   for (Value result : op->getResults())
-    result.replaceAllUsesWith(pack(builder, op->getLoc(), result.getType(), rest));
+    result.replaceAllUsesWith(
+        pack(builder, op->getLoc(), result.getType(), rest));
   op->erase();
 }
 

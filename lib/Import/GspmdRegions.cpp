@@ -6,9 +6,9 @@
 //   %3 = custom_call @SPMDShardToFullShape(%2)    for each result
 // in one block. What depends on the first and leads to the second is the
 // region; what it uses from outside goes in with it if it is made of constants
-// alone, and becomes a further operand, whole on every device, otherwise. Nested
-// shard_maps lie in the same block: a value's depth is the number of boundaries
-// it is behind.
+// alone, and becomes a further operand, whole on every device, otherwise.
+// Nested shard_maps lie in the same block: a value's depth is the number of
+// boundaries it is behind.
 #include "GspmdRegions.h"
 
 #include "dialects/StableHLO/StableHLO.h"
@@ -66,7 +66,7 @@ private:
   /// regions around it have taken.
   FailureOr<SmallVector<Attribute>> getManualAxes(Operation *op);
 
-  SmallVector<Operation *> ops; ///< in block order
+  SmallVector<Operation *> ops;        ///< in block order
   const DenseSet<Operation *> &bounds; ///< the outermost boundary calls
   GspmdMesh &mesh;
   SmallVector<Value> inputs;
@@ -115,8 +115,8 @@ FailureOr<ShardingAttr> RegionBuilder::getInSharding(Operation *call) {
   std::optional<GspmdSharding> sharding = readGspmdSharding(def);
   if (!sharding)
     return call->emitError("expected a sharding on its operand");
-  ShardingAttr result =
-      mesh.getSharding(*sharding, whole.getType(), getUnspecifiedDims(def), call);
+  ShardingAttr result = mesh.getSharding(*sharding, whole.getType(),
+                                         getUnspecifiedDims(def), call);
   if (!result)
     return failure();
   return result;
@@ -204,11 +204,11 @@ FailureOr<ManualOp> RegionBuilder::run() {
     types.push_back(op->getResult(0).getType());
   builder.setInsertionPoint(last);
   MLIRContext *context = last->getContext();
-  auto manual = ManualOp::create(
-      builder, last->getLoc(), types, inputs,
-      ShardingPerValueAttr::get(context, inShardings),
-      ShardingPerValueAttr::get(context, outShardings),
-      ArrayAttr::get(context, manualAxes));
+  auto manual =
+      ManualOp::create(builder, last->getLoc(), types, inputs,
+                       ShardingPerValueAttr::get(context, inShardings),
+                       ShardingPerValueAttr::get(context, outShardings),
+                       ArrayAttr::get(context, manualAxes));
   manual.getBody().takeBody(region);
   for (auto [op, result] : llvm::zip(results, manual.getResults()))
     op->getResult(0).replaceAllUsesWith(result);

@@ -42,8 +42,8 @@ public:
   int64_t getNumDevices() const { return numDevices; }
 
   /// The sharding of a value of type `type`; dimensions in `open` may take
-  /// further axes. Where the tiles do not relate to the common mesh, over a mesh
-  /// in place. Null after a diagnostic.
+  /// further axes. Where the tiles do not relate to the common mesh, over a
+  /// mesh in place. Null after a diagnostic.
   ShardingAttr getSharding(const GspmdSharding &sharding, mlir::Type type,
                            llvm::ArrayRef<int64_t> open, mlir::Operation *op);
 

@@ -166,7 +166,8 @@ std::optional<GspmdSharding> GspmdSharding::parse(StringRef text) {
   return sharding;
 }
 
-MeshAttr GspmdSharding::getMesh(MLIRContext *context, int64_t numDevices) const {
+MeshAttr GspmdSharding::getMesh(MLIRContext *context,
+                                int64_t numDevices) const {
   switch (kind) {
   case Kind::Maximal:
     return MeshAttr::get(context, {}, devices);
@@ -262,8 +263,8 @@ GspmdMesh::GspmdMesh(ModuleOp module) : context(module.getContext()) {
       if (!sharding->iota.empty()) {
         GspmdSharding iota = *sharding;
         iota.tiles = sharding->iota;
-        iota.devices = llvm::to_vector(
-            llvm::seq<int64_t>(0, sharding->devices.size()));
+        iota.devices =
+            llvm::to_vector(llvm::seq<int64_t>(0, sharding->devices.size()));
         tiles.push_back(iota.getMesh(context, 0));
       }
     }
@@ -279,9 +280,8 @@ GspmdMesh::GspmdMesh(ModuleOp module) : context(module.getContext()) {
     }
   if (mesh || numDevices > kMaxDevices)
     return;
-  llvm::erase_if(tiles, [&](MeshAttr tile) {
-    return tile.getNumDevices() != numDevices;
-  });
+  llvm::erase_if(
+      tiles, [&](MeshAttr tile) { return tile.getNumDevices() != numDevices; });
   mesh = refineMeshes(tiles, numDevices, context);
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
   auto op = MeshOp::create(builder, module.getLoc(), "mesh", mesh);
@@ -302,8 +302,7 @@ ShardingAttr GspmdMesh::getSharding(const GspmdSharding &sharding, Type type,
                                     ArrayRef<int64_t> open, Operation *op) {
   int64_t rank = rankOf(type);
   if (!mesh) {
-    op->emitError("sharding over more than ")
-        << kMaxDevices << " devices";
+    op->emitError("sharding over more than ") << kMaxDevices << " devices";
     return {};
   }
   if (sharding.kind == GspmdSharding::Kind::Maximal)

@@ -30,9 +30,9 @@ static Value buildHypot(ElementwiseBuilder &b, Value x, Value y) {
   Value root = b.sqrt(b.add(square, 1.0));
   Value result = b.mul(larger, root);
   // The root may round to 1 where the square still counts.
-  Value nearly =
-      b.add(larger, b.div(b.mul(larger, square), 2.0));
-  result = b.select(b.bitAnd(b.eq(root, 1.0), b.gt(square, 0.0)), nearly, result);
+  Value nearly = b.add(larger, b.div(b.mul(larger, square), 2.0));
+  result =
+      b.select(b.bitAnd(b.eq(root, 1.0), b.gt(square, 0.0)), nearly, result);
   return b.select(b.eq(larger, smaller), b.mul(larger, std::sqrt(2.0)), result);
 }
 
@@ -52,8 +52,8 @@ Value shoal::buildAsinAcosKernel(ElementwiseBuilder &b, Value z) {
 
   // sqrt(a² - x²), the second argument of the arc tangent.
   Value inside = b.sqrt(b.mul(halfSum, b.add(b.div(ySquare, rPlus), sMinus)));
-  Value outside = b.mul(
-      y, b.sqrt(b.add(b.div(halfSum, rPlus), b.div(halfSum, sPlus))));
+  Value outside =
+      b.mul(y, b.sqrt(b.add(b.div(halfSum, rPlus), b.div(halfSum, sPlus))));
   Value re = b.select(b.ge(b.max(x, y), safeMax), y,
                       b.select(b.le(x, 1.0), inside, outside));
 
@@ -63,9 +63,8 @@ Value shoal::buildAsinAcosKernel(ElementwiseBuilder &b, Value z) {
   Value yIsLarge = b.ge(y, yLimit);
   Value largest = b.select(yIsLarge, y, x);
   Value isLarge = b.ge(largest, b.select(yIsLarge, yLimit, safeMax));
-  Value ratio = b.select(
-      b.bitAnd(yIsLarge, b.bitNot(b.eq(y, b.infinity(y)))), b.div(x, y),
-      b.constant(0.0, x));
+  Value ratio = b.select(b.bitAnd(yIsLarge, b.bitNot(b.eq(y, b.infinity(y)))),
+                         b.div(x, y), b.constant(0.0, x));
   Value large = b.add(b.add(b.constant(std::log(2.0), x), b.log(largest)),
                       b.mul(half, b.log1p(b.mul(ratio, ratio))));
 
@@ -75,13 +74,13 @@ Value shoal::buildAsinAcosKernel(ElementwiseBuilder &b, Value z) {
   Value belowOne = b.select(
       b.le(a, 1.5), b.add(b.div(halfSquare, rPlus), b.div(halfSquare, sMinus)),
       b.sub(a, one));
-  Value aMinus = b.select(
-      isTiny, b.neg(b.div(b.mul(xPlus, xMinus), b.add(a, 1.0))),
-      b.select(b.ge(x, 1.0), atLeastOne, belowOne));
+  Value aMinus =
+      b.select(isTiny, b.neg(b.div(b.mul(xPlus, xMinus), b.add(a, 1.0))),
+               b.select(b.ge(x, 1.0), atLeastOne, belowOne));
   Value root = b.sqrt(b.mul(aMinus, b.add(a, 1.0)));
-  Value im = b.select(isLarge, large,
-                      b.select(isTiny, b.div(y, root),
-                               b.log1p(b.add(aMinus, root))));
+  Value im =
+      b.select(isLarge, large,
+               b.select(isTiny, b.div(y, root), b.log1p(b.add(aMinus, root))));
   return b.complex(re, im);
 }
 
@@ -112,8 +111,9 @@ Value shoal::buildAcosh(ElementwiseBuilder &b, Value x) {
     return b.select(b.ge(x, b.mul(b.largest(x), 0.5)), far, near);
   }
   Value kernel = buildAsinAcosKernel(b, x);
-  return b.complex(b.imag(kernel),
-                   withSignOf(b, b.atan2(b.real(kernel), b.real(x)), b.imag(x)));
+  return b.complex(
+      b.imag(kernel),
+      withSignOf(b, b.atan2(b.real(kernel), b.real(x)), b.imag(x)));
 }
 
 Value shoal::buildAsinh(ElementwiseBuilder &b, Value x) {
@@ -122,8 +122,7 @@ Value shoal::buildAsinh(ElementwiseBuilder &b, Value x) {
     Value near = b.log1p(b.add(
         magnitude, b.div(square, b.add(b.sqrt(b.add(square, 1.0)), 1.0))));
     Value far = b.add(b.constant(std::log(2.0), x), b.log(magnitude));
-    Value result =
-        b.select(b.ge(magnitude, b.sqrt(b.largest(x))), far, near);
+    Value result = b.select(b.ge(magnitude, b.sqrt(b.largest(x))), far, near);
     return b.mul(b.sign(x), result);
   }
   // asinh(z) = -i asin(iz), and asin's kernel knows magnitudes only.
@@ -145,12 +144,13 @@ static std::pair<Value, Value> buildAtanhParts(ElementwiseBuilder &b, Value x,
       b.log1p(b.div(b.mul(ax, 4.0), b.add(b.mul(minus, minus), b.mul(ay, ay)))),
       0.25);
   Value xRatio = b.div(ax, larger), yRatio = b.div(ay, larger);
-  Value far = b.div(
-      b.div(xRatio, b.add(b.mul(xRatio, xRatio), b.mul(yRatio, yRatio))), larger);
+  Value far =
+      b.div(b.div(xRatio, b.add(b.mul(xRatio, xRatio), b.mul(yRatio, yRatio))),
+            larger);
   far = b.select(b.eq(larger, b.infinity(x)), b.constant(0.0, x), far);
   Value re = withSignOf(b, b.select(isLarge, far, near), x);
-  Value angle = b.atan2(b.mul(y, 2.0), b.sub(b.mul(minus, b.add(ax, 1.0)),
-                                             b.mul(y, y)));
+  Value angle =
+      b.atan2(b.mul(y, 2.0), b.sub(b.mul(minus, b.add(ax, 1.0)), b.mul(y, y)));
   Value right = withSignOf(b, b.constant(M_PI, y), y);
   Value im = b.mul(b.select(isLarge, right, angle), 0.5);
   return {re, im};

@@ -1,6 +1,7 @@
 // Turns collectives in manual regions into comm operations over mesh axes.
 #include "shoal/Import/Passes.h"
 
+#include "LoneCollectives.h"
 #include "MeshRelations.h"
 
 #include "dialects/Comm/Comm.h"
@@ -23,9 +24,9 @@ using namespace shoal;
 /// The mesh that a manual region's shardings stand on, and how it is named.
 static Attribute getMeshRef(ManualOp manual) {
   for (auto op = manual; op; op = op->getParentOfType<ManualOp>())
-    for (ShardingAttr sharding : llvm::concat<const ShardingAttr>(
-             op.getInShardings().getShardings(),
-             op.getOutShardings().getShardings()))
+    for (ShardingAttr sharding :
+         llvm::concat<const ShardingAttr>(op.getInShardings().getShardings(),
+                                          op.getOutShardings().getShardings()))
       return sharding.getMeshOrRef();
   return {};
 }
@@ -82,8 +83,8 @@ private:
                                 int64_t groupSize,
                                 function_ref<Value(Value, Type)> reduce,
                                 function_ref<Value(Value, Type)> finish);
-  Value foldGathered(OpBuilder &builder, Location loc, Value input, Region &body,
-                     comm::GroupsAttr groups, int64_t groupSize);
+  Value foldGathered(OpBuilder &builder, Location loc, Value input,
+                     Region &body, comm::GroupsAttr groups, int64_t groupSize);
   LogicalResult importPermute(stablehlo::CollectivePermuteOp op);
   LogicalResult importPartitionId(stablehlo::PartitionIdOp op);
 
@@ -114,7 +115,8 @@ FailureOr<Importer::Groups> Importer::readGroups(Operation *op, Attribute attr,
   }
   // Without a channel groups name replicas, and there is one replica: unless
   // they name more, nothing is exchanged.
-  bool single = llvm::all_of(groups, [](auto &group) { return group.size() < 2; });
+  bool single =
+      llvm::all_of(groups, [](auto &group) { return group.size() < 2; });
   if (!hasChannel && !global && single && !groups.empty()) {
     groups.clear();
     for (int64_t id = 0; id < mesh.getNumDevices(); ++id)
@@ -128,8 +130,8 @@ FailureOr<Importer::Groups> Importer::readGroups(Operation *op, Attribute attr,
   for (ArrayRef<int64_t> group : groups)
     for (int64_t id : group)
       if (mesh.getPosition(id) < 0) {
-        op->emitError("names device ") << id << "; the mesh has "
-                                       << mesh.getNumDevices() << " devices";
+        op->emitError("names device ")
+            << id << "; the mesh has " << mesh.getNumDevices() << " devices";
         return failure();
       }
   return groups;
@@ -181,10 +183,10 @@ Value Importer::foldGathered(OpBuilder &builder, Location loc, Value input,
       continue;
     }
     // The body works on scalars: a map applies it to all elements.
-    auto map = stablehlo::MapOp::create(
-        builder, loc, type, ValueRange{result, term},
-        builder.getDenseI64ArrayAttr(
-            llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()))));
+    auto map =
+        stablehlo::MapOp::create(builder, loc, type, ValueRange{result, term},
+                                 builder.getDenseI64ArrayAttr(llvm::to_vector(
+                                     llvm::seq<int64_t>(0, type.getRank()))));
     IRMapping mapping;
     body.cloneInto(&map.getComputation(), mapping);
     result = map.getResult();
@@ -192,10 +194,11 @@ Value Importer::foldGathered(OpBuilder &builder, Location loc, Value input,
   return result;
 }
 
-LogicalResult Importer::importReduction(
-    Operation *op, ValueRange operands, Region &body, comm::GroupsAttr groups,
-    int64_t groupSize, function_ref<Value(Value, Type)> reduce,
-    function_ref<Value(Value, Type)> finish) {
+LogicalResult
+Importer::importReduction(Operation *op, ValueRange operands, Region &body,
+                          comm::GroupsAttr groups, int64_t groupSize,
+                          function_ref<Value(Value, Type)> reduce,
+                          function_ref<Value(Value, Type)> finish) {
   OpBuilder builder(op);
   // A body of two arguments folds each operand by itself.
   std::optional<ReductionKind> kind = getKind(body);
@@ -208,8 +211,8 @@ LogicalResult Importer::importReduction(
     if (kind) {
       value = reduce(operand, result.getType());
     } else {
-      Value folded = foldGathered(builder, op->getLoc(), operand, body, groups,
-                                  groupSize);
+      Value folded =
+          foldGathered(builder, op->getLoc(), operand, body, groups, groupSize);
       value = finish(folded, result.getType());
     }
     results.push_back(value);
@@ -283,8 +286,8 @@ LogicalResult Importer::importPermute(stablehlo::CollectivePermuteOp op) {
   auto permute = comm::PermuteOp::create(
       builder, op.getLoc(), op.getType(), op.getOperand(),
       builder.getDenseI64ArrayAttr(sources),
-      builder.getDenseI64ArrayAttr(targets), comm::GroupsAttr::get(meshRef, axes),
-      StringAttr(), ArrayAttr());
+      builder.getDenseI64ArrayAttr(targets),
+      comm::GroupsAttr::get(meshRef, axes), StringAttr(), ArrayAttr());
   op.replaceAllUsesWith(permute.getResult());
   op.erase();
   return success();
@@ -317,7 +320,8 @@ LogicalResult Importer::importPartitionId(stablehlo::PartitionIdOp op) {
   };
   auto replaceRemainders = [&](Value value, int64_t stride) {
     for (Operation *user : llvm::make_early_inc_range(value.getUsers()))
-      if (auto rem = dyn_cast<stablehlo::RemOp>(user); rem && rem.getLhs() == value)
+      if (auto rem = dyn_cast<stablehlo::RemOp>(user);
+          rem && rem.getLhs() == value)
         if (std::optional<int64_t> size = getConstant(rem.getRhs());
             size && *size > 0)
           replace(rem, stride, *size);
@@ -425,8 +429,8 @@ LogicalResult Importer::run(Operation *op) {
              llvm::zip(exchange.getOperands(), exchange.getResults()))
           results.push_back(comm::AllToAllOp::create(
               builder, loc, result.getType(), operand,
-              exchange.getSplitDimensionAttr(), exchange.getConcatDimensionAttr(),
-              attr, noReason, noProvenance));
+              exchange.getSplitDimensionAttr(),
+              exchange.getConcatDimensionAttr(), attr, noReason, noProvenance));
         op->replaceAllUsesWith(results);
         op->erase();
         return success();
@@ -450,87 +454,16 @@ LogicalResult Importer::run(Operation *op) {
       .Case([&](stablehlo::ReplicaIdOp id) {
         // One replica.
         auto zero = stablehlo::ConstantOp::create(
-            builder, loc, DenseElementsAttr::get(
-                              cast<ShapedType>(id.getType()),
-                              builder.getIntegerAttr(
-                                  cast<ShapedType>(id.getType()).getElementType(),
-                                  0)));
+            builder, loc,
+            DenseElementsAttr::get(
+                cast<ShapedType>(id.getType()),
+                builder.getIntegerAttr(
+                    cast<ShapedType>(id.getType()).getElementType(), 0)));
         id.getResult().replaceAllUsesWith(zero.getResult());
         id.erase();
         return success();
       })
       .Default([](Operation *) { return success(); });
-}
-
-//===----------------------------------------------------------------------===//
-// Outside manual regions: one device
-//===----------------------------------------------------------------------===//
-
-/// Largest group of a table of device ids.
-static int64_t getLargestGroup(Attribute attr) {
-  auto table = dyn_cast_if_present<DenseIntElementsAttr>(attr);
-  if (!table || cast<ShapedType>(table.getType()).getRank() != 2)
-    return 1;
-  int64_t width = cast<ShapedType>(table.getType()).getDimSize(1);
-  int64_t largest = 0, index = 0, count = 0;
-  for (const APInt &id : table.getValues<APInt>()) {
-    count = index++ % width == 0 ? 0 : count;
-    count += !id.isNegative();
-    largest = std::max(largest, count);
-  }
-  return std::max<int64_t>(largest, 1);
-}
-
-static Value createZeros(OpBuilder &builder, Location loc, Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  Type element = tensor.getElementType();
-  DenseElementsAttr attr;
-  if (auto complex = dyn_cast<ComplexType>(element)) {
-    APFloat zero = APFloat::getZero(
-        cast<FloatType>(complex.getElementType()).getFloatSemantics());
-    attr = DenseElementsAttr::get(tensor, std::complex<APFloat>(zero, zero));
-  } else if (element.isIntOrFloat()) {
-    attr = DenseElementsAttr::get(tensor, builder.getZeroAttr(element));
-  } else {
-    return {};
-  }
-  return stablehlo::ConstantOp::create(builder, loc, attr);
-}
-
-/// A collective where there is one device: its operand, or zeros for a permute
-/// that sends nothing.
-static LogicalResult importLone(Operation *op) {
-  OpBuilder builder(op);
-  if (isa<stablehlo::PartitionIdOp, stablehlo::ReplicaIdOp>(op)) {
-    // A program for several devices keeps its id.
-    auto module = op->getParentOfType<ModuleOp>();
-    auto count = module->getAttrOfType<IntegerAttr>("mhlo.num_partitions");
-    if (count && count.getInt() > 1 && isa<stablehlo::PartitionIdOp>(op))
-      return success();
-    op->getResult(0).replaceAllUsesWith(
-        createZeros(builder, op->getLoc(), op->getResult(0).getType()));
-    op->erase();
-    return success();
-  }
-  SmallVector<Value> results(op->getOperands());
-  if (auto permute = dyn_cast<stablehlo::CollectivePermuteOp>(op)) {
-    auto pairs = permute.getSourceTargetPairs();
-    for (const APInt &id : pairs.getValues<APInt>())
-      if (!id.isZero())
-        return op->emitError("sends between devices outside a manual region; "
-                             "put it into an sdy.manual_computation");
-    if (pairs.empty())
-      results[0] = createZeros(builder, op->getLoc(), permute.getType());
-  } else if (getLargestGroup(op->getAttr("replica_groups")) > 1) {
-    return op->emitError("exchanges data between devices outside a manual "
-                         "region; put it into an sdy.manual_computation");
-  }
-  for (auto [result, old] : llvm::zip(results, op->getResults()))
-    if (!result || result.getType() != old.getType())
-      return op->emitError("changes its operand's type on one device");
-  op->replaceAllUsesWith(results);
-  op->erase();
-  return success();
 }
 
 namespace {
@@ -547,7 +480,7 @@ struct ImportCollectivesPass
     });
     for (auto [op, manual] : ops) {
       if (!manual) {
-        if (failed(importLone(op)))
+        if (failed(importLoneCollective(op)))
           return signalPassFailure();
         continue;
       }

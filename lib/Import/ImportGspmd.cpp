@@ -128,7 +128,8 @@ private:
       if (auto list = op->getAttrOfType<ShardingPerValueAttr>(
               ShoalDialect::kShardingsAttr);
           shardings.empty() && list)
-        shardings.assign(list.getShardings().begin(), list.getShardings().end());
+        shardings.assign(list.getShardings().begin(),
+                         list.getShardings().end());
       Value value = op->getOperand(0);
       // In the scalar body of a reduction a sharding says nothing.
       bool isScalar = !isa<func::FuncOp, stablehlo::WhileOp, stablehlo::IfOp,

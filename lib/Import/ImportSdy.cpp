@@ -30,7 +30,8 @@ private:
   MeshAttr importMesh(sdy::MeshAttr mesh) {
     SmallVector<MeshAxisAttr> axes;
     for (sdy::MeshAxisAttr axis : mesh.getAxes())
-      axes.push_back(MeshAxisAttr::get(context, axis.getName(), axis.getSize()));
+      axes.push_back(
+          MeshAxisAttr::get(context, axis.getName(), axis.getSize()));
     return MeshAttr::get(context, axes, mesh.getDeviceIds());
   }
 
@@ -38,9 +39,10 @@ private:
     SmallVector<AxisRefAttr> result;
     for (sdy::AxisRefAttr axis : axes) {
       sdy::SubAxisInfoAttr info = axis.getSubAxisInfo();
-      result.push_back(info ? AxisRefAttr::get(context, axis.getName(),
-                                               info.getPreSize(), info.getSize())
-                            : AxisRefAttr::get(context, axis.getName()));
+      result.push_back(info
+                           ? AxisRefAttr::get(context, axis.getName(),
+                                              info.getPreSize(), info.getSize())
+                           : AxisRefAttr::get(context, axis.getName()));
     }
     return result;
   }
@@ -144,8 +146,8 @@ static bool isInScalarRegion(Operation *op) {
 void Importer::importFunction(func::FuncOp func) {
   auto name = StringAttr::get(context, ShoalDialect::kShardingAttr);
   for (unsigned i = 0; i < func.getNumArguments(); ++i)
-    if (auto sharding =
-            func.getArgAttrOfType<sdy::TensorShardingAttr>(i, sdy::kShardingAttr)) {
+    if (auto sharding = func.getArgAttrOfType<sdy::TensorShardingAttr>(
+            i, sdy::kShardingAttr)) {
       func.removeArgAttr(i, sdy::kShardingAttr);
       if (ShardingAttr imported = importSharding(sharding))
         func.setArgAttr(i, name, imported);
@@ -160,8 +162,8 @@ void Importer::importFunction(func::FuncOp func) {
 }
 
 void Importer::importAttributes(Operation *op) {
-  if (auto list =
-          op->getAttrOfType<sdy::TensorShardingPerValueAttr>(sdy::kShardingAttr)) {
+  if (auto list = op->getAttrOfType<sdy::TensorShardingPerValueAttr>(
+          sdy::kShardingAttr)) {
     op->removeAttr(sdy::kShardingAttr);
     if (op->getNumResults())
       if (ShardingPerValueAttr imported =
@@ -183,19 +185,19 @@ LogicalResult Importer::importManual(sdy::ManualComputationOp op) {
                               op.getManualAxes().getValue().end());
   auto importSide = [&](sdy::TensorShardingPerValueAttr list, TypeRange types) {
     ShardingPerValueAttr imported = importList(list, types);
-    return imported ? imported
-                    : ShardingPerValueAttr::get(context,
-                                                ArrayRef<ShardingAttr>());
+    return imported
+               ? imported
+               : ShardingPerValueAttr::get(context, ArrayRef<ShardingAttr>());
   };
-  ShardingPerValueAttr in = importSide(op.getInShardings(),
-                                       op.getTensors().getTypes());
-  ShardingPerValueAttr out = importSide(op.getOutShardings(),
-                                        op.getResultTypes());
+  ShardingPerValueAttr in =
+      importSide(op.getInShardings(), op.getTensors().getTypes());
+  ShardingPerValueAttr out =
+      importSide(op.getOutShardings(), op.getResultTypes());
   if (in.size() != op.getTensors().size() || out.size() != op.getNumResults())
     return op.emitError("a manual computation needs a mesh with axes");
-  auto manual = ManualOp::create(builder, op.getLoc(), op.getResultTypes(),
-                                 op.getTensors(), in, out,
-                                 builder.getArrayAttr(axes));
+  auto manual =
+      ManualOp::create(builder, op.getLoc(), op.getResultTypes(),
+                       op.getTensors(), in, out, builder.getArrayAttr(axes));
   manual->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   manual.getBody().takeBody(op.getBody());
   Operation *terminator = manual.getBody().front().getTerminator();
@@ -258,9 +260,9 @@ LogicalResult Importer::importOp(Operation *op) {
     if (!sharding) {
       op->replaceAllUsesWith(op->getOperands());
     } else {
-      auto imported = ConstraintOp::create(builder, loc,
-                                           op->getResult(0).getType(),
-                                           op->getOperand(0), sharding);
+      auto imported =
+          ConstraintOp::create(builder, loc, op->getResult(0).getType(),
+                               op->getOperand(0), sharding);
       op->replaceAllUsesWith(imported);
     }
   } else {
@@ -276,8 +278,8 @@ LogicalResult Importer::run() {
     meshes[FlatSymbolRefAttr::get(mesh.getSymNameAttr())] = mesh.getMesh();
     OpBuilder builder(mesh);
     if (!mesh.getMesh().empty()) {
-      auto imported = MeshOp::create(builder, mesh.getLoc(),
-                                     mesh.getSymName(), importMesh(mesh.getMesh()));
+      auto imported = MeshOp::create(builder, mesh.getLoc(), mesh.getSymName(),
+                                     importMesh(mesh.getMesh()));
       (void)imported;
     }
     mesh.erase();

@@ -50,9 +50,9 @@ private:
     if (!callee)
       return call.emitError("calls unknown function @") << call.getCallee();
     if (callee.isExternal()) {
-      InFlightDiagnostic diagnostic =
-          call.emitError("calls @")
-          << call.getCallee() << ", which has no body";
+      InFlightDiagnostic diagnostic = call.emitError("calls @")
+                                      << call.getCallee()
+                                      << ", which has no body";
       diagnostic.attachNote(callee.getLoc()) << "declared here";
       return diagnostic;
     }
@@ -82,9 +82,9 @@ private:
     SmallVector<Value> results;
     for (auto [index, value] :
          llvm::enumerate(body.getTerminator()->getOperands()))
-      results.push_back(constrain(
-          builder, call.getLoc(), mapping.lookupOrDefault(value),
-          callee.getResultAttr(index, sdy::kShardingAttr)));
+      results.push_back(
+          constrain(builder, call.getLoc(), mapping.lookupOrDefault(value),
+                    callee.getResultAttr(index, sdy::kShardingAttr)));
     call.replaceAllUsesWith(results);
     call.erase();
     return success();
@@ -98,9 +98,9 @@ private:
       return list ? Attribute(list->getShardings()[index]) : Attribute();
     };
     for (auto [index, argument] : llvm::enumerate(body.getArguments()))
-      argument.replaceAllUsesWith(constrain(builder, op.getLoc(),
-                                            op.getOperand(index),
-                                            sharding(op.getInShardings(), index)));
+      argument.replaceAllUsesWith(
+          constrain(builder, op.getLoc(), op.getOperand(index),
+                    sharding(op.getInShardings(), index)));
     Operation *terminator = body.getTerminator();
     SmallVector<Value> results(terminator->getOperands());
     terminator->erase();
@@ -138,8 +138,10 @@ struct InlineCallsPass : shoal::impl::InlineCallsPassBase<InlineCallsPass> {
     // What is left may be referred to by composites and custom calls only.
     for (bool changed = true; changed;) {
       changed = false;
-      for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-        if (func.isPrivate() && SymbolTable::symbolKnownUseEmpty(func, module)) {
+      for (auto func :
+           llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+        if (func.isPrivate() &&
+            SymbolTable::symbolKnownUseEmpty(func, module)) {
           func.erase();
           changed = true;
         }

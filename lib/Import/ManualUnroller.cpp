@@ -136,7 +136,8 @@ bool ManualUnroller::analyzeOnce(Block &block) {
       }
       continue;
     }
-    if (isa<stablehlo::IfOp, stablehlo::CaseOp>(op) && containsAllCellsOp(&op)) {
+    if (isa<stablehlo::IfOp, stablehlo::CaseOp>(op) &&
+        containsAllCellsOp(&op)) {
       for (Region &region : op.getRegions()) {
         changed |= analyzeOnce(region.front());
         Operation *yield = region.front().getTerminator();
@@ -215,8 +216,8 @@ LogicalResult ManualUnroller::run(ManualOp op) {
   for (auto [argument, input, sharding] :
        llvm::zip(body.getArguments(), op.getInputs(),
                  op.getInShardings().getShardings())) {
-    FailureOr<Shards> shards = splitIntoCells(input, sharding, unroller.grid,
-                                              op.getLoc(), builder);
+    FailureOr<Shards> shards =
+        splitIntoCells(input, sharding, unroller.grid, op.getLoc(), builder);
     if (failed(shards))
       return failure();
     unroller.map[argument] = *shards;
@@ -227,8 +228,9 @@ LogicalResult ManualUnroller::run(ManualOp op) {
   if (failed(unroller.emitBlock(body, builder)))
     return failure();
   SmallVector<Value> results;
-  for (auto [value, sharding] : llvm::zip(op.getReturn()->getOperands(),
-                                          op.getOutShardings().getShardings())) {
+  for (auto [value, sharding] :
+       llvm::zip(op.getReturn()->getOperands(),
+                 op.getOutShardings().getShardings())) {
     FailureOr<Value> joined = joinCells(unroller.map.lookup(value), sharding,
                                         unroller.grid, op.getLoc(), builder);
     if (failed(joined))
@@ -257,8 +259,8 @@ LogicalResult ManualUnroller::emitOp(Operation *op, OpBuilder &builder) {
   if (auto nested = dyn_cast<ManualOp>(op))
     return emitNested(nested, builder);
   if (needsAllCells(op)) {
-    FailureOr<Shards> result = emitCollective(
-        op, map.lookup(op->getOperand(0)), grid, builder);
+    FailureOr<Shards> result =
+        emitCollective(op, map.lookup(op->getOperand(0)), grid, builder);
     if (failed(result))
       return failure();
     map[op->getResult(0)] = *result;
@@ -271,9 +273,8 @@ LogicalResult ManualUnroller::emitOp(Operation *op, OpBuilder &builder) {
 }
 
 /// What a cell constant is for one cell, as an integer.
-static std::optional<int64_t> getCellConstant(Operation *op,
-                                              const CellGrid &grid,
-                                              int64_t cell) {
+static std::optional<int64_t>
+getCellConstant(Operation *op, const CellGrid &grid, int64_t cell) {
   if (isa<stablehlo::PartitionIdOp>(op))
     return grid.getMesh().getDeviceId(grid.getPosition(cell));
   auto index = dyn_cast<comm::AxisIndexOp>(op);
@@ -296,15 +297,14 @@ static Value createIntConstant(OpBuilder &builder, Location loc, Type type,
   APInt bits(width, value, /*isSigned=*/false, /*implicitTrunc=*/true);
   return stablehlo::ConstantOp::create(
       builder, loc,
-      DenseElementsAttr::get(tensor, IntegerAttr::get(tensor.getElementType(),
-                                                      bits)));
+      DenseElementsAttr::get(tensor,
+                             IntegerAttr::get(tensor.getElementType(), bits)));
 }
 
 void ManualUnroller::emitCopies(Operation *op, OpBuilder &builder) {
-  bool varies =
-      containsCellConstant(op) || llvm::any_of(op->getResults(), [&](Value v) {
-        return varying.contains(v);
-      });
+  bool varies = containsCellConstant(op) ||
+                llvm::any_of(op->getResults(),
+                             [&](Value v) { return varying.contains(v); });
   // Ops without results (checks) and values used in regions only.
   op->walk([&](Operation *nested) {
     for (Value operand : nested->getOperands())
@@ -376,8 +376,8 @@ LogicalResult ManualUnroller::emitNested(ManualOp op, OpBuilder &builder) {
         cells.append(cells.begin(), cells.begin() + inner);
         continue;
       }
-      FailureOr<Shards> part = splitIntoCells(outside[cell], sharding, innerGrid,
-                                              op.getLoc(), builder);
+      FailureOr<Shards> part = splitIntoCells(outside[cell], sharding,
+                                              innerGrid, op.getLoc(), builder);
       if (failed(part))
         return failure();
       for (int64_t i = 0; i < inner; ++i)
@@ -421,7 +421,8 @@ LogicalResult ManualUnroller::emitRegion(Region &from, Region &to,
        llvm::zip(from.getArguments(), varyingArguments)) {
     SmallVector<Value> cells;
     for (int64_t i = 0, e = varies ? grid.size() : 1; i < e; ++i)
-      cells.push_back(block->addArgument(argument.getType(), argument.getLoc()));
+      cells.push_back(
+          block->addArgument(argument.getType(), argument.getLoc()));
     map[argument] = Shards(std::move(cells));
   }
   if (failed(emitBlock(from.front(), builder)))
@@ -443,8 +444,9 @@ LogicalResult ManualUnroller::emitRegion(Region &from, Region &to,
 
 LogicalResult ManualUnroller::emitLockstep(Operation *op, OpBuilder &builder) {
   if (!isa<stablehlo::WhileOp, stablehlo::IfOp, stablehlo::CaseOp>(op))
-    return op->emitError("a collective inside a region of this operation cannot "
-                         "be run on one device");
+    return op->emitError(
+        "a collective inside a region of this operation cannot "
+        "be run on one device");
   auto loop = dyn_cast<stablehlo::WhileOp>(op);
   SmallVector<bool> varies;
   SmallVector<Type> types;
@@ -468,10 +470,10 @@ LogicalResult ManualUnroller::emitLockstep(Operation *op, OpBuilder &builder) {
   Operation *copy = builder.create(state);
   for (auto [index, region] : llvm::enumerate(op->getRegions())) {
     bool isCondition = loop && index == 0;
-    if (failed(emitRegion(region, copy->getRegion(index),
-                          loop ? ArrayRef<bool>(varies) : ArrayRef<bool>(),
-                          isCondition ? ArrayRef<bool>() : ArrayRef<bool>(varies),
-                          builder)))
+    if (failed(emitRegion(
+            region, copy->getRegion(index),
+            loop ? ArrayRef<bool>(varies) : ArrayRef<bool>(),
+            isCondition ? ArrayRef<bool>() : ArrayRef<bool>(varies), builder)))
       return failure();
   }
   unsigned next = 0;

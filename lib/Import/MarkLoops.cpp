@@ -22,8 +22,9 @@ static std::optional<int64_t> getConstant(Value value) {
     return std::nullopt;
   APInt bits = elements.getSplatValue<APInt>();
   if (type.getElementType().isUnsignedInteger())
-    return bits.getActiveBits() < 64 ? std::optional<int64_t>(bits.getZExtValue())
-                                     : std::nullopt;
+    return bits.getActiveBits() < 64
+               ? std::optional<int64_t>(bits.getZExtValue())
+               : std::nullopt;
   return bits.getSExtValue();
 }
 
@@ -53,8 +54,8 @@ static ComparisonDirection swapSides(ComparisonDirection direction) {
 }
 
 /// The loop as one that counts `counted` while `counted direction bound`.
-static std::optional<Counter> findCounter(stablehlo::WhileOp loop, Value counted,
-                                          Value bound,
+static std::optional<Counter> findCounter(stablehlo::WhileOp loop,
+                                          Value counted, Value bound,
                                           ComparisonDirection direction) {
   Block &cond = loop.getCond().front(), &body = loop.getBody().front();
   Counter counter;
@@ -62,8 +63,8 @@ static std::optional<Counter> findCounter(stablehlo::WhileOp loop, Value counted
   counter.direction = direction;
   auto argument = dyn_cast<BlockArgument>(counted);
   auto type = dyn_cast<RankedTensorType>(counted.getType());
-  if (!argument || argument.getOwner() != &cond || !type || type.getRank() != 0 ||
-      !type.getElementType().isInteger())
+  if (!argument || argument.getOwner() != &cond || !type ||
+      type.getRank() != 0 || !type.getElementType().isInteger())
     return std::nullopt;
   counter.index = argument.getArgNumber();
 
@@ -85,8 +86,7 @@ static std::optional<Counter> findCounter(stablehlo::WhileOp loop, Value counted
     Value other = add.getLhs() == current   ? add.getRhs()
                   : add.getRhs() == current ? add.getLhs()
                                             : Value();
-    if (std::optional<int64_t> step =
-            other ? getConstant(other) : std::nullopt)
+    if (std::optional<int64_t> step = other ? getConstant(other) : std::nullopt)
       counter.step = *step;
   } else if (auto sub = next.getDefiningOp<stablehlo::SubtractOp>()) {
     if (std::optional<int64_t> step = getConstant(sub.getRhs());
@@ -116,8 +116,8 @@ static std::optional<Counter> findCounter(stablehlo::WhileOp loop) {
 
 /// Iterations from `start`, or nullopt if it does not run towards the bound or
 /// wraps around on the way.
-static std::optional<int64_t> getTripCount(const Counter &counter, int64_t start,
-                                           int64_t bound) {
+static std::optional<int64_t> getTripCount(const Counter &counter,
+                                           int64_t start, int64_t bound) {
   __int128 distance = static_cast<__int128>(bound) - start, step = counter.step;
   switch (counter.direction) {
   case ComparisonDirection::LT:

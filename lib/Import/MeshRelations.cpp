@@ -28,8 +28,8 @@ std::optional<AxisList> shoal::findRun(MeshAttr mesh, int64_t stride,
         return std::nullopt;
       // The part major to what is taken.
       int64_t pre = left / taken;
-      minorFirst.push_back(AxisRefAttr::getNormalized(axis.getName(), pre, taken,
-                                                      mesh));
+      minorFirst.push_back(
+          AxisRefAttr::getNormalized(axis.getName(), pre, taken, mesh));
       stride *= taken;
       size /= taken;
     }
@@ -159,8 +159,7 @@ MeshAttr shoal::refineMeshes(ArrayRef<MeshAttr> meshes, int64_t count,
 /// Replaces every axis of a list by what it is on the common mesh. A sub-axis
 /// becomes the matching part of that.
 static std::optional<AxisList> mapAxes(ArrayRef<AxisRefAttr> axes,
-                                       const AxisMap &map,
-                                       MeshAttr to) {
+                                       const AxisMap &map, MeshAttr to) {
   AxisList result;
   for (AxisRefAttr axis : axes) {
     auto found = map.find(axis.getName());

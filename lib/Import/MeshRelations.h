@@ -33,8 +33,8 @@ findGroupAxes(llvm::ArrayRef<llvm::SmallVector<int64_t>> groups, MeshAttr mesh);
 MeshAttr refineMeshes(llvm::ArrayRef<MeshAttr> meshes, int64_t count,
                       mlir::MLIRContext *context);
 
-/// A sharding with each axis replaced by what `map` says it is on the mesh `to`,
-/// named `meshRef`; null if a sub-axis cannot be split so.
+/// A sharding with each axis replaced by what `map` says it is on the mesh
+/// `to`, named `meshRef`; null if a sub-axis cannot be split so.
 ShardingAttr mapSharding(ShardingAttr sharding, const AxisMap &map, MeshAttr to,
                          mlir::Attribute meshRef);
 

@@ -60,7 +60,8 @@ static Value sumOut(OpBuilder &builder, Location loc, Value value,
   Type element = type.getElementType();
   auto scalar = RankedTensorType::get({}, element);
   Value zero = ConstantOp::create(
-      builder, loc, DenseElementsAttr::get(scalar, builder.getZeroAttr(element)));
+      builder, loc,
+      DenseElementsAttr::get(scalar, builder.getZeroAttr(element)));
   auto reduce = ReduceOp::create(
       builder, loc, TypeRange{RankedTensorType::get(shape, element)},
       ValueRange{value}, ValueRange{zero}, builder.getDenseI64ArrayAttr(dims));
@@ -80,8 +81,9 @@ static Value orderLike(OpBuilder &builder, Location loc, Value value,
     shape.push_back(typeOf(value).getDimSize(permutation.back()));
   }
   return TransposeOp::create(
-      builder, loc, RankedTensorType::get(shape, typeOf(value).getElementType()),
-      value, builder.getDenseI64ArrayAttr(permutation));
+      builder, loc,
+      RankedTensorType::get(shape, typeOf(value).getElementType()), value,
+      builder.getDenseI64ArrayAttr(permutation));
 }
 
 /// Letters of "ab,bc->ac"; failure for anything but plain letters that fit.
@@ -152,8 +154,8 @@ static FailureOr<Value> modernizeEinsum(EinsumOp op, OpBuilder &builder) {
   }
   Value dot = DotGeneralOp::create(
       builder, loc,
-      RankedTensorType::get(shape, typeOf(op.getResult()).getElementType()), lhs,
-      rhs,
+      RankedTensorType::get(shape, typeOf(op.getResult()).getElementType()),
+      lhs, rhs,
       DotDimensionNumbersAttr::get(op.getContext(), lhsBatch, rhsBatch,
                                    lhsContract, rhsContract),
       ArrayAttr(), DotAlgorithmAttr());
@@ -180,8 +182,8 @@ static FailureOr<Value> modernizeMap(MapOp op, OpBuilder &builder) {
   Block &body = op.getComputation().front();
   ArrayRef<int64_t> shape = typeOf(op.getResult()).getShape();
   auto lift = [&](Type type) -> Type {
-    return RankedTensorType::get(
-        shape, cast<RankedTensorType>(type).getElementType());
+    return RankedTensorType::get(shape,
+                                 cast<RankedTensorType>(type).getElementType());
   };
   IRMapping mapping;
   for (auto [argument, input] : llvm::zip(body.getArguments(), op.getInputs()))
@@ -190,16 +192,16 @@ static FailureOr<Value> modernizeMap(MapOp op, OpBuilder &builder) {
   auto get = [&](Value value) -> Value {
     if (Value mapped = mapping.lookupOrNull(value))
       return mapped;
-    Value repeated = BroadcastInDimOp::create(
-        builder, op.getLoc(), lift(value.getType()), value,
-        builder.getDenseI64ArrayAttr({}));
+    Value repeated =
+        BroadcastInDimOp::create(builder, op.getLoc(), lift(value.getType()),
+                                 value, builder.getDenseI64ArrayAttr({}));
     mapping.map(value, repeated);
     return repeated;
   };
   for (Operation &inner : body.without_terminator()) {
     bool isConstant = isa<ConstantOp>(inner);
-    if (!isConstant &&
-        (!inner.hasTrait<OpTrait::Elementwise>() && !isa<ClampOp, SelectOp>(inner))) {
+    if (!isConstant && (!inner.hasTrait<OpTrait::Elementwise>() &&
+                        !isa<ClampOp, SelectOp>(inner))) {
       op.emitError("a map over '")
           << inner.getName().getStringRef() << "' cannot be expressed";
       return failure();
@@ -246,10 +248,9 @@ static Value modernizeTorchIndexSelect(TorchIndexSelectOp op,
       op.getContext(), offset, /*collapsed=*/{dim},
       /*operandBatching=*/range(0, batch), /*indicesBatching=*/range(0, batch),
       /*startIndexMap=*/{dim}, /*indexVectorDim=*/indexRank);
-  return GatherOp::create(builder, op.getLoc(), op.getType(), op.getOperand(),
-                          op.getIndex(), numbers,
-                          builder.getDenseI64ArrayAttr(sizes),
-                          builder.getBoolAttr(false));
+  return GatherOp::create(
+      builder, op.getLoc(), op.getType(), op.getOperand(), op.getIndex(),
+      numbers, builder.getDenseI64ArrayAttr(sizes), builder.getBoolAttr(false));
 }
 
 /// The values of a constant index or shape operand.
@@ -272,11 +273,13 @@ static Value modernizeDynamic(Operation *op, OpBuilder &builder) {
   Location loc = op->getLoc();
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](DynamicBroadcastInDimOp dynamic) {
-        return BroadcastInDimOp::create(builder, loc, type, dynamic.getOperand(),
+        return BroadcastInDimOp::create(builder, loc, type,
+                                        dynamic.getOperand(),
                                         dynamic.getBroadcastDimensionsAttr());
       })
       .Case([&](DynamicIotaOp dynamic) {
-        return IotaOp::create(builder, loc, type, dynamic.getIotaDimensionAttr());
+        return IotaOp::create(builder, loc, type,
+                              dynamic.getIotaDimensionAttr());
       })
       .Case([&](DynamicReshapeOp dynamic) {
         return ReshapeOp::create(builder, loc, type, dynamic.getOperand());

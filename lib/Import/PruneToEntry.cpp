@@ -39,10 +39,9 @@ static func::FuncOp findEntry(ModuleOp module, StringRef entry) {
   diagnostic << "; choose the entry with --entry, one of: ";
   if (visible.empty())
     visible = all;
-  llvm::interleaveComma(ArrayRef(visible).take_front(8), diagnostic,
-                        [&](func::FuncOp func) {
-                          diagnostic << func.getSymName();
-                        });
+  llvm::interleaveComma(
+      ArrayRef(visible).take_front(8), diagnostic,
+      [&](func::FuncOp func) { diagnostic << func.getSymName(); });
   if (visible.size() > 8)
     diagnostic << ", …";
   return {};
@@ -84,8 +83,7 @@ LogicalResult shoal::pruneToEntry(ModuleOp module, StringRef entry) {
 }
 
 namespace {
-struct PruneToEntryPass
-    : shoal::impl::PruneToEntryPassBase<PruneToEntryPass> {
+struct PruneToEntryPass : shoal::impl::PruneToEntryPassBase<PruneToEntryPass> {
   using PruneToEntryPassBase::PruneToEntryPassBase;
   void runOnOperation() override {
     if (failed(shoal::pruneToEntry(getOperation(), entry)))

@@ -111,8 +111,8 @@ static SmallVector<Value> emitGroup(Operation *op, ArrayRef<Value> inputs,
       .Case([&](comm::AllGatherOp gather) {
         int64_t dim = gather.getDim();
         Value all = createConcat(builder, loc, inputs, dim);
-        return shared(createSlice(builder, loc, all, dim, 0,
-                                  resultType.getDimSize(dim)));
+        return shared(
+            createSlice(builder, loc, all, dim, 0, resultType.getDimSize(dim)));
       })
       .Case([&](comm::AllReduceOp reduce) {
         return shared(createReduce(builder, loc, reduce.getKind(), inputs));
@@ -131,14 +131,15 @@ static SmallVector<Value> emitGroup(Operation *op, ArrayRef<Value> inputs,
         int64_t dim = slice.getDim(), block = resultType.getDimSize(dim);
         SmallVector<Value> results;
         for (int64_t i = 0; i < n; ++i)
-          results.push_back(createSlice(
-              builder, loc,
-              createPadTo(builder, loc, inputs[i], dim, n * block), dim,
-              i * block, block));
+          results.push_back(
+              createSlice(builder, loc,
+                          createPadTo(builder, loc, inputs[i], dim, n * block),
+                          dim, i * block, block));
         return results;
       })
       .Case([&](comm::AllToAllOp exchange) {
-        int64_t split = exchange.getSplitDim(), concat = exchange.getConcatDim();
+        int64_t split = exchange.getSplitDim(),
+                concat = exchange.getConcatDim();
         int64_t size =
             cast<RankedTensorType>(inputs.front().getType()).getDimSize(split);
         int64_t block = (size + n - 1) / n;
@@ -188,7 +189,8 @@ FailureOr<Shards> shoal::emitCollective(Operation *op, Shards input,
     attr = collective.getCollectiveGroups();
   else
     attr = cast<comm::AllSliceOp>(op).getGroups();
-  FailureOr<SmallVector<SmallVector<int64_t>>> groups = grid.getGroups(attr, op);
+  FailureOr<SmallVector<SmallVector<int64_t>>> groups =
+      grid.getGroups(attr, op);
   if (failed(groups))
     return failure();
   SmallVector<Value> results(grid.size());
@@ -298,8 +300,8 @@ static Value joinFrom(int64_t dim, const Shards &shards, ShardingAttr sharding,
   SmallVector<Value> pieces;
   for (int64_t part = 0; part < parts; ++part) {
     wanted[dim] = part;
-    pieces.push_back(joinFrom(dim + 1, shards, sharding, grid, cellIndex, wanted,
-                              loc, builder));
+    pieces.push_back(joinFrom(dim + 1, shards, sharding, grid, cellIndex,
+                              wanted, loc, builder));
   }
   return createConcat(builder, loc, pieces, dim);
 }

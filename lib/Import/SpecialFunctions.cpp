@@ -25,21 +25,19 @@ static bool isF64(Value x) { return getElementTypeOrSelf(x.getType()).isF64(); }
 static Value buildErfSmall(ElementwiseBuilder &b, Value x) {
   Value square = b.mul(x, x);
   if (!isF64(x))
-    return b.mul(x, b.polynomial(square, {+7.853861353153693e-5,
-                                          -8.010193625184903e-4,
-                                          +5.188327685732524e-3,
-                                          -2.685381193529856e-2,
-                                          +1.128358514861418e-1,
-                                          -3.761262582423300e-1,
-                                          +1.128379165726710e+0}));
-  Value t = b.polynomial(square,
-                         {9.60497373987051638749e0, 9.00260197203842689217e1,
-                          2.23200534594684319226e3, 7.00332514112805075473e3,
-                          5.55923013010394962768e4});
-  Value u = b.polynomial(
-      square, {1.0, 3.35617141647503099647e1, 5.21357949780152679795e2,
-               4.59432382970980127987e3, 2.26290000613890934246e4,
-               4.92673942608635921086e4});
+    return b.mul(
+        x, b.polynomial(square, {+7.853861353153693e-5, -8.010193625184903e-4,
+                                 +5.188327685732524e-3, -2.685381193529856e-2,
+                                 +1.128358514861418e-1, -3.761262582423300e-1,
+                                 +1.128379165726710e+0}));
+  Value t =
+      b.polynomial(square, {9.60497373987051638749e0, 9.00260197203842689217e1,
+                            2.23200534594684319226e3, 7.00332514112805075473e3,
+                            5.55923013010394962768e4});
+  Value u = b.polynomial(square,
+                         {1.0, 3.35617141647503099647e1,
+                          5.21357949780152679795e2, 4.59432382970980127987e3,
+                          2.26290000613890934246e4, 4.92673942608635921086e4});
   return b.div(b.mul(x, t), u);
 }
 
@@ -76,15 +74,15 @@ static Value buildErfcLarge(ElementwiseBuilder &b, Value x) {
     underflow = -7.09782712893383996843e2;
   } else {
     Value q = b.div(1.0, b.mul(x, x));
-    Value p = b.polynomial(
-        q, {+2.326819970068386e-2, -1.387039388740657e-1, +3.687424674597105e-1,
-            -5.824733027278666e-1, +6.210004621745983e-1, -4.944515323274145e-1,
-            +3.404879937665872e-1, -2.741127028184656e-1,
-            +5.638259427386472e-1});
-    Value r = b.polynomial(
-        q, {-1.047766399936249e+1, +1.297719955372516e+1, -7.495518717768503e+0,
-            +2.921019019210786e+0, -1.015265279202700e+0, +4.218463358204948e-1,
-            -2.820767439740514e-1, +5.641895067754075e-1});
+    Value p = b.polynomial(q, {+2.326819970068386e-2, -1.387039388740657e-1,
+                               +3.687424674597105e-1, -5.824733027278666e-1,
+                               +6.210004621745983e-1, -4.944515323274145e-1,
+                               +3.404879937665872e-1, -2.741127028184656e-1,
+                               +5.638259427386472e-1});
+    Value r = b.polynomial(q, {-1.047766399936249e+1, +1.297719955372516e+1,
+                               -7.495518717768503e+0, +2.921019019210786e+0,
+                               -1.015265279202700e+0, +4.218463358204948e-1,
+                               -2.820767439740514e-1, +5.641895067754075e-1});
     Value scale = b.mul(b.exp(z), b.div(1.0, magnitude));
     result = b.mul(scale, b.select(b.lt(magnitude, 2.0), p, r));
     underflow = -88.72283905206835;
@@ -104,9 +102,9 @@ Value shoal::buildErf(ElementwiseBuilder &b, Value x) {
         square, {0.00022905065861350646, 0.0034082910107109506,
                  0.050955695062380861, 0.18520832239976145, 1.128379143519084});
     Value beta = b.fusedPolynomial(
-        square, {-1.1791602954361697e-7, 0.000023547966471313185,
-                 0.0010179625278914885, 0.014070470171167667,
-                 0.11098505178285362, 0.49746925110067538, 1.0});
+        square,
+        {-1.1791602954361697e-7, 0.000023547966471313185, 0.0010179625278914885,
+         0.014070470171167667, 0.11098505178285362, 0.49746925110067538, 1.0});
     return b.div(b.mul(y, alpha), beta);
   }
   return b.select(b.lt(b.abs(x), 1.0), buildErfSmall(b, x),
@@ -123,57 +121,55 @@ Value shoal::buildErfInv(ElementwiseBuilder &b, Value x) {
   Value w = b.neg(b.log1p(b.neg(b.mul(x, x))));
   Value p;
   if (!isF64(x)) {
-    Value center = b.polynomial(
-        b.sub(w, 2.5),
-        {2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06,
-         0.00021858087, -0.00125372503, -0.00417768164, 0.246640727,
-         1.50140941});
-    Value tail = b.polynomial(
-        b.sub(b.sqrt(w), 3.0),
-        {-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844,
-         0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682});
+    Value center = b.polynomial(b.sub(w, 2.5),
+                                {2.81022636e-08, 3.43273939e-07, -3.5233877e-06,
+                                 -4.39150654e-06, 0.00021858087, -0.00125372503,
+                                 -0.00417768164, 0.246640727, 1.50140941});
+    Value tail = b.polynomial(b.sub(b.sqrt(w), 3.0),
+                              {-0.000200214257, 0.000100950558, 0.00134934322,
+                               -0.00367342844, 0.00573950773, -0.0076224613,
+                               0.00943887047, 1.00167406, 2.83297682});
     p = b.select(b.lt(w, 5.0), center, tail);
   } else {
     Value root = b.sqrt(w);
-    Value center = b.polynomial(
-        b.sub(w, 3.125),
-        {-3.6444120640178196996e-21, -1.685059138182016589e-19,
-         1.2858480715256400167e-18,  1.115787767802518096e-17,
-         -1.333171662854620906e-16,  2.0972767875968561637e-17,
-         6.6376381343583238325e-15,  -4.0545662729752068639e-14,
-         -8.1519341976054721522e-14, 2.6335093153082322977e-12,
-         -1.2975133253453532498e-11, -5.4154120542946279317e-11,
-         1.051212273321532285e-09,   -4.1126339803469836976e-09,
-         -2.9070369957882005086e-08, 4.2347877827932403518e-07,
-         -1.3654692000834678645e-06, -1.3882523362786468719e-05,
-         0.0001867342080340571352,   -0.00074070253416626697512,
-         -0.0060336708714301490533,  0.24015818242558961693,
-         1.6536545626831027356});
-    Value middle = b.polynomial(
-        b.sub(root, 3.25),
-        {2.2137376921775787049e-09,  9.0756561938885390979e-08,
-         -2.7517406297064545428e-07, 1.8239629214389227755e-08,
-         1.5027403968909827627e-06,  -4.013867526981545969e-06,
-         2.9234449089955446044e-06,  1.2475304481671778723e-05,
-         -4.7318229009055733981e-05, 6.8284851459573175448e-05,
-         2.4031110387097893999e-05,  -0.0003550375203628474796,
-         0.00095328937973738049703,  -0.0016882755560235047313,
-         0.0024914420961078508066,   -0.0037512085075692412107,
-         0.005370914553590063617,    1.0052589676941592334,
-         3.0838856104922207635});
-    Value tail = b.polynomial(
-        b.sub(root, 5.0),
-        {-2.7109920616438573243e-11, -2.5556418169965252055e-10,
-         1.5076572693500548083e-09,  -3.7894654401267369937e-09,
-         7.6157012080783393804e-09,  -1.4960026627149240478e-08,
-         2.9147953450901080826e-08,  -6.7711997758452339498e-08,
-         2.2900482228026654717e-07,  -9.9298272942317002539e-07,
-         4.5260625972231537039e-06,  -1.9681778105531670567e-05,
-         7.5995277030017761139e-05,  -0.00021503011930044477347,
-         -0.00013871931833623122026, 1.0103004648645343977,
-         4.8499064014085844221});
-    p = b.select(b.lt(w, 6.25), center,
-                 b.select(b.lt(w, 16.0), middle, tail));
+    Value center =
+        b.polynomial(b.sub(w, 3.125),
+                     {-3.6444120640178196996e-21, -1.685059138182016589e-19,
+                      1.2858480715256400167e-18,  1.115787767802518096e-17,
+                      -1.333171662854620906e-16,  2.0972767875968561637e-17,
+                      6.6376381343583238325e-15,  -4.0545662729752068639e-14,
+                      -8.1519341976054721522e-14, 2.6335093153082322977e-12,
+                      -1.2975133253453532498e-11, -5.4154120542946279317e-11,
+                      1.051212273321532285e-09,   -4.1126339803469836976e-09,
+                      -2.9070369957882005086e-08, 4.2347877827932403518e-07,
+                      -1.3654692000834678645e-06, -1.3882523362786468719e-05,
+                      0.0001867342080340571352,   -0.00074070253416626697512,
+                      -0.0060336708714301490533,  0.24015818242558961693,
+                      1.6536545626831027356});
+    Value middle =
+        b.polynomial(b.sub(root, 3.25),
+                     {2.2137376921775787049e-09, 9.0756561938885390979e-08,
+                      -2.7517406297064545428e-07, 1.8239629214389227755e-08,
+                      1.5027403968909827627e-06, -4.013867526981545969e-06,
+                      2.9234449089955446044e-06, 1.2475304481671778723e-05,
+                      -4.7318229009055733981e-05, 6.8284851459573175448e-05,
+                      2.4031110387097893999e-05, -0.0003550375203628474796,
+                      0.00095328937973738049703, -0.0016882755560235047313,
+                      0.0024914420961078508066, -0.0037512085075692412107,
+                      0.005370914553590063617, 1.0052589676941592334,
+                      3.0838856104922207635});
+    Value tail =
+        b.polynomial(b.sub(root, 5.0),
+                     {-2.7109920616438573243e-11, -2.5556418169965252055e-10,
+                      1.5076572693500548083e-09, -3.7894654401267369937e-09,
+                      7.6157012080783393804e-09, -1.4960026627149240478e-08,
+                      2.9147953450901080826e-08, -6.7711997758452339498e-08,
+                      2.2900482228026654717e-07, -9.9298272942317002539e-07,
+                      4.5260625972231537039e-06, -1.9681778105531670567e-05,
+                      7.5995277030017761139e-05, -0.00021503011930044477347,
+                      -0.00013871931833623122026, 1.0103004648645343977,
+                      4.8499064014085844221});
+    p = b.select(b.lt(w, 6.25), center, b.select(b.lt(w, 16.0), middle, tail));
   }
   // Infinite at ±1, where the product above says nothing.
   return b.select(b.eq(b.abs(x), 1.0), b.mul(x, b.infinity(x)), b.mul(p, x));
@@ -210,9 +206,8 @@ Value shoal::buildLgamma(ElementwiseBuilder &b, Value x) {
                      b.log1p(b.div(z, kLanczosG + 0.5)));
   // (z + 1/2 - t / log t) log t does not overflow before the result does.
   Value r = b.mul(b.sub(b.add(z, 0.5), b.div(t, logT)), logT);
-  Value direct =
-      b.add(b.add(b.constant((std::log(2) + std::log(M_PI)) / 2, x), r),
-            b.log(a));
+  Value direct = b.add(
+      b.add(b.constant((std::log(2) + std::log(M_PI)) / 2, x), r), b.log(a));
 
   // |sin(πx)| has period 1 and is symmetric about 1/2; reducing x first keeps
   // it exact at the poles.
@@ -239,15 +234,14 @@ Value shoal::buildDigamma(ElementwiseBuilder &b, Value x) {
     a = b.add(a, b.div(coefficient, term));
   }
   Value t = b.add(b.constant(kLanczosG + 0.5, x), z);
-  Value direct = b.sub(b.add(buildLogT(b, z), b.div(slope, a)),
-                       b.div(kLanczosG, t));
+  Value direct =
+      b.sub(b.add(buildLogT(b, z), b.div(slope, a)), b.div(kLanczosG, t));
 
   // ψ(x) = ψ(1 - x) - π cot(πx); x moved next to 0 first.
   Value reduced = b.add(x, b.abs(b.floor(b.add(x, 0.5))));
   Value pi = b.constant(M_PI, x);
   Value angle = b.mul(pi, reduced);
-  Value reflected =
-      b.sub(direct, b.div(b.mul(pi, b.cos(angle)), b.sin(angle)));
+  Value reflected = b.sub(direct, b.div(b.mul(pi, b.cos(angle)), b.sin(angle)));
   Value result = b.select(reflect, reflected, direct);
 
   // A pole at every integer up to 0.
@@ -258,13 +252,18 @@ Value shoal::buildDigamma(ElementwiseBuilder &b, Value x) {
 Value shoal::buildZeta(ElementwiseBuilder &b, Value x, Value q) {
   // Ten terms of the sum, then Euler-Maclaurin with twelve Bernoulli terms:
   // the denominators are (2k)! / B_2k.
-  static constexpr double kDenominators[] = {
-      -7.1661652561756670113e18, 1.8152105401943546773e17,
-      -4.5979787224074726105e15, 1.1646782814350067249e14,
-      -2.950130727918164224e12,  7.47242496e10,
-      -1.8924375803183791606e9,  47900160.0,
-      -1209600.0,                30240.0,
-      -720.0,                    12.0};
+  static constexpr double kDenominators[] = {-7.1661652561756670113e18,
+                                             1.8152105401943546773e17,
+                                             -4.5979787224074726105e15,
+                                             1.1646782814350067249e14,
+                                             -2.950130727918164224e12,
+                                             7.47242496e10,
+                                             -1.8924375803183791606e9,
+                                             47900160.0,
+                                             -1209600.0,
+                                             30240.0,
+                                             -720.0,
+                                             12.0};
   constexpr int kTerms = 12, kSummands = 9;
 
   Value exponent = b.neg(x);
@@ -283,20 +282,20 @@ Value shoal::buildZeta(ElementwiseBuilder &b, Value x, Value q) {
   for (int i = 0; i < kTerms - 1; ++i) {
     Value factor = b.mul(b.add(x, double(2 * kTerms - 2 - 2 * i)),
                          b.add(x, double(2 * kTerms - 3 - 2 * i)));
-    horner = b.mul(factor, b.mul(inverseSquare,
-                                 b.add(horner, 1.0 / kDenominators[i])));
+    horner = b.mul(factor,
+                   b.mul(inverseSquare, b.add(horner, 1.0 / kDenominators[i])));
   }
-  Value tail = b.add(b.constant(0.5, q),
-                     b.mul(b.div(x, base),
-                           b.add(b.constant(1.0 / kDenominators[kTerms - 1], q),
-                                 horner)));
+  Value tail = b.add(
+      b.constant(0.5, q),
+      b.mul(b.div(x, base),
+            b.add(b.constant(1.0 / kDenominators[kTerms - 1], q), horner)));
   Value corrected = b.add(b.add(sum, integral), b.mul(power, tail));
   // What is left may underflow altogether: then the sum is the result.
   auto type = cast<FloatType>(getElementTypeOrSelf(q.getType()));
   Value smallest = b.constant(
       APFloat::getSmallest(type.getFloatSemantics()).convertToDouble(), q);
-  Value result = b.select(b.lt(b.abs(power), b.mul(b.abs(sum), smallest)), sum,
-                          corrected);
+  Value result =
+      b.select(b.lt(b.abs(power), b.mul(b.abs(sum), smallest)), sum, corrected);
 
   Value nan = b.nan(x), infinity = b.infinity(x);
   Value xIsInt = b.eq(x, b.floor(x));
@@ -361,7 +360,8 @@ Value shoal::buildBesselI1e(ElementwiseBuilder &b, Value x) {
   }
   Value z = b.abs(x);
   Value below = b.mul(z, b.chebyshev(b.sub(b.mul(z, 0.5), 2.0), small));
-  Value above = b.div(b.chebyshev(b.sub(b.div(32.0, z), 2.0), large), b.sqrt(z));
+  Value above =
+      b.div(b.chebyshev(b.sub(b.div(32.0, z), 2.0), large), b.sqrt(z));
   return b.mul(b.sign(x), b.select(b.le(z, 8.0), below, above));
 }
 
@@ -378,7 +378,8 @@ Value shoal::buildNextAfter(ElementwiseBuilder &b, Value x, Value y) {
   uint64_t signBit = uint64_t(1) << (width - 1);
   Value sign = b.bits(signBit, xi), magnitude = b.bits(~signBit, xi);
   Value zero = b.bits(0, xi), one = b.bits(1, xi), minusOne = b.bits(~0ull, xi);
-  Value xMagnitude = b.bitAnd(xi, magnitude), yMagnitude = b.bitAnd(yi, magnitude);
+  Value xMagnitude = b.bitAnd(xi, magnitude),
+        yMagnitude = b.bitAnd(yi, magnitude);
   Value xSign = b.bitAnd(xi, sign), ySign = b.bitAnd(yi, sign);
 
   Value smaller = b.bitOr(b.gt(xMagnitude, yMagnitude), b.ne(xSign, ySign));

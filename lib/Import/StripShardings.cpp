@@ -48,16 +48,16 @@ struct StripShardingsPass
         auto type = cast<RankedTensorType>(op->getResult(0).getType());
         op->replaceAllUsesWith(stablehlo::ConstantOp::create(
             builder, op->getLoc(),
-            DenseElementsAttr::get(type,
-                                   builder.getZeroAttr(type.getElementType()))));
+            DenseElementsAttr::get(
+                type, builder.getZeroAttr(type.getElementType()))));
         op->erase();
       }
     });
     // One device.
     for (StringRef name : {"mhlo.num_partitions", "mhlo.num_replicas"})
       if (module->hasAttr(name))
-        module->setAttr(name, IntegerAttr::get(
-                                  IntegerType::get(&getContext(), 32), 1));
+        module->setAttr(
+            name, IntegerAttr::get(IntegerType::get(&getContext(), 32), 1));
   }
 };
 } // namespace

@@ -19,9 +19,8 @@ struct TagOriginsPass : shoal::impl::TagOriginsPassBase<TagOriginsPass> {
         unsigned mine = number++;
         if (isa<UnknownLoc>(op->getLoc()))
           op->setLoc(NameLoc::get(StringAttr::get(
-              &getContext(),
-              func.getSymName() + ":" + Twine(mine) + " " +
-                  op->getName().getStringRef())));
+              &getContext(), func.getSymName() + ":" + Twine(mine) + " " +
+                                 op->getName().getStringRef())));
       });
     }
   }

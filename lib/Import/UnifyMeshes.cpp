@@ -10,7 +10,6 @@
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/SymbolTable.h"
 
-
 namespace shoal {
 #define GEN_PASS_DEF_UNIFYMESHESPASS
 #include "shoal/Import/Passes.h.inc"
@@ -47,9 +46,10 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
       bool isUsed = used.contains(FlatSymbolRefAttr::get(op.getSymNameAttr()));
       if (op.getMesh().getAxes().empty())
         continue;
-      if (common && (commonIsUsed > isUsed ||
-                     (commonIsUsed == isUsed &&
-                      common.getAxes().size() >= op.getMesh().getAxes().size())))
+      if (common &&
+          (commonIsUsed > isUsed ||
+           (commonIsUsed == isUsed &&
+            common.getAxes().size() >= op.getMesh().getAxes().size())))
         continue;
       common = op.getMesh();
       name = op.getSymNameAttr();
@@ -81,7 +81,8 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
     // comm ops and the like may refer to meshes by other attributes.
     AttrTypeWalker references;
     references.addWalk([&](FlatSymbolRefAttr symbol) { used.insert(symbol); });
-    module.walk([&](Operation *op) { references.walk(op->getAttrDictionary()); });
+    module.walk(
+        [&](Operation *op) { references.walk(op->getAttrDictionary()); });
     for (auto op : llvm::make_early_inc_range(module.getOps<MeshOp>()))
       if (!used.contains(FlatSymbolRefAttr::get(op.getSymNameAttr())) &&
           op.getSymNameAttr() != name)
@@ -110,8 +111,7 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
           if (found == related.end())
             return std::nullopt;
           const AxisMap &map = found->second.second;
-          ShardingAttr mapped =
-              mapSharding(sharding, map, common, commonRef);
+          ShardingAttr mapped = mapSharding(sharding, map, common, commonRef);
           if (!mapped)
             return std::nullopt;
           return std::make_pair(Attribute(mapped), WalkResult::skip());
@@ -125,9 +125,9 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
   }
 
   static Attribute getMeshOf(ManualOp manual) {
-    for (ShardingAttr sharding :
-         llvm::concat<const ShardingAttr>(manual.getInShardings().getShardings(),
-                                          manual.getOutShardings().getShardings()))
+    for (ShardingAttr sharding : llvm::concat<const ShardingAttr>(
+             manual.getInShardings().getShardings(),
+             manual.getOutShardings().getShardings()))
       return sharding.getMeshOrRef();
     return {};
   }

@@ -37,9 +37,9 @@ static std::string findForeign(Operation *op) {
         if (isForeign(attr))
           return ("result attribute '" + attr.getName().strref() + "'").str();
   }
-  for (Type type : llvm::concat<const Type>(
-           SmallVector<Type>(op->getOperandTypes()),
-           SmallVector<Type>(op->getResultTypes())))
+  for (Type type :
+       llvm::concat<const Type>(SmallVector<Type>(op->getOperandTypes()),
+                                SmallVector<Type>(op->getResultTypes())))
     if (isa<TupleType>(type))
       return "a tuple";
   return "";

@@ -1,0 +1,74 @@
+// Collectives of one device.
+#include "LoneCollectives.h"
+
+#include "dialects/StableHLO/StableHLO.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace shoal;
+
+/// Largest group of a table of device ids.
+static int64_t getLargestGroup(Attribute attr) {
+  auto table = dyn_cast_if_present<DenseIntElementsAttr>(attr);
+  if (!table || cast<ShapedType>(table.getType()).getRank() != 2)
+    return 1;
+  int64_t width = cast<ShapedType>(table.getType()).getDimSize(1);
+  int64_t largest = 0, index = 0, count = 0;
+  for (const APInt &id : table.getValues<APInt>()) {
+    count = index++ % width == 0 ? 0 : count;
+    count += !id.isNegative();
+    largest = std::max(largest, count);
+  }
+  return std::max<int64_t>(largest, 1);
+}
+
+static Value createZeros(OpBuilder &builder, Location loc, Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  Type element = tensor.getElementType();
+  DenseElementsAttr attr;
+  if (auto complex = dyn_cast<ComplexType>(element)) {
+    APFloat zero = APFloat::getZero(
+        cast<FloatType>(complex.getElementType()).getFloatSemantics());
+    attr = DenseElementsAttr::get(tensor, std::complex<APFloat>(zero, zero));
+  } else if (element.isIntOrFloat()) {
+    attr = DenseElementsAttr::get(tensor, builder.getZeroAttr(element));
+  } else {
+    return {};
+  }
+  return stablehlo::ConstantOp::create(builder, loc, attr);
+}
+
+LogicalResult shoal::importLoneCollective(Operation *op) {
+  OpBuilder builder(op);
+  if (isa<stablehlo::PartitionIdOp, stablehlo::ReplicaIdOp>(op)) {
+    // A program for several devices keeps its id.
+    auto module = op->getParentOfType<ModuleOp>();
+    auto count = module->getAttrOfType<IntegerAttr>("mhlo.num_partitions");
+    if (count && count.getInt() > 1 && isa<stablehlo::PartitionIdOp>(op))
+      return success();
+    op->getResult(0).replaceAllUsesWith(
+        createZeros(builder, op->getLoc(), op->getResult(0).getType()));
+    op->erase();
+    return success();
+  }
+  SmallVector<Value> results(op->getOperands());
+  if (auto permute = dyn_cast<stablehlo::CollectivePermuteOp>(op)) {
+    auto pairs = permute.getSourceTargetPairs();
+    for (const APInt &id : pairs.getValues<APInt>())
+      if (!id.isZero())
+        return op->emitError("sends between devices outside a manual region; "
+                             "put it into an sdy.manual_computation");
+    if (pairs.empty())
+      results[0] = createZeros(builder, op->getLoc(), permute.getType());
+  } else if (getLargestGroup(op->getAttr("replica_groups")) > 1) {
+    return op->emitError("exchanges data between devices outside a manual "
+                         "region; put it into an sdy.manual_computation");
+  }
+  for (auto [result, old] : llvm::zip(results, op->getResults()))
+    if (!result || result.getType() != old.getType())
+      return op->emitError("changes its operand's type on one device");
+  op->replaceAllUsesWith(results);
+  op->erase();
+  return success();
+}

@@ -1,0 +1,16 @@
+// Collectives of one device: those outside manual regions.
+#ifndef SHOAL_LIB_IMPORT_LONECOLLECTIVES_H
+#define SHOAL_LIB_IMPORT_LONECOLLECTIVES_H
+
+#include "mlir/IR/Operation.h"
+
+namespace shoal {
+
+/// Replaces a StableHLO collective by its operand, by zeros if it is a permute
+/// that sends nothing, and device ids by 0 where the program is for one device.
+/// Fails with a diagnostic if it names more devices.
+llvm::LogicalResult importLoneCollective(mlir::Operation *op);
+
+} // namespace shoal
+
+#endif // SHOAL_LIB_IMPORT_LONECOLLECTIVES_H
