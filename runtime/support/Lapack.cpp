@@ -368,6 +368,77 @@ int gesdd(Call &c) {
   return 0;
 }
 
+/// LAPACK's eigenvectors of a real matrix as complex ones: a pair of conjugate
+/// eigenvalues has the real and the imaginary part in adjacent columns.
+template <typename R>
+std::vector<std::complex<R>> unpackVectors(int64_t n, const R *wi,
+                                           const std::vector<R> &packed) {
+  std::vector<std::complex<R>> result(packed.size());
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t i = 0; i < n; ++i) {
+      if (wi[j] > 0 && j + 1 < n)
+        result[j * n + i] = {packed[j * n + i], packed[(j + 1) * n + i]};
+      else if (wi[j] < 0 && j > 0)
+        result[j * n + i] = {packed[(j - 1) * n + i], -packed[j * n + i]};
+      else
+        result[j * n + i] = packed[j * n + i];
+    }
+  return result;
+}
+
+/// Real x -> re and im of eigenvalues, left and right vectors, info;
+/// complex x -> eigenvalues, left and right vectors, info.
+template <typename T>
+int geev(Call &c) {
+  using R = RealOf<T>;
+  constexpr bool isComplex = Precision<T>::isComplex;
+  if (!c.expect(1, isComplex ? 4 : 5))
+    return c.failed;
+  int64_t n = Call::dim(c.in(0), 1);
+  char left = c.attribute("compute_left", 'N');
+  char right = c.attribute("compute_right", 'V');
+  for (int64_t b = 0; b < Call::batch(c.in(0), 2); ++b) {
+    auto a = columnMajor(Call::at<T>(c.in(0), b * n * n), n, n);
+    std::vector<T> vl(a.size()), vr(a.size());
+    Int size = Int(n), lead = leading(n);
+    if constexpr (isComplex) {
+      auto *f = c.routine<T, void(const char *, const char *, const Int *, T *,
+                                  const Int *, T *, T *, const Int *, T *,
+                                  const Int *, T *, const Int *, R *, Int *,
+                                  size_t, size_t)>("geev");
+      if (!f)
+        return c.failed;
+      std::vector<R> rwork(2 * n + 1);
+      withWork<T>([&](T *work, Int *workSize) {
+        f(&left, &right, &size, a.data(), &lead, Call::at<T>(c.out(0), b * n),
+          vl.data(), &lead, vr.data(), &lead, work, workSize, rwork.data(),
+          Call::at<Int>(c.out(3), b), 1, 1);
+      });
+      rowMajor(vl, n, n, Call::at<T>(c.out(1), b * n * n));
+      rowMajor(vr, n, n, Call::at<T>(c.out(2), b * n * n));
+    } else {
+      auto *f = c.routine<T, void(const char *, const char *, const Int *, T *,
+                                  const Int *, T *, T *, T *, const Int *, T *,
+                                  const Int *, T *, const Int *, Int *, size_t,
+                                  size_t)>("geev");
+      if (!f)
+        return c.failed;
+      T *wi = Call::at<T>(c.out(1), b * n);
+      withWork<T>([&](T *work, Int *workSize) {
+        f(&left, &right, &size, a.data(), &lead, Call::at<T>(c.out(0), b * n),
+          wi, vl.data(), &lead, vr.data(), &lead, work, workSize,
+          Call::at<Int>(c.out(4), b), 1, 1);
+      });
+      using C = std::complex<T>;
+      rowMajor(unpackVectors(n, wi, vl), n, n,
+               Call::at<C>(c.out(2), b * n * n));
+      rowMajor(unpackVectors(n, wi, vr), n, n,
+               Call::at<C>(c.out(3), b * n * n));
+    }
+  }
+  return 0;
+}
+
 } // namespace
 
 // The runtime finds the custom call `name` as shoal_custom_call_<name>.
@@ -389,6 +460,7 @@ LAPACK_CALLS(trsm, trsm)
 LAPACK_CALLS(getrf, getrf)
 LAPACK_CALLS(geqrf, geqrf)
 LAPACK_CALLS(gesdd, gesdd)
+LAPACK_CALLS(geev, geev)
 LAPACK_CALL(sorgqr, orgqr, float)
 LAPACK_CALL(dorgqr, orgqr, double)
 LAPACK_CALL(cungqr, orgqr, std::complex<float>)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """LAPACK custom calls as JAX lowers jnp.linalg for CPUs: what shoal-run gives
-against what JAX computes. lapack_against_jax.py path/to/shoal-run"""
+against what JAX computes. lapack_against_jax.py path/to/shoal-run [FILTER]"""
 import subprocess
 import sys
 import tempfile
@@ -17,6 +17,11 @@ def eigh(a):
     w, v = jnp.linalg.eigh(a)
     # Vectors are unique up to a factor of modulus one.
     return w, v @ jnp.conj(jnp.swapaxes(v * w[..., None, :].astype(v.dtype), -1, -2))
+
+
+def eig(a):
+    w, v = jnp.linalg.eig(a)
+    return w, a.astype(v.dtype) @ v - v * w[..., None, :]
 
 
 def svd(full):
@@ -38,6 +43,7 @@ CASES = [
     ("inverse", jnp.linalg.inv, [(4, 4)], None),
     ("det", jnp.linalg.det, [(4, 4), (2, 3, 3)], None),
     ("eigh", eigh, [(5, 5), (2, 4, 4)], hermitian),
+    ("eig", eig, [(5, 5), (2, 4, 4)], None),
     ("svd", svd(False), [(6, 4), (2, 3, 5)], None),
     ("svd full", svd(True), [(6, 4), (3, 5)], None),
 ]
@@ -45,8 +51,11 @@ CASES = [
 
 def main():
     bad = 0
+    chosen = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as d:
         for name, f, shapes, prepare in CASES:
+            if chosen not in name:
+                continue
             for t in (np.float32, np.float64, np.complex64, np.complex128):
                 for shape in shapes:
                     a = rng.normal(size=shape)
