@@ -6,6 +6,8 @@
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace shoal {
 #define GEN_PASS_DEF_VERIFYIMPORTEDPASS
@@ -45,6 +47,14 @@ static std::string findForeign(Operation *op) {
   return "";
 }
 
+static bool usesQuantizedTypes(Operation *op) {
+  auto isQuantized = [](Type type) {
+    return isa<quant::QuantizedType>(getElementTypeOrSelf(type));
+  };
+  return llvm::any_of(op->getOperandTypes(), isQuantized) ||
+         llvm::any_of(op->getResultTypes(), isQuantized);
+}
+
 namespace {
 struct VerifyImportedPass
     : shoal::impl::VerifyImportedPassBase<VerifyImportedPass> {
@@ -63,6 +73,12 @@ struct VerifyImportedPass
     bool failed = false;
     getOperation().walk([&](Operation *op) {
       std::string found = findForeign(op);
+      if (found.empty() && usesQuantizedTypes(op)) {
+        op->emitError("quantized types are not supported yet; dequantize on "
+                      "the caller's side and pass floats");
+        failed = true;
+        return WalkResult::interrupt();
+      }
       if (found.empty())
         return WalkResult::advance();
       op->emitError("after import there is still ") << found;
