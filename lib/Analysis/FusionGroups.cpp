@@ -128,6 +128,8 @@ private:
                    Value value);
   bool outsideUsersRunLater(Operation *op, const GrowingGroup &group,
                             bool &hasOutside);
+  void tryMakeRows(GrowingGroup &group, const IndexRelation &relation,
+                   Value value);
   GrowingGroup &start(Operation *op, FusionGroup::Kind kind);
   void add(Operation *op, GrowingGroup &group, Member member);
   unsigned countInputs(const GrowingGroup &group, Operation *extra);
@@ -344,6 +346,33 @@ bool Grouping::isFullOrRow(const GrowingGroup &group,
   return next == int(kept.size());
 }
 
+/// Turns a loop into rows if the value runs along its leading dimensions only.
+void Grouping::tryMakeRows(GrowingGroup &group, const IndexRelation &relation,
+                           Value value) {
+  if (!relation.known || shapeOf(value) == ArrayRef<int64_t>(group.space))
+    return;
+  int last = -1;
+  for (auto [d, extent] : llvm::zip_equal(relation.dims, shapeOf(value)))
+    if (extent != 1)
+      last = d;
+  if (last < 0)
+    return;
+  int64_t rows = 1, columns = 1;
+  SmallVector<int64_t> reduced;
+  for (int d = 0, rank = group.space.size(); d < rank; ++d) {
+    if (d > last)
+      reduced.push_back(d);
+    (d > last ? columns : rows) *= group.space[d];
+  }
+  // Short rows would be short loops.
+  constexpr int64_t shortest = 16;
+  if (rows != elementsOf(value) || columns < shortest ||
+      !llvm::all_of(group.ops, keepsMinorDimension))
+    return;
+  group.kind = FusionGroup::Kind::Rows;
+  group.reduced = reduced;
+}
+
 /// A reduction joins as the producer of rows or as one more reduction.
 bool Grouping::joinReduction(sh::ReduceOp op, GrowingGroup &group) {
   ArrayRef<int64_t> full = shapeOf(op.getInputs().front());
@@ -462,6 +491,9 @@ bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
     bool hasOutside;
     if (!outsideUsersRunLater(op, group, hasOutside))
       return false;
+    // A value for each row that is needed outside makes rows of a loop.
+    if (hasOutside && group.kind == Kind::Loop)
+      tryMakeRows(group, member.relation, op->getResult(0));
     if (hasOutside && !isFullOrRow(group, member.relation, op->getResult(0)))
       return false;
   }

@@ -393,6 +393,62 @@ static void transposeRightOperands(Block &block, const FusionOptions &options) {
   }
 }
 
+/// True if combining `init` with a value gives the value.
+static bool isNeutral(Operation *combine, Value init) {
+  DenseElementsAttr constant;
+  if (!matchPattern(init, m_Constant(&constant)) || !constant.isSplat())
+    return false;
+  if (isa<FloatType>(constant.getElementType())) {
+    APFloat value = constant.getSplatValue<APFloat>();
+    if (isa<sh::AddOp>(combine))
+      return value.isZero();
+    if (isa<sh::MulOp>(combine))
+      return value.isExactlyValue(1.0);
+    if (isa<sh::MaxOp>(combine))
+      return value.isInfinity() && value.isNegative();
+    if (isa<sh::MinOp>(combine))
+      return value.isInfinity() && !value.isNegative();
+    return false;
+  }
+  auto type = dyn_cast<IntegerType>(constant.getElementType());
+  if (!type || type.getWidth() == 1)
+    return false;
+  APInt value = constant.getSplatValue<APInt>();
+  if (isa<sh::AddOp, sh::OrOp, sh::XorOp>(combine))
+    return value.isZero();
+  if (isa<sh::MulOp>(combine))
+    return value.isOne();
+  return false;
+}
+
+/// Reductions over one element (JAX makes them of sums over broadcast
+/// dimensions) are reshapes, and do not keep other reductions apart then.
+static void simplifyUnitReductions(Block &block) {
+  for (auto reduce : llvm::make_early_inc_range(block.getOps<sh::ReduceOp>())) {
+    if (reduce.getInputs().size() != 1)
+      continue;
+    Value input = reduce.getInputs().front();
+    Value result = reduce->getResult(0);
+    auto from = cast<RankedTensorType>(input.getType());
+    auto to = cast<RankedTensorType>(result.getType());
+    Block &body = reduce.getBody().front();
+    Operation *combine = body.getTerminator()->getOperand(0).getDefiningOp();
+    if (!from.hasStaticShape() || from.getElementType() != to.getElementType() ||
+        from.getNumElements() != to.getNumElements() || to.getNumElements() == 0 ||
+        !combine || combine->getBlock() != &body ||
+        combine->getNumOperands() != 2 ||
+        !llvm::is_contained(combine->getOperands(), body.getArgument(0)) ||
+        !llvm::is_contained(combine->getOperands(), body.getArgument(1)) ||
+        !isNeutral(combine, reduce.getInitValues().front()))
+      continue;
+    OpBuilder builder(reduce);
+    auto reshape =
+        sh::ReshapeOp::create(builder, reduce.getLoc(), to, input);
+    result.replaceAllUsesWith(reshape.getResult());
+    reduce.erase();
+  }
+}
+
 void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   for (Operation &op : block)
     if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
@@ -403,6 +459,7 @@ void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   FusionOptions options;
   options.maxOps = maxOps;
   options.maxInputs = maxInputs;
+  simplifyUnitReductions(block);
   transposeRightOperands(block, options);
   FusionGroups groups(block, hostScalars, options);
   made.clear();

@@ -65,6 +65,22 @@ func.func @columns(%a: tensor<64x128xf32>, %b: tensor<64x128xf32>) -> (tensor<12
   return %0, %2 : tensor<128xf32>, tensor<128xf32>
 }
 
+// A value for each row that is needed elsewhere does not split the kernel, and
+// a sum over one element is a reshape.
+// CHECK-LABEL: func.func @rows
+// CHECK-NEXT: plan.launch {{.*}} -> (tensor<8x1xf32>, tensor<8x64xf32>)
+// CHECK-NEXT: return
+func.func @rows(%a: tensor<8x64xf32>) -> (tensor<8x1xf32>, tensor<8x64xf32>) {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %s = stablehlo.reduce(%a init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<8x64xf32>, tensor<f32>) -> tensor<8xf32>
+  %k = stablehlo.reshape %s : (tensor<8xf32>) -> tensor<8x1xf32>
+  %r = stablehlo.rsqrt %k : tensor<8x1xf32>
+  %u = stablehlo.reduce(%r init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<8x1xf32>, tensor<f32>) -> tensor<8xf32>
+  %b = stablehlo.broadcast_in_dim %u, dims = [0] : (tensor<8xf32>) -> tensor<8x64xf32>
+  %m = stablehlo.multiply %a, %b : tensor<8x64xf32>
+  return %r, %m : tensor<8x1xf32>, tensor<8x64xf32>
+}
+
 // CHECK: plan.kernel [[GELU]]{{.*}}may_overwrite = array<i64: 0, {{[01]}}>
 // CHECK: plan.kernel [[SOFTMAX]]{{.*}}strategy = "rows"
 // CHECK: strategy = "columns"

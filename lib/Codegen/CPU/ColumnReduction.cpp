@@ -129,7 +129,7 @@ struct ColumnReduction {
 
 bool shoal::cpu::emitColumnReduction(KernelEmitter &e) {
   std::optional<ReductionGroup> group = findReductionGroup(e);
-  if (!group || group->reducesMinor() || group->numLevels != 1 ||
+  if (!group || group->reductions.empty() || group->reducesMinor() || group->numLevels != 1 ||
       !group->fullOutputs.empty())
     return false;
   ColumnReduction{e, *group, {}}.emit();

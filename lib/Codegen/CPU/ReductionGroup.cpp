@@ -6,7 +6,43 @@ using namespace shoal::cpu;
 bool ReductionGroup::reducesMinor() const {
   for (int64_t d = fullShape.size() - 1; d >= 0; --d)
     if (fullShape[d] > 1)
-      return llvm::is_contained(reductions.front().dims, d);
+      return llvm::is_contained(dims, d);
+  return true;
+}
+
+Index ReductionGroup::fullIndex(ArrayRef<IndexExpr> row,
+                                ArrayRef<IndexExpr> reduced) const {
+  Index index(fullShape.size());
+  for (auto [i, d] : llvm::enumerate(keptDims))
+    index[d] = row[i];
+  for (auto [i, d] : llvm::enumerate(dims))
+    index[d] = reduced[i];
+  return index;
+}
+
+/// Without reductions the outputs say what a row is.
+static bool findRows(KernelEmitter &e, ReductionGroup &group) {
+  for (Value output : e.outputValues())
+    if (countElements(shapeOf(output)) > countElements(group.fullShape) ||
+        group.fullShape.empty())
+      group.fullShape = shapeOf(output);
+  int64_t rows = -1;
+  for (Value output : e.outputValues())
+    if (shapeOf(output) != group.fullShape) {
+      int64_t count = countElements(shapeOf(output));
+      if (rows >= 0 && count != rows)
+        return false;
+      rows = count;
+    }
+  if (rows < 0)
+    return false;
+  int64_t product = 1, rank = group.fullShape.size(), kept = 0;
+  while (kept < rank && product < rows)
+    product *= group.fullShape[kept++];
+  if (product != rows)
+    return false;
+  for (int64_t d = kept; d < rank; ++d)
+    group.dims.push_back(d);
   return true;
 }
 
@@ -33,10 +69,17 @@ std::optional<ReductionGroup> shoal::cpu::findReductionGroup(KernelEmitter &e) {
     levels[&op] = level;
     group.numLevels = std::max(group.numLevels, level);
   }
-  if (group.reductions.empty())
+  if (!group.reductions.empty())
+    group.dims = group.reductions.front().dims;
+  else if (!findRows(e, group))
     return std::nullopt;
-  llvm::append_range(group.rowShape,
-                     shapeOf(group.reductions.front().op.getResult(0)));
+  for (int64_t d = 0, rank = group.fullShape.size(); d < rank; ++d) {
+    bool reduced = llvm::is_contained(group.dims, d);
+    (reduced ? group.reducedExtents : group.rowShape)
+        .push_back(group.fullShape[d]);
+    if (!reduced)
+      group.keptDims.push_back(d);
+  }
   group.rows = countElements(group.rowShape);
   group.columns = countElements(group.reducedShape());
   if (group.rows == 0 || group.columns <= 1)

@@ -22,17 +22,22 @@ struct ReductionGroup {
   /// Outputs with the shape of the operands, and with one element per row.
   llvm::SmallVector<unsigned> fullOutputs, rowOutputs;
 
-  llvm::ArrayRef<int64_t> reducedShape() const {
-    return reductions.front().reducedShape;
-  }
+  /// Reduced dimensions of the full shape, and the others.
+  llvm::SmallVector<int64_t> dims, keptDims;
+  llvm::SmallVector<int64_t> reducedExtents;
+
+  llvm::ArrayRef<int64_t> reducedShape() const { return reducedExtents; }
+  Index fullIndex(llvm::ArrayRef<IndexExpr> row,
+                  llvm::ArrayRef<IndexExpr> reduced) const;
   /// True if the last dimension of more than one element is reduced.
   bool reducesMinor() const;
   /// Computes and stores the outputs with one element per row.
   void storeRowOutputs(KernelEmitter &e, llvm::ArrayRef<IndexExpr> row) const;
 };
 
-/// None if there is no reduction, or the reductions or the outputs do not
-/// share one space, or a space is empty.
+/// None if the reductions or the outputs do not share one space, or a space is
+/// empty. Without reductions: a group if the outputs are of two kinds, full
+/// ones and one element for each leading part of their index.
 std::optional<ReductionGroup> findReductionGroup(KernelEmitter &e);
 
 } // namespace shoal::cpu

@@ -116,9 +116,11 @@ struct RowKernel {
          llvm::zip_equal(group.reductions, group.levels))
       if (itsLevel == level)
         running.push_back({&reduction, reduction.start(e)});
+    if (running.empty())
+      return;
     const void *site = running.front().first->op;
     e.forSpace(group.reducedShape(), site, [&](ArrayRef<IndexExpr> reduced) {
-      Index full = running.front().first->operandIndex(row, reduced);
+      Index full = group.fullIndex(row, reduced);
       IndexExpr column = e.linearize(reduced, group.reducedShape());
       recallKept(level, full, column);
       for (auto &[reduction, accumulators] : running)
@@ -149,7 +151,7 @@ struct RowKernel {
         e.forSpace(
             group.reducedShape(), site,
             [&](ArrayRef<IndexExpr> reduced) {
-              Index full = group.reductions.front().operandIndex(row, reduced);
+              Index full = group.fullIndex(row, reduced);
               recallKept(lastLoop, full,
                          e.linearize(reduced, group.reducedShape()));
               e.storeOutputs(group.fullOutputs, full);
