@@ -14,8 +14,8 @@ static bool isIndexedCuttable(Operation *op, const ShardingRule &rule,
   if (auto gather = dyn_cast<sh::GatherOp>(op)) {
     int64_t dim = rule.operands[0].findDim(factor);
     return dim >= 0 && gather.getSliceSizes()[dim] == 1 &&
-           llvm::is_contained(
-               gather.getDimensionNumbers().getStartIndexMap(), dim);
+           llvm::is_contained(gather.getDimensionNumbers().getStartIndexMap(),
+                              dim);
   }
   if (auto scatter = dyn_cast<sh::ScatterOp>(op)) {
     if (scatter.getInputs().size() != 1)
@@ -54,8 +54,9 @@ static bool isPassThroughCuttable(Operation *op, const ShardingRule &rule,
       return !rule.operands[1].contains(f);
     return inOperand;
   }
-  return inOperand || isa<sh::BroadcastInDimOp, sh::BroadcastOp,
-                          sh::ConstantOp, sh::IotaOp>(op);
+  return inOperand ||
+         isa<sh::BroadcastInDimOp, sh::BroadcastOp, sh::ConstantOp, sh::IotaOp>(
+             op);
 }
 
 /// Part of a dimension that is read through a window.
@@ -128,8 +129,7 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
 
 std::optional<ReductionKind>
 shoal::mergeKind(Operation *op, const ShardingRule &rule, int64_t f) {
-  if (rule.factors[f].kind != FactorKind::Indexed ||
-      !isa<sh::GatherOp>(op))
+  if (rule.factors[f].kind != FactorKind::Indexed || !isa<sh::GatherOp>(op))
     return std::nullopt;
   for (const TensorMapping &result : rule.results)
     if (result.contains(f))
@@ -153,14 +153,4 @@ bool shoal::isSelectingReduce(Operation *op) {
         result.getDefiningOp<sh::CompareOp>())
       return false;
   return true;
-}
-
-bool shoal::isCheapSource(Operation *op) {
-  if (op->getNumResults() != 1 || op->getNumRegions() != 0)
-    return false;
-  if (isa<sh::ConstantOp, sh::IotaOp>(op))
-    return true;
-  return isa<sh::BroadcastInDimOp, sh::ReshapeOp, sh::ConvertOp, sh::CompareOp,
-             sh::AddOp, sh::SubtractOp, sh::MulOp, sh::SelectOp, sh::AndOp,
-             sh::TransposeOp, sh::NegOp, sh::OrOp, sh::NotOp>(op);
 }

@@ -122,13 +122,15 @@ bool OpModel::takePartial(OpForm &form, size_t operand,
       static_cast<ReductionKind>(state.partialKind), operand);
   if (!pass || (state.partial & form.cut()))
     return false;
-  uint32_t operands = 0;
-  for (int64_t i : pass->operands)
-    operands |= 1u << i;
-  if (form.partialIn &&
-      (form.partialIn != state.partial ||
-       form.partialKind != state.partialKind ||
-       form.partialOperands != operands))
+  uint64_t operands = 0;
+  for (int64_t i : pass->operands) {
+    if (i >= 64)
+      return false; // One bit per operand is what a form has.
+    operands |= uint64_t(1) << i;
+  }
+  if (form.partialIn && (form.partialIn != state.partial ||
+                         form.partialKind != state.partialKind ||
+                         form.partialOperands != operands))
     return false;
   form.partialIn = state.partial;
   form.partialKind = state.partialKind;
@@ -214,14 +216,14 @@ PlacementState OpModel::placement(const OpForm &form, size_t tensor) const {
   bool isOperand = tensor < numOperands();
   unsigned kind = reductionKind(form).value_or(0);
   if (isOperand) {
-    if (form.partialOperands >> tensor & 1)
+    if (tensor < 64 && (form.partialOperands >> tensor & 1))
       state.partial |= form.partialIn;
     // An operand that enters the sum (a scatter's input, the initial value of
     // a reduction) but lacks a cut reduction factor would be counted once per
     // device of that factor, so it must be split into summands as well.
     for (size_t f = 0; f < form.factors.size(); ++f)
-      if (!form.factors[f].empty() && isSummedOver(f) &&
-          !mapping.contains(f) && joinsSum(tensor, f))
+      if (!form.factors[f].empty() && isSummedOver(f) && !mapping.contains(f) &&
+          joinsSum(tensor, f))
         for (uint8_t atom : form.factors[f])
           state.partial |= atomBit(atom);
   } else {
@@ -277,10 +279,9 @@ int64_t OpModel::innerBytes(const OpForm &form) const {
     for (size_t f = 0; f < form.factors.size(); ++f)
       if (rule.factors[f].kind == FactorKind::Indexed)
         owners *= partCount(form.factors[f], mesh->atoms());
-    bytes += broadcastBytes(owners, localElements(placement(
-                                        form, numOperands())) *
-                                        elementBytesOf(
-                                            op->getResult(0).getType()));
+    bytes +=
+        broadcastBytes(owners, localElements(placement(form, numOperands())) *
+                                   elementBytesOf(op->getResult(0).getType()));
   }
   for (size_t f = 0; f < form.factors.size(); ++f) {
     if (form.factors[f].empty())
@@ -348,7 +349,8 @@ OpForm OpModel::fromAttr(FormAttr attr, Operation *op) const {
     form.partialKind = declared.partialKind;
     unsigned operand;
     while (!strategy.consumeInteger(10, operand)) {
-      form.partialOperands |= 1u << operand;
+      if (operand < 64)
+        form.partialOperands |= uint64_t(1) << operand;
       strategy.consume_front(",");
     }
     if (!form.partialIn)

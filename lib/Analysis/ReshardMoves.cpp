@@ -77,8 +77,8 @@ private:
     // Local work: what is read and what is written.
     step.time =
         problem.costs->localSecondsPerByte * (bytesOf(state) + bytesOf(after));
-    bool moves = kind != ReshardKind::AllSlice &&
-                 kind != ReshardKind::MakePartial;
+    bool moves =
+        kind != ReshardKind::AllSlice && kind != ReshardKind::MakePartial;
     if (moves)
       step.time += collectiveTime(used, bytes, atoms, *problem.costs);
     step.bytes = bytes;
@@ -202,8 +202,8 @@ private:
         int64_t full = bytesOf(after) * q;
         add(ReshardKind::ReduceScatter, d, -1, order, after,
             gatherBytes(q, full));
-      } while (++tried < 24 && std::next_permutation(order.begin(),
-                                                     order.end()));
+      } while (++tried < 24 &&
+               std::next_permutation(order.begin(), order.end()));
     }
   }
 

@@ -23,11 +23,9 @@ double lowerBound(const PlacementState &state, const PlacementState &to,
   }
   // Padding at the end of an uneven dimension is never sent for sure.
   for (size_t d = 0; d < state.blocks.size(); ++d)
-    if (to.blocks[d] * partCount(to.dims[d], problem.atoms) !=
-        problem.shape[d])
+    if (to.blocks[d] * partCount(to.dims[d], problem.atoms) != problem.shape[d])
       return 0.0;
-  return perByte * static_cast<double>(wanted - overlap) *
-         problem.elementBytes;
+  return perByte * static_cast<double>(wanted - overlap) * problem.elementBytes;
 }
 
 struct Visit {
@@ -149,8 +147,8 @@ ReshardPlan shoal::planReshard(const PlacementState &from,
     plan = search(from, to, problem, problem.memoryBound);
   plan.peakBytes = localElements(from) * problem.elementBytes;
   for (const ReshardStep &step : plan.steps)
-    plan.peakBytes = std::max(plan.peakBytes, localElements(step.after) *
-                                                  problem.elementBytes);
+    plan.peakBytes = std::max(plan.peakBytes,
+                              localElements(step.after) * problem.elementBytes);
   return plan;
 }
 

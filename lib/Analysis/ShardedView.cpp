@@ -1,7 +1,7 @@
 #include "shoal/Analysis/ShardedView.h"
 
-#include "dialects/Shoal/Shoal.h"
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
@@ -10,9 +10,9 @@ using namespace mlir;
 using namespace shoal;
 namespace sh = mlir::stablehlo;
 
-std::string shoal::partialStrategy(uint32_t operands) {
+std::string shoal::partialStrategy(uint64_t operands) {
   std::string text = "partial(";
-  for (unsigned i = 0; i < 32; ++i)
+  for (unsigned i = 0; i < 64; ++i)
     if (operands >> i & 1)
       text += (text.back() == '(' ? "" : ",") + std::to_string(i);
   return text + ")";
@@ -26,8 +26,8 @@ PlacementState ShardedView::stateOf(Value value) const {
     if (auto manual = dyn_cast<ManualOp>(op))
       return mesh.toPlacement(manual.getOutSharding(result.getResultNumber()),
                               value.getType());
-    return mesh.toPlacement(
-        getResultSharding(op, result.getResultNumber()), value.getType());
+    return mesh.toPlacement(getResultSharding(op, result.getResultNumber()),
+                            value.getType());
   }
   auto arg = cast<BlockArgument>(value);
   Operation *parent = arg.getOwner()->getParentOp();
@@ -78,10 +78,9 @@ std::optional<PlacementState> ShardedView::required(OpOperand &operand) const {
   if (op->hasTrait<OpTrait::IsTerminator>()) {
     Operation *parent = op->getParentOp();
     if (auto func = dyn_cast<func::FuncOp>(parent))
-      return mesh.toPlacement(
-          func.getResultAttrOfType<ShardingAttr>(i,
-                                                 ShoalDialect::kShardingAttr),
-          type);
+      return mesh.toPlacement(func.getResultAttrOfType<ShardingAttr>(
+                                  i, ShoalDialect::kShardingAttr),
+                              type);
     if (auto manual = dyn_cast<ManualOp>(parent))
       return mesh.toPlacement(manual.getFreeSharding(manual.getOutSharding(i)),
                               type);

@@ -2,8 +2,8 @@
 
 #include "Partitioner.h"
 
-#include "dialects/Shoal/Shoal.h"
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 using namespace mlir;
@@ -66,8 +66,8 @@ LogicalResult Partitioner::partitionWhile(Operation *op, LocalBuilder &b) {
   Operation *loop = b.create(state);
   auto whileOp = cast<sh::WhileOp>(op);
   // The condition yields a scalar that all devices have.
-  if (failed(partitionRegion(whileOp.getCond(), loop->getRegion(0), carried,
-                             {}, b)) ||
+  if (failed(partitionRegion(whileOp.getCond(), loop->getRegion(0), carried, {},
+                             b)) ||
       failed(partitionRegion(whileOp.getBody(), loop->getRegion(1), carried,
                              carried, b)))
     return failure();
@@ -84,8 +84,8 @@ LogicalResult Partitioner::partitionBranches(Operation *op, LocalBuilder &b) {
     types.push_back(localType(op->getResult(i).getType(), results.back()));
   }
   Value index = op->getOperand(0);
-  index = get(index, PlacementState::replicated(shapeOf(index.getType())), op,
-              b);
+  index =
+      get(index, PlacementState::replicated(shapeOf(index.getType())), op, b);
   OperationState state(op->getLoc(), op->getName(), {index}, types,
                        op->getAttrs());
   state.attributes.erase(ShoalDialect::kShardingsAttr);
@@ -121,10 +121,10 @@ LogicalResult Partitioner::partitionManual(Operation *op, LocalBuilder &b) {
   Operation *end = body.getTerminator();
   for (auto [i, value] : llvm::enumerate(end->getOperands())) {
     ShardingAttr sharding = manual.getOutSharding(i);
-    Value local = get(
-        value,
-        mesh.toPlacement(manual.getFreeSharding(sharding), value.getType()),
-        end, b);
+    Value local =
+        get(value,
+            mesh.toPlacement(manual.getFreeSharding(sharding), value.getType()),
+            end, b);
     Value result = op->getResult(i);
     set(result, local, mesh.toPlacement(sharding, result.getType()));
   }

@@ -73,17 +73,17 @@ private:
   /// The first device keeps the value, the others the neutral element.
   Value makePartial(Value value, const ReshardStep &step) {
     auto type = b.typeOf(value);
-    Attribute neutral = getNeutralElement(
-        static_cast<ReductionKind>(step.after.partialKind),
-        type.getElementType());
+    Attribute neutral =
+        getNeutralElement(static_cast<ReductionKind>(step.after.partialKind),
+                          type.getElementType());
     // A constant that is neutral (or zero, for sums) already is its own part.
     DenseElementsAttr constant;
     if (matchPattern(value, m_Constant(&constant)) && constant.isSplat()) {
       Attribute splat = constant.getSplatValue<Attribute>();
       auto number = dyn_cast<FloatAttr>(splat);
       auto integer = dyn_cast<IntegerAttr>(splat);
-      bool isAdd = step.after.partialKind ==
-                   static_cast<unsigned>(ReductionKind::Add);
+      bool isAdd =
+          step.after.partialKind == static_cast<unsigned>(ReductionKind::Add);
       if (splat == neutral ||
           (isAdd && ((number && number.getValue().isZero()) ||
                      (integer && integer.getValue().isZero()))))
@@ -94,9 +94,9 @@ private:
         step.after.partialKind == static_cast<unsigned>(ReductionKind::And) ||
         step.after.partialKind == static_cast<unsigned>(ReductionKind::Or))
       return value; // Idempotent: everyone may keep it.
-    Value isFirst = b.compare(LocalBuilder::Compare::EQ,
-                              b.axisIndex(step.atoms),
-                              b.scalarInt(0, b.getI32Type()));
+    Value isFirst =
+        b.compare(LocalBuilder::Compare::EQ, b.axisIndex(step.atoms),
+                  b.scalarInt(0, b.getI32Type()));
     Value others =
         neutral ? b.splat(type.getShape(), type.getElementType(), neutral)
                 : b.zeros(type);

@@ -4,8 +4,8 @@
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/Shoal/Axes.h"
-#include "dialects/Shoal/Shoal.h"
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/MeshModel.h"
 
@@ -72,8 +72,7 @@ private:
   Value scalar(int64_t value) {
     auto type = RankedTensorType::get({}, b.getI32Type());
     return sh::ConstantOp::create(
-        b, loc, type,
-        DenseElementsAttr::get(type, b.getI32IntegerAttr(value)));
+        b, loc, type, DenseElementsAttr::get(type, b.getI32IntegerAttr(value)));
   }
   Value zero(Type element) {
     auto type = RankedTensorType::get({}, element);
@@ -176,15 +175,14 @@ private:
     }
     sh::ReturnOp::create(b, loc, ValueRange{r});
   }
-  Value permute(Value value,
-                ArrayRef<std::pair<int64_t, int64_t>> pairs) {
+  Value permute(Value value, ArrayRef<std::pair<int64_t, int64_t>> pairs) {
     SmallVector<int64_t> flat;
     for (auto [from, to] : pairs) {
       flat.push_back(from);
       flat.push_back(to);
     }
-    auto type = RankedTensorType::get(
-        {static_cast<int64_t>(pairs.size()), 2}, b.getI64Type());
+    auto type = RankedTensorType::get({static_cast<int64_t>(pairs.size()), 2},
+                                      b.getI64Type());
     return sh::CollectivePermuteOp::create(
         b, loc, value.getType(), value, DenseIntElementsAttr::get(type, flat),
         channel());
@@ -232,9 +230,9 @@ private:
       auto type = cast<RankedTensorType>(scatter.getType());
       Value whole = padTo(scatter.getInput(), dim,
                           type.getDimSize(dim) * groups[0].size());
-      auto all = sh::ReduceScatterOp::create(
-          b, loc, type, whole, dim, groupsAttr(groups), channel(),
-          /*use_global_device_ids=*/true);
+      auto all = sh::ReduceScatterOp::create(b, loc, type, whole, dim,
+                                             groupsAttr(groups), channel(),
+                                             /*use_global_device_ids=*/true);
       fillReducer(all->getRegion(0), scatter.getKind(), type.getElementType());
       return all->getResult(0);
     }
@@ -348,10 +346,11 @@ private:
     if (pieces.size() > 1) {
       SmallVector<int64_t> shape(type.getShape());
       shape[dim] = block * pieces.size();
-      joined = sh::ConcatenateOp::create(b, loc, type.clone(shape), pieces, dim);
+      joined =
+          sh::ConcatenateOp::create(b, loc, type.clone(shape), pieces, dim);
     }
-    joined = padTo(joined, dim,
-                   std::max(typeOf(joined).getDimSize(dim), width));
+    joined =
+        padTo(joined, dim, std::max(typeOf(joined).getDimSize(dim), width));
     // Where the window starts in the joined blocks, per device.
     SmallVector<int32_t> starts(devices, 0), globals(devices, 0);
     for (auto &group : groups)
@@ -380,9 +379,9 @@ private:
     Value inside = compare(sh::ComparisonDirection::GE, 0);
     inside = sh::AndOp::create(b, loc, inside.getType(), inside,
                                compare(sh::ComparisonDirection::LT, size));
-    inside = sh::BroadcastInDimOp::create(
-        b, loc, resultType.clone(b.getI1Type()), inside,
-        ArrayRef<int64_t>{dim});
+    inside =
+        sh::BroadcastInDimOp::create(b, loc, resultType.clone(b.getI1Type()),
+                                     inside, ArrayRef<int64_t>{dim});
     Value filled = sh::BroadcastInDimOp::create(b, loc, resultType, fill,
                                                 ArrayRef<int64_t>{});
     return sh::SelectOp::create(b, loc, resultType, inside, result, filled);
@@ -409,11 +408,11 @@ LogicalResult shoal::exportToStableHLO(ModuleOp module) {
   module.walk([&](func::FuncOp func) {
     auto rewrite = [&](DictionaryAttr attrs, Type local) {
       NamedAttrList kept;
-      auto global = attrs ? attrs.getAs<TypeAttr>("shoal.global_type")
-                          : TypeAttr();
-      auto sharding = attrs ? attrs.getAs<ShardingAttr>(
-                                  ShoalDialect::kShardingAttr)
-                            : ShardingAttr();
+      auto global =
+          attrs ? attrs.getAs<TypeAttr>("shoal.global_type") : TypeAttr();
+      auto sharding =
+          attrs ? attrs.getAs<ShardingAttr>(ShoalDialect::kShardingAttr)
+                : ShardingAttr();
       if (auto tensor = global ? dyn_cast<RankedTensorType>(global.getValue())
                                : RankedTensorType()) {
         SmallVector<int64_t> offsets;
@@ -438,11 +437,11 @@ LogicalResult shoal::exportToStableHLO(ModuleOp module) {
       return kept.getDictionary(func.getContext());
     };
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
-      func.setArgAttrs(i, rewrite(func.getArgAttrDict(i),
-                                  func.getArgumentTypes()[i]));
+      func.setArgAttrs(
+          i, rewrite(func.getArgAttrDict(i), func.getArgumentTypes()[i]));
     for (unsigned i = 0; i < func.getNumResults(); ++i)
-      func.setResultAttrs(i, rewrite(func.getResultAttrDict(i),
-                                     func.getResultTypes()[i]));
+      func.setResultAttrs(
+          i, rewrite(func.getResultAttrDict(i), func.getResultTypes()[i]));
   });
   for (Operation &op : llvm::make_early_inc_range(*module.getBody()))
     if (isa<MeshOp, RuleOp>(op))

@@ -29,7 +29,8 @@ Value LocalBuilder::zeros(RankedTensorType type) {
   if (auto complex = dyn_cast<ComplexType>(element)) {
     auto zero = APFloat::getZero(
         cast<FloatType>(complex.getElementType()).getFloatSemantics());
-    auto value = DenseElementsAttr::get(type, std::complex<APFloat>(zero, zero));
+    auto value =
+        DenseElementsAttr::get(type, std::complex<APFloat>(zero, zero));
     return sh::ConstantOp::create(*this, location, type, value);
   }
   return splat(type.getShape(), element, getZeroAttr(element));

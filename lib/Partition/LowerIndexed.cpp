@@ -17,8 +17,8 @@ static Value widenIndex(Value index, LocalBuilder &b) {
   if (!type || (type.getWidth() == 64 && !type.isUnsigned()) ||
       (type.getWidth() == 32 && !type.isUnsigned()))
     return index;
-  return b.convert(index, type.getWidth() >= 32 ? b.getI64Type()
-                                                : b.getI32Type());
+  return b.convert(index,
+                   type.getWidth() >= 32 ? b.getI64Type() : b.getI32Type());
 }
 
 /// Constant or per-device offsets for each component of the index vector, laid
@@ -65,10 +65,9 @@ SmallVector<Value> OpLowering::lowerGather(ArrayRef<Value> operands) {
     offsets.push_back(cut ? b.convert(offsetOf(0, dim), element)
                           : b.scalarInt(0, element));
     // Out-of-bounds starts are clamped on the whole table, as on one device.
-    upper.push_back(
-        b.scalarInt(global - gather.getSliceSizes()[dim], element));
-    blocks.push_back(b.scalarInt(cut ? tableType.getDimSize(dim) : global + 1,
-                                 element));
+    upper.push_back(b.scalarInt(global - gather.getSliceSizes()[dim], element));
+    blocks.push_back(
+        b.scalarInt(cut ? tableType.getDimSize(dim) : global + 1, element));
   }
   Value valid;
   if (addressed) {
@@ -97,9 +96,9 @@ SmallVector<Value> OpLowering::lowerGather(ArrayRef<Value> operands) {
     }
   }
   auto resultType = cast<RankedTensorType>(localResultTypes()[0]);
-  Value result = sh::GatherOp::create(
-      b, b.loc(), resultType, table, index, numbers, sliceSizes,
-      gather.getIndicesAreSorted());
+  Value result =
+      sh::GatherOp::create(b, b.loc(), resultType, table, index, numbers,
+                           sliceSizes, gather.getIndicesAreSorted());
   if (addressed) {
     // The batch dimensions of the result are those that are no offset_dims.
     SmallVector<int64_t> batch;
@@ -163,9 +162,9 @@ SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
     }
     start = widenIndex(start, b);
     Type element = b.elementOf(start);
-    start = b.clamp(b.scalarInt(0, element), start,
-                    b.scalarInt(model.shape(0)[d] - slice.getSliceSizes()[d],
-                                element));
+    start = b.clamp(
+        b.scalarInt(0, element), start,
+        b.scalarInt(model.shape(0)[d] - slice.getSliceSizes()[d], element));
     Value block = b.scalarInt(tableType.getDimSize(d), element);
     Value owner = sh::DivOp::create(b, b.loc(), start.getType(), start, block);
     starts.push_back(b.sub(start, b.mul(owner, block)));
@@ -183,8 +182,8 @@ SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
         other = b.convert(other, b.getI64Type());
       break;
     }
-  Value result = sh::DynamicSliceOp::create(b, b.loc(), resultType, table,
-                                            starts, sizes);
+  Value result =
+      sh::DynamicSliceOp::create(b, b.loc(), resultType, table, starts, sizes);
   if (root)
     result = comm::BroadcastOp::create(
         b, b.loc(), resultType, result, root, /*root=*/IntegerAttr(),
@@ -231,8 +230,8 @@ OpLowering::lowerDynamicUpdateSlice(ArrayRef<Value> operands) {
     update = sh::DynamicSliceOp::create(
         b, b.loc(), b.tensorType(sizes, type.getElementType()), padded, at,
         sizes);
-    Value position = b.add(b.iota({block}, 0, element),
-                           b.broadcast(relative, {block}));
+    Value position =
+        b.add(b.iota({block}, 0, element), b.broadcast(relative, {block}));
     Value covered = b.logicalAnd(
         b.compare(LocalBuilder::Compare::GE, position,
                   b.broadcast(b.scalarInt(0, element), {block})),

@@ -64,11 +64,10 @@ void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
           t == cast<sh::ScatterOp>(op).getInputs().size())
         continue;
       bool isProduct = isa<sh::DotGeneralOp, sh::DotOp, sh::ConvolutionOp>(op);
-      Attribute fill = isProduct
-                           ? Attribute(Builder(element.getContext())
-                                           .getZeroAttr(element))
-                           : Attribute(getNeutralElement(*factor.reduction,
-                                                         element));
+      Attribute fill =
+          isProduct
+              ? Attribute(Builder(element.getContext()).getZeroAttr(element))
+              : Attribute(getNeutralElement(*factor.reduction, element));
       if (!fill) {
         auto zero = b.zeros(b.tensorType({}, element));
         DenseElementsAttr dense;
@@ -76,9 +75,8 @@ void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
           fill = dense;
       }
       PlacementState state = model.placement(form, t);
-      operands[t] =
-          b.maskPadding(operands[t], dim, state.dims[dim],
-                        model.shape(t)[dim], fill);
+      operands[t] = b.maskPadding(operands[t], dim, state.dims[dim],
+                                  model.shape(t)[dim], fill);
     }
   }
 }
@@ -94,8 +92,7 @@ SmallVector<Value> OpLowering::cloneLocal(ArrayRef<Value> operands) {
   return SmallVector<Value>(clone->getResults());
 }
 
-FailureOr<SmallVector<Value>>
-OpLowering::lower(SmallVector<Value> operands) {
+FailureOr<SmallVector<Value>> OpLowering::lower(SmallVector<Value> operands) {
   maskReducedPadding(operands);
   if (isa<sh::ConstantOp>(op))
     return lowerConstant();
@@ -204,8 +201,7 @@ void Partitioner::remarkGather(Operation *op, OpModel &model,
   }
 }
 
-LogicalResult Partitioner::partitionReplicated(Operation *op,
-                                               LocalBuilder &b) {
+LogicalResult Partitioner::partitionReplicated(Operation *op, LocalBuilder &b) {
   SmallVector<Value> operands;
   for (Value operand : op->getOperands()) {
     PlacementState want =

@@ -39,9 +39,9 @@ SmallVector<Value> OpLowering::lowerMergedReduce(ArrayRef<Value> operands) {
     Value offset = offsetOf(0, d);
     int64_t block = blockOf(0, d);
     Value rest = b.sub(b.scalarInt(model.shape(0)[d], b.getI32Type()), offset);
-    Value valid = b.compare(LocalBuilder::Compare::LT,
-                            b.iota({block}, 0, b.getI32Type()),
-                            b.broadcast(rest, {block}));
+    Value valid =
+        b.compare(LocalBuilder::Compare::LT, b.iota({block}, 0, b.getI32Type()),
+                  b.broadcast(rest, {block}));
     for (size_t i = 0; i < count; ++i) {
       ArrayRef<int64_t> shape = b.typeOf(inputs[i]).getShape();
       inputs[i] = b.select(b.broadcast(valid, shape, {d}), inputs[i],

@@ -16,8 +16,8 @@ SmallVector<Value> OpLowering::lowerConstant() {
   auto local = b.tensorType(state.blocks, type.getElementType());
   if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
     if (dense.isSplat())
-      return {sh::ConstantOp::create(b, b.loc(), local,
-                                     dense.resizeSplat(local))};
+      return {
+          sh::ConstantOp::create(b, b.loc(), local, dense.resizeSplat(local))};
   Value value = sh::ConstantOp::create(b, b.loc(), type, constant.getValue());
   for (size_t d = 0; d < state.dims.size(); ++d) {
     if (state.dims[d].empty())

@@ -40,8 +40,8 @@ SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
   bool left = false;
   for (size_t d = 0; d < starts.size(); ++d) {
     if (!isCut(0, d)) {
-      left |= starts[d] != 0 || limits[d] != model.shape(0)[d] ||
-              strides[d] != 1;
+      left |=
+          starts[d] != 0 || limits[d] != model.shape(0)[d] || strides[d] != 1;
       continue;
     }
     int64_t block = blockOf(1, d);
@@ -77,8 +77,7 @@ SmallVector<Value> OpLowering::lowerPad(ArrayRef<Value> operands) {
   if (!left)
     return {value};
   return {sh::PadOp::create(b, b.loc(), localResultTypes()[0], value,
-                            operands[1], low, high,
-                            pad.getInteriorPadding())};
+                            operands[1], low, high, pad.getInteriorPadding())};
 }
 
 SmallVector<Value> OpLowering::lowerReverse(ArrayRef<Value> operands) {
@@ -87,8 +86,8 @@ SmallVector<Value> OpLowering::lowerReverse(ArrayRef<Value> operands) {
   for (int64_t d : reverse.getDimensions())
     if (isCut(0, d)) {
       int64_t block = blockOf(1, d);
-      value = fetch(value, 0, d, model.shape(0)[d] - block, -block, block,
-                    Value());
+      value =
+          fetch(value, 0, d, model.shape(0)[d] - block, -block, block, Value());
     }
   return {sh::ReverseOp::create(b, b.loc(), localResultTypes()[0], value,
                                 reverse.getDimensions())};
@@ -102,20 +101,19 @@ SmallVector<Value> OpLowering::lowerConcatenate(ArrayRef<Value> operands) {
     return cloneLocal(operands);
   auto type = cast<RankedTensorType>(localResultTypes()[0]);
   int64_t block = type.getDimSize(dim);
-  Value position =
-      b.add(b.iota({block}, 0, b.getI32Type()),
-            b.broadcast(offsetOf(result, dim), {block}));
+  Value position = b.add(b.iota({block}, 0, b.getI32Type()),
+                         b.broadcast(offsetOf(result, dim), {block}));
   // Each part's stretch of every piece; the position says which piece counts.
   Value joined;
   int64_t start = 0;
   for (auto [i, operand] : llvm::enumerate(operands)) {
     Value piece = fetch(operand, i, dim, -start, block, block, Value());
     if (joined) {
-      Value mine = b.compare(
-          LocalBuilder::Compare::GE, position,
-          b.broadcast(b.scalarInt(start, b.getI32Type()), {block}));
-      joined = b.select(b.broadcast(mine, type.getShape(), {dim}), piece,
-                        joined);
+      Value mine =
+          b.compare(LocalBuilder::Compare::GE, position,
+                    b.broadcast(b.scalarInt(start, b.getI32Type()), {block}));
+      joined =
+          b.select(b.broadcast(mine, type.getShape(), {dim}), piece, joined);
     } else {
       joined = piece;
     }
@@ -164,8 +162,8 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
   if (fetched)
     cast<sh::ConvolutionOp>(results[0].getDefiningOp())
         .setPaddingAttr(DenseIntElementsAttr::get(
-            RankedTensorType::get(
-                {static_cast<int64_t>(padding.size() / 2), 2}, b.getI64Type()),
+            RankedTensorType::get({static_cast<int64_t>(padding.size() / 2), 2},
+                                  b.getI64Type()),
             padding));
   return results;
 }

@@ -4,8 +4,8 @@
 #include "Partitioner.h"
 
 #include "dialects/Comm/Comm.h"
-#include "dialects/Shoal/Shoal.h"
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Partition/Passes.h"
 
@@ -64,9 +64,8 @@ Value Partitioner::get(Value old, const PlacementState &want, Operation *user,
   std::string reason = ("operand of " + user->getName().getStringRef()).str();
   if (auto stated = user->getAttrOfType<StringAttr>("shoal.reason"))
     reason = stated.str();
-  Value local =
-      emitReshard(have.value, shapeOf(old.getType()), have.state, want, reason,
-                  user->getLoc(), mesh, b);
+  Value local = emitReshard(have.value, shapeOf(old.getType()), have.state,
+                            want, reason, user->getLoc(), mesh, b);
   reshards.back()[name] = local;
   return local;
 }
@@ -82,8 +81,7 @@ LogicalResult Partitioner::partitionBlock(Block &from, LocalBuilder &b) {
 
 /// Collectives of manual regions: they go along with any placement over the
 /// free axes, except along the dimensions that they cut or join.
-LogicalResult Partitioner::partitionCollective(Operation *op,
-                                               LocalBuilder &b) {
+LogicalResult Partitioner::partitionCollective(Operation *op, LocalBuilder &b) {
   SmallVector<int64_t> whole;
   if (auto gather = dyn_cast<comm::AllGatherOp>(op))
     whole = {static_cast<int64_t>(gather.getDim())};
@@ -182,8 +180,8 @@ LogicalResult Partitioner::partitionFunction(func::FuncOp func) {
   SmallVector<Type> inputs, outputs;
   SmallVector<PlacementState> results;
   for (auto [i, arg] : llvm::enumerate(old.getArguments())) {
-    PlacementState state = mesh.toPlacement(
-        shardingOf(func.getArgAttrDict(i)), arg.getType());
+    PlacementState state =
+        mesh.toPlacement(shardingOf(func.getArgAttrDict(i)), arg.getType());
     inputs.push_back(localType(arg.getType(), state));
     set(arg, block->addArgument(inputs.back(), arg.getLoc()), state);
     func.setArgAttr(i, kGlobalTypeAttr, TypeAttr::get(arg.getType()));
@@ -210,8 +208,7 @@ LogicalResult Partitioner::partitionFunction(func::FuncOp func) {
   old.dropAllReferences();
   old.dropAllUses();
   old.erase();
-  func.setFunctionType(
-      FunctionType::get(func.getContext(), inputs, outputs));
+  func.setFunctionType(FunctionType::get(func.getContext(), inputs, outputs));
   return success();
 }
 

@@ -36,8 +36,7 @@ private:
   // Partition.cpp: blocks, values, control flow.
   mlir::LogicalResult partitionBlock(mlir::Block &from, LocalBuilder &b);
   mlir::LogicalResult partitionOp(mlir::Operation *op, LocalBuilder &b);
-  mlir::LogicalResult partitionCollective(mlir::Operation *op,
-                                          LocalBuilder &b);
+  mlir::LogicalResult partitionCollective(mlir::Operation *op, LocalBuilder &b);
   // ControlFlow.cpp
   mlir::LogicalResult partitionWhile(mlir::Operation *op, LocalBuilder &b);
   mlir::LogicalResult partitionBranches(mlir::Operation *op, LocalBuilder &b);
@@ -49,8 +48,7 @@ private:
   // LowerOp.cpp
   mlir::LogicalResult partitionByRule(mlir::Operation *op, OpModel &model,
                                       LocalBuilder &b);
-  mlir::LogicalResult partitionReplicated(mlir::Operation *op,
-                                          LocalBuilder &b);
+  mlir::LogicalResult partitionReplicated(mlir::Operation *op, LocalBuilder &b);
   OpForm formOf(mlir::Operation *op, OpModel &model);
   /// Says why an operand that is cut must be whole here.
   void remarkGather(mlir::Operation *op, OpModel &model, const OpForm &form,
@@ -119,7 +117,7 @@ private:
   llvm::SmallVector<mlir::Value> lowerScatter(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerDynamicSlice(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value>
-  lowerDynamicUpdateSlice(llvm::ArrayRef<mlir::Value>);
+      lowerDynamicUpdateSlice(llvm::ArrayRef<mlir::Value>);
   // LowerReduce.cpp
   bool isMerged();
   llvm::SmallVector<mlir::Value> lowerMergedReduce(llvm::ArrayRef<mlir::Value>);

@@ -3,8 +3,8 @@
 #include "shoal/Partition/Passes.h"
 
 #include "dialects/Comm/Comm.h"
-#include "dialects/Shoal/Shoal.h"
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -28,7 +28,8 @@ struct VerifyPartitionedPass
         ok &= checkFunction(func);
         return;
       }
-      bool left = isa<ConstraintOp, ReshardOp, ManualOp, GroupOp, BarrierOp>(op);
+      bool left =
+          isa<ConstraintOp, ReshardOp, ManualOp, GroupOp, BarrierOp>(op);
       for (StringRef name :
            {ShoalDialect::kShardingsAttr, ShoalDialect::kFormAttr})
         left |= op->hasAttr(name);

@@ -42,9 +42,8 @@ struct VerifyShardedPass
       }
     func.walk<WalkOrder::PreOrder>([&](Operation *op) {
       // Scalar bodies of reductions and the like have no places.
-      if (op != func &&
-          !isa<func::FuncOp, stablehlo::WhileOp, stablehlo::IfOp,
-               stablehlo::CaseOp, ManualOp>(op->getParentOp()))
+      if (op != func && !isa<func::FuncOp, stablehlo::WhileOp, stablehlo::IfOp,
+                             stablehlo::CaseOp, ManualOp>(op->getParentOp()))
         return;
       if (op != func)
         check(op, view, mesh);

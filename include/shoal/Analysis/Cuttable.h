@@ -14,18 +14,13 @@ bool isFactorCuttable(mlir::Operation *op, const ShardingRule &rule,
 
 /// How the devices' parts of the result combine when an operand dimension that
 /// is read by index vectors (gather) is cut; nothing for other factors.
-std::optional<ReductionKind> mergeKind(mlir::Operation *op,
-                                       const ShardingRule &rule,
-                                       int64_t factor);
+std::optional<ReductionKind>
+mergeKind(mlir::Operation *op, const ShardingRule &rule, int64_t factor);
 
 /// A reduction whose body only picks among its arguments (argmax and the like):
 /// any device's result may be fed to it again, so parts can be reduced apart,
 /// gathered and reduced once more.
 bool isSelectingReduce(mlir::Operation *op);
-
-/// True for ops that cost nothing to compute again and depend on no input:
-/// constants, iota, and what follows from them without arithmetic of note.
-bool isCheapSource(mlir::Operation *op);
 
 } // namespace shoal
 

@@ -17,7 +17,7 @@ struct OpForm {
   /// atoms, and so are the results.
   AtomSet partialIn = 0;
   unsigned partialKind = 0;
-  uint32_t partialOperands = 0;
+  uint64_t partialOperands = 0;
 
   bool operator==(const OpForm &o) const {
     return factors == o.factors && blocks == o.blocks &&
@@ -86,7 +86,6 @@ private:
   ShardingRule rule;
   llvm::SmallVector<llvm::SmallVector<int64_t, 4>, 4> shapes;
   llvm::SmallVector<bool, 8> cuttable;
-
 
   void addToDim(OpForm &form, const DimMapping &dim,
                 llvm::ArrayRef<uint8_t> list, int64_t block, int64_t size,

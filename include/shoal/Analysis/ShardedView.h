@@ -8,7 +8,7 @@
 namespace shoal {
 
 /// Strategy text of a form whose operands come in partial: "partial(0,2)".
-std::string partialStrategy(uint32_t operands);
+std::string partialStrategy(uint64_t operands);
 
 class ShardedView {
 public:

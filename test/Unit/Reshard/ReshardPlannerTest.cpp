@@ -120,8 +120,7 @@ TEST(ReshardPlanner, WellKnownCases) {
   EXPECT_EQ(kinds(f.tiled({{0}, {}}), f.tiled({{0}, {1}})), "all_slice ");
   EXPECT_EQ(kinds(f.tiled({{1}, {}}), f.tiled({{}, {1}})), "all_to_all ");
   EXPECT_EQ(kinds(f.tiled({{}, {}}, 2), f.tiled({{}, {}})), "all_reduce ");
-  EXPECT_EQ(kinds(f.tiled({{}, {}}, 2), f.tiled({{1}, {}})),
-            "reduce_scatter ");
+  EXPECT_EQ(kinds(f.tiled({{}, {}}, 2), f.tiled({{1}, {}})), "reduce_scatter ");
   // Both axes are reduced as one group.
   EXPECT_EQ(kinds(f.tiled({{}, {}}, 3), f.tiled({{}, {}})), "all_reduce ");
   EXPECT_EQ(kinds(f.tiled({{}, {}}), f.tiled({{}, {}}, 1)), "make_partial ");
