@@ -373,7 +373,7 @@ def Plan_ExecOp : Plan_Op<"exec", [AttrSizedOperandSegments, DeclareOpInterfaceM
     DefaultValuedAttr<I64Attr, "0">:$stream);
   let assemblyFormat = [{
     $kernel `(` $inputs `)` (`scalars` `(` $scalars^ `)`)? `to` `(` $outs `)` attr-dict
-    `:` `(` type($inputs) `)` `->` `(` type($outs) `)`
+    `:` custom<BufferTypes>(type($inputs), type($outs))
   }];
 }
 
@@ -414,7 +414,7 @@ def Plan_CollectiveOp : Plan_CollectiveBase<"collective"> {
   let assemblyFormat = [{
     $kind $group (`dims` $dims^)? (`root` $root^)? `(` $inputs `)` `to` `(` $outs `)`
     (`fill` `(` $fill_buffer^ `:` type($fill_buffer) `)`)? attr-dict
-    `:` `(` type($inputs) `)` `->` `(` type($outs) `)`
+    `:` custom<BufferTypes>(type($inputs), type($outs))
   }];
   let hasVerifier = 1;
 }
@@ -426,7 +426,7 @@ def Plan_CollectiveStartOp : Plan_CollectiveBase<"collective_start"> {
   let assemblyFormat = [{
     $kind $group (`dims` $dims^)? (`root` $root^)? `(` $inputs `)` `to` `(` $outs `)`
     (`fill` `(` $fill_buffer^ `:` type($fill_buffer) `)`)? attr-dict
-    `:` `(` type($inputs) `)` `->` `(` type($outs) `)`
+    `:` custom<BufferTypes>(type($inputs), type($outs))
   }];
 }
 

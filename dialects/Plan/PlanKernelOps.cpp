@@ -271,5 +271,26 @@ LogicalResult CheckOp::verify() {
   return success();
 }
 
+/// `(types of inputs) -> (types of outputs)`; both may be empty.
+static ParseResult parseBufferTypes(OpAsmParser &parser,
+                                    SmallVectorImpl<Type> &inputs,
+                                    SmallVectorImpl<Type> &outputs) {
+  auto parseList = [&](SmallVectorImpl<Type> &types) {
+    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, [&] {
+      return parser.parseType(types.emplace_back());
+    });
+  };
+  return failure(parseList(inputs) || parser.parseArrow() || parseList(outputs));
+}
+
+static void printBufferTypes(OpAsmPrinter &printer, Operation *,
+                             TypeRange inputs, TypeRange outputs) {
+  printer << "(";
+  llvm::interleaveComma(inputs, printer);
+  printer << ") -> (";
+  llvm::interleaveComma(outputs, printer);
+  printer << ")";
+}
+
 #define GET_OP_CLASSES
 #include "dialects/Plan/Plan.cpp.inc"
