@@ -26,7 +26,8 @@ static FailureOr<std::string> findEntry(ModuleOp module, StringRef wanted) {
     return std::string("main");
   SmallVector<StringRef> names;
   for (Operation &op : module.getOps())
-    if (isa<FunctionOpInterface>(op) || op.getName().stripDialect() == "program")
+    if (isa<FunctionOpInterface>(op) ||
+        op.getName().stripDialect() == "program")
       if (auto symbol = dyn_cast<SymbolOpInterface>(op);
           symbol && !isa<plan::KernelOp>(op))
         names.push_back(symbol.getName());
@@ -98,8 +99,7 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     return ok;
   };
   if (failed(timed(options.from, [&] {
-        return readModule(source, given, context, result.module,
-                          options.entry);
+        return readModule(source, given, context, result.module, options.entry);
       })))
     return failure();
   ModuleOp module = *result.module;
@@ -107,8 +107,7 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     return failure();
 
   std::string hardwareError;
-  FailureOr<Hardware> hardware =
-      getHardware(options.hardware, hardwareError);
+  FailureOr<Hardware> hardware = getHardware(options.hardware, hardwareError);
   if (failed(hardware))
     return module.emitError() << "--hardware: " << hardwareError;
   std::optional<Report> report;
@@ -153,8 +152,7 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     if (options.onPhase && failed(options.onPhase(phase, module)))
       return failure();
   }
-  if (!options.emit.empty() &&
-      failed(runPasses(module, [&](OpPassManager &pm) {
+  if (!options.emit.empty() && failed(runPasses(module, [&](OpPassManager &pm) {
         return buildExportPipeline(pm, options.emit);
       })))
     return failure();

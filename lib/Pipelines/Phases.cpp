@@ -43,19 +43,27 @@ std::string phaseList() {
 }
 
 ArrayRef<StringRef> passesOfPhase(Phase phase) {
-  static const StringRef imported[] = {
-      "shoal-import-pipeline",      "shoal-prune-to-entry",
-      "shoal-import-linalg",        "shoal-inline-calls",
-      "shoal-flatten-tuples",       "shoal-expand-composites",
-      "shoal-modernize-ops",        "shoal-decompose-batch-norm",
-      "shoal-decompose-chlo",       "shoal-import-gspmd",
-      "shoal-import-sdy",           "shoal-unify-meshes",
-      "shoal-import-collectives",   "shoal-mark-loops",
-      "shoal-externalize-constants", "shoal-tag-origins",
-      "shoal-strip-shardings",      "shoal-verify-imported"};
-  static const StringRef sharded[] = {"shoal-shard-pipeline", "shoal-propagate",
-                                      "shoal-choose", "shoal-insert-reshards",
-                                      "shoal-export-sdy"};
+  static const StringRef imported[] = {"shoal-import-pipeline",
+                                       "shoal-prune-to-entry",
+                                       "shoal-import-linalg",
+                                       "shoal-inline-calls",
+                                       "shoal-flatten-tuples",
+                                       "shoal-expand-composites",
+                                       "shoal-modernize-ops",
+                                       "shoal-decompose-batch-norm",
+                                       "shoal-decompose-chlo",
+                                       "shoal-import-gspmd",
+                                       "shoal-import-sdy",
+                                       "shoal-unify-meshes",
+                                       "shoal-import-collectives",
+                                       "shoal-mark-loops",
+                                       "shoal-externalize-constants",
+                                       "shoal-tag-origins",
+                                       "shoal-strip-shardings",
+                                       "shoal-verify-imported"};
+  static const StringRef sharded[] = {
+      "shoal-shard-pipeline",  "shoal-propagate",      "shoal-choose",
+      "shoal-insert-reshards", "shoal-verify-sharded", "shoal-export-sdy"};
   static const StringRef partitioned[] = {
       "shoal-partition-pipeline", "shoal-partition", "shoal-verify-partitioned",
       "shoal-export-stablehlo"};

@@ -50,7 +50,8 @@ FailureOr<Hardware> getHardware(StringRef name, std::string &error) {
       {"link_latency", &h.linkLatency}};
   for (auto &[objectKey, member] : *object) {
     StringRef key = objectKey;
-    auto *field = llvm::find_if(fields, [&](auto &f) { return f.first == key; });
+    auto *field =
+        llvm::find_if(fields, [&](auto &f) { return f.first == key; });
     if (field == std::end(fields)) {
       if (key == "name")
         continue;
@@ -59,8 +60,8 @@ FailureOr<Hardware> getHardware(StringRef name, std::string &error) {
     }
     std::optional<double> number = member.getAsNumber();
     if (!number || !(*number > 0)) {
-      error = "'" + name.str() + "': '" + key.str() +
-              "' must be a number above 0";
+      error =
+          "'" + name.str() + "': '" + key.str() + "' must be a number above 0";
       return failure();
     }
     *field->second = *number;

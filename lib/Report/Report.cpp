@@ -79,8 +79,7 @@ static int64_t flopsOf(Operation *op) {
     if (!lhs || !result)
       return 0;
     int64_t n = saturatingMul(2, dimsProduct(result.getShape()));
-    for (int64_t d :
-         dot.getDotDimensionNumbers().getLhsContractingDimensions())
+    for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())
       n = saturatingMul(n, lhs.getDimSize(d));
     return n;
   }
@@ -198,8 +197,8 @@ struct Walker {
     if (c.groupSize > 1)
       saturatingAdd(report.collectiveCount, times);
     communication += static_cast<double>(times) *
-                     (hardware.linkLatency + static_cast<double>(once) /
-                                                 hardware.linkBytesPerSecond);
+                     (hardware.linkLatency +
+                      static_cast<double>(once) / hardware.linkBytesPerSecond);
     report.collectives.push_back(std::move(c));
   }
 };
@@ -277,13 +276,11 @@ Report Report::of(ModuleOp module, StringRef entry, const Hardware &hardware) {
     return report;
   FunctionType type = func.getFunctionType();
   for (auto [i, local] : llvm::enumerate(type.getInputs()))
-    report.arguments.push_back(
-        ::shoal::describe("arg" + std::to_string(i), local,
-                          func.getArgAttrDict(i)));
+    report.arguments.push_back(::shoal::describe(
+        "arg" + std::to_string(i), local, func.getArgAttrDict(i)));
   for (auto [i, local] : llvm::enumerate(type.getResults()))
-    report.results.push_back(
-        ::shoal::describe("out" + std::to_string(i), local,
-                          func.getResultAttrDict(i)));
+    report.results.push_back(::shoal::describe("out" + std::to_string(i), local,
+                                               func.getResultAttrDict(i)));
   Walker walker(report, hardware, module);
   walker.visit(func.getBody(), 1, false);
   report.peakBytesPerDevice = peakOf(func.getBody());

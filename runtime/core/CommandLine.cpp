@@ -54,8 +54,8 @@ static size_t editDistance(const std::string &a, const std::string &b) {
     size_t diagonal = row[0];
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      size_t next = std::min({row[j] + 1, row[j - 1] + 1,
-                              diagonal + (a[i - 1] != b[j - 1])});
+      size_t next = std::min(
+          {row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
       diagonal = row[j];
       row[j] = next;
     }
@@ -72,8 +72,8 @@ Status CommandLine::set(Option &o, const std::string &value) {
   o.given = true;
   switch (o.kind) {
   case Kind::Flag:
-    if (!value.empty() && value != "true" && value != "false" &&
-        value != "1" && value != "0")
+    if (!value.empty() && value != "true" && value != "false" && value != "1" &&
+        value != "0")
       return bad("takes no value");
     *static_cast<bool *>(o.value) = value != "false" && value != "0";
     break;
@@ -194,7 +194,7 @@ std::string CommandLine::help() const {
   for (const Option &o : options)
     if (!o.hidden)
       line((o.name.size() == 1 ? "-" : "--") + o.name +
-               (o.metavar.empty()     ? ""
+               (o.metavar.empty()    ? ""
                 : o.name.size() == 1 ? " " + o.metavar
                                      : "=" + o.metavar),
            o.help);

@@ -41,8 +41,8 @@ Verdict judge(DType type, const void *a, const void *b, const Tolerance &t) {
 
 } // namespace
 
-Comparison compare(DType type, const void *got, const void *want,
-                   int64_t count, const Tolerance &tolerance) {
+Comparison compare(DType type, const void *got, const void *want, int64_t count,
+                   const Tolerance &tolerance) {
   Comparison result;
   int64_t size = byteSize(type);
   DType part = type == DType::C64    ? DType::F32
@@ -119,11 +119,10 @@ std::string describe(const Comparison &c, DType type, const void *got,
   auto at = [&](const void *base, int64_t i) {
     return formatElement(type, static_cast<const char *>(base) + i * size);
   };
-  std::string text = "first mismatch at " +
-                     formatIndex(c.firstMismatch, shape) + ": got " +
-                     at(got, c.firstMismatch) + ", want " +
-                     at(want, c.firstMismatch) + "; largest error " +
-                     formatDouble(c.largestError, false);
+  std::string text =
+      "first mismatch at " + formatIndex(c.firstMismatch, shape) + ": got " +
+      at(got, c.firstMismatch) + ", want " + at(want, c.firstMismatch) +
+      "; largest error " + formatDouble(c.largestError, false);
   if (c.largestAt >= 0)
     text += " at " + formatIndex(c.largestAt, shape);
   if (c.largestUlp > 0)

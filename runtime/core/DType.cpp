@@ -15,16 +15,36 @@ struct Info {
 };
 
 constexpr Info infos[numDTypes] = {
-    {"invalid", 0},       {"i1", 1},         {"i2", 1},
-    {"i4", 1},            {"i8", 1},         {"i16", 2},
-    {"i32", 4},           {"i64", 8},        {"ui2", 1},
-    {"ui4", 1},           {"ui8", 1},        {"ui16", 2},
-    {"ui32", 4},          {"ui64", 8},       {"f4E2M1FN", 1},
-    {"f6E2M3FN", 1},      {"f6E3M2FN", 1},   {"f8E3M4", 1},
-    {"f8E4M3", 1},        {"f8E4M3FN", 1},   {"f8E4M3FNUZ", 1},
-    {"f8E4M3B11FNUZ", 1}, {"f8E5M2", 1},     {"f8E5M2FNUZ", 1},
-    {"f8E8M0FNU", 1},     {"bf16", 2},       {"f16", 2},
-    {"f32", 4},           {"f64", 8},        {"complex<f32>", 8},
+    {"invalid", 0},
+    {"i1", 1},
+    {"i2", 1},
+    {"i4", 1},
+    {"i8", 1},
+    {"i16", 2},
+    {"i32", 4},
+    {"i64", 8},
+    {"ui2", 1},
+    {"ui4", 1},
+    {"ui8", 1},
+    {"ui16", 2},
+    {"ui32", 4},
+    {"ui64", 8},
+    {"f4E2M1FN", 1},
+    {"f6E2M3FN", 1},
+    {"f6E3M2FN", 1},
+    {"f8E3M4", 1},
+    {"f8E4M3", 1},
+    {"f8E4M3FN", 1},
+    {"f8E4M3FNUZ", 1},
+    {"f8E4M3B11FNUZ", 1},
+    {"f8E5M2", 1},
+    {"f8E5M2FNUZ", 1},
+    {"f8E8M0FNU", 1},
+    {"bf16", 2},
+    {"f16", 2},
+    {"f32", 4},
+    {"f64", 8},
+    {"complex<f32>", 8},
     {"complex<f64>", 16},
 };
 
@@ -52,8 +72,7 @@ double decodeSmall(DType type, uint32_t bits) {
                         : std::ldexp(1.0, static_cast<int>(bits) - 127);
   bits &= (1u << f.bits) - 1;
   uint32_t mantissa = bits & ((1u << f.mantissaBits) - 1);
-  uint32_t exponent =
-      (bits >> f.mantissaBits) & ((1u << f.exponentBits) - 1);
+  uint32_t exponent = (bits >> f.mantissaBits) & ((1u << f.exponentBits) - 1);
   bool negative = (bits >> (f.bits - 1)) & 1;
   uint32_t maxExponent = (1u << f.exponentBits) - 1;
   if (f.fnuz) {
@@ -148,9 +167,8 @@ int64_t byteSize(DType type) {
 }
 
 std::string_view name(DType type) {
-  return static_cast<int>(type) < numDTypes
-             ? infos[static_cast<int>(type)].name
-             : "invalid";
+  return static_cast<int>(type) < numDTypes ? infos[static_cast<int>(type)].name
+                                            : "invalid";
 }
 
 DType parseDType(std::string_view text) {
@@ -160,7 +178,9 @@ DType parseDType(std::string_view text) {
   return DType::Invalid;
 }
 
-bool isFloat(DType type) { return type >= DType::F4E2M1FN && type <= DType::F64; }
+bool isFloat(DType type) {
+  return type >= DType::F4E2M1FN && type <= DType::F64;
+}
 bool isComplex(DType type) { return type == DType::C64 || type == DType::C128; }
 bool isSignedInt(DType type) { return type >= DType::I2 && type <= DType::I64; }
 bool isUnsignedInt(DType type) {
@@ -284,9 +304,8 @@ void fromDouble(DType type, double value, void *p) {
     return byteSize(type) == 2 ? store(p, static_cast<uint16_t>(bits))
                                : store(p, static_cast<uint8_t>(bits));
   }
-  int64_t integer = value > -0x1p63 && value < 0x1p63
-                        ? static_cast<int64_t>(value)
-                        : 0;
+  int64_t integer =
+      value > -0x1p63 && value < 0x1p63 ? static_cast<int64_t>(value) : 0;
   switch (byteSize(type)) {
   case 1:
     return store(p, static_cast<int8_t>(integer));

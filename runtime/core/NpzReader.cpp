@@ -14,9 +14,12 @@ namespace shoal::rt {
 
 namespace {
 
-uint16_t get16(const uint8_t *p) { return static_cast<uint16_t>(p[0] | p[1] << 8); }
+uint16_t get16(const uint8_t *p) {
+  return static_cast<uint16_t>(p[0] | p[1] << 8);
+}
 uint32_t get32(const uint8_t *p) {
-  return static_cast<uint32_t>(get16(p)) | static_cast<uint32_t>(get16(p + 2)) << 16;
+  return static_cast<uint32_t>(get16(p)) | static_cast<uint32_t>(get16(p + 2))
+                                               << 16;
 }
 uint64_t get64(const uint8_t *p) {
   return get32(p) | static_cast<uint64_t>(get32(p + 4)) << 32;
@@ -200,9 +203,9 @@ Result<NpzReader> NpzReader::open(const std::string &path) {
   if (Status s = r.readAt(r.fileSize - tailSize, tail.data(), tailSize); !s)
     return s;
   int64_t at = static_cast<int64_t>(tailSize) - 22;
-  while (at >= 0 && !(get32(&tail[at]) == endMagic &&
-                      at + 22 + get16(&tail[at + 20]) <=
-                          static_cast<int64_t>(tailSize)))
+  while (at >= 0 &&
+         !(get32(&tail[at]) == endMagic &&
+           at + 22 + get16(&tail[at + 20]) <= static_cast<int64_t>(tailSize)))
     --at;
   if (at < 0) {
     bool npy = false;
@@ -396,8 +399,8 @@ Result<HostTensor> toTensor(NpyArray array, DType type,
         low |= static_cast<uint8_t>(0xff << bits);
       if (array.kind != 'V' && low != raw)
         return Status::badInput("has a value that does not fit " +
-                                std::string(name(type)) + " at row-major index " +
-                                std::to_string(i));
+                                std::string(name(type)) +
+                                " at row-major index " + std::to_string(i));
       tensor.data()[i] = std::byte{low};
     }
   }

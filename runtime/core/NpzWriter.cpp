@@ -43,8 +43,8 @@ std::string npyDescr(DType type) {
 }
 
 std::string npyHeader(DType type, const std::vector<int64_t> &shape) {
-  std::string dict = "{'descr': '" + npyDescr(type) +
-                     "', 'fortran_order': False, 'shape': (";
+  std::string dict =
+      "{'descr': '" + npyDescr(type) + "', 'fortran_order': False, 'shape': (";
   for (size_t i = 0; i < shape.size(); ++i)
     dict += (i ? ", " : "") + std::to_string(shape[i]);
   dict += shape.size() == 1 ? ",), }" : "), }";

@@ -16,8 +16,9 @@ bool looksLikePackage(const std::string &path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return false;
-  bool elf = ::read(fd, magic, 4) == 4 && std::memcmp(magic, "\x7f"
-                                                             "ELF",
+  bool elf = ::read(fd, magic, 4) == 4 && std::memcmp(magic,
+                                                      "\x7f"
+                                                      "ELF",
                                                       4) == 0;
   ::close(fd);
   return elf;
@@ -29,18 +30,30 @@ static std::string missingFeature(std::string_view features) {
 #if defined(__x86_64__) && defined(__clang__)
   __builtin_cpu_init();
   auto has = [](std::string_view f) {
-    if (f == "sse4.2") return __builtin_cpu_supports("sse4.2") != 0;
-    if (f == "avx") return __builtin_cpu_supports("avx") != 0;
-    if (f == "avx2") return __builtin_cpu_supports("avx2") != 0;
-    if (f == "fma") return __builtin_cpu_supports("fma") != 0;
-    if (f == "bmi2") return __builtin_cpu_supports("bmi2") != 0;
-    if (f == "avx512f") return __builtin_cpu_supports("avx512f") != 0;
-    if (f == "avx512bw") return __builtin_cpu_supports("avx512bw") != 0;
-    if (f == "avx512vl") return __builtin_cpu_supports("avx512vl") != 0;
-    if (f == "avx512dq") return __builtin_cpu_supports("avx512dq") != 0;
-    if (f == "avx512cd") return __builtin_cpu_supports("avx512cd") != 0;
-    if (f == "avx512vnni") return __builtin_cpu_supports("avx512vnni") != 0;
-    if (f == "avx512bf16") return __builtin_cpu_supports("avx512bf16") != 0;
+    if (f == "sse4.2")
+      return __builtin_cpu_supports("sse4.2") != 0;
+    if (f == "avx")
+      return __builtin_cpu_supports("avx") != 0;
+    if (f == "avx2")
+      return __builtin_cpu_supports("avx2") != 0;
+    if (f == "fma")
+      return __builtin_cpu_supports("fma") != 0;
+    if (f == "bmi2")
+      return __builtin_cpu_supports("bmi2") != 0;
+    if (f == "avx512f")
+      return __builtin_cpu_supports("avx512f") != 0;
+    if (f == "avx512bw")
+      return __builtin_cpu_supports("avx512bw") != 0;
+    if (f == "avx512vl")
+      return __builtin_cpu_supports("avx512vl") != 0;
+    if (f == "avx512dq")
+      return __builtin_cpu_supports("avx512dq") != 0;
+    if (f == "avx512cd")
+      return __builtin_cpu_supports("avx512cd") != 0;
+    if (f == "avx512vnni")
+      return __builtin_cpu_supports("avx512vnni") != 0;
+    if (f == "avx512bf16")
+      return __builtin_cpu_supports("avx512bf16") != 0;
     return true; // not one that kernels depend on
   };
   while (!features.empty()) {
@@ -59,9 +72,9 @@ static std::string missingFeature(std::string_view features) {
 
 Package::Package(Package &&other) noexcept
     : fileName(std::move(other.fileName)),
-      handle(std::exchange(other.handle, nullptr)),
-      view(std::move(other.view)), constantsBase(other.constantsBase),
-      kernels(std::move(other.kernels)), ownTable(std::move(other.ownTable)),
+      handle(std::exchange(other.handle, nullptr)), view(std::move(other.view)),
+      constantsBase(other.constantsBase), kernels(std::move(other.kernels)),
+      ownTable(std::move(other.ownTable)),
       ownConstants(std::move(other.ownConstants)) {}
 
 Package::~Package() {
@@ -124,10 +137,10 @@ Result<Package> Package::open(const std::string &path) {
   std::string name = "/proc/self/fd/" + std::to_string(fd);
   package.handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!package.handle)
-    package.handle = ::dlopen(path.find('/') == std::string::npos
-                                  ? ("./" + path).c_str()
-                                  : path.c_str(),
-                              RTLD_NOW | RTLD_LOCAL);
+    package.handle =
+        ::dlopen(path.find('/') == std::string::npos ? ("./" + path).c_str()
+                                                     : path.c_str(),
+                 RTLD_NOW | RTLD_LOCAL);
   if (!package.handle) {
     const char *why = ::dlerror();
     return bad(std::string("cannot be loaded: ") + (why ? why : "unknown"));

@@ -128,8 +128,7 @@ Result<PackageLayout> checkPackage(const void *data, size_t size) {
   if (!why.empty())
     return bad("corrupt program table: " + why);
   program::View view(table.get());
-  if (view.header().constantsBytes >
-      (hasConstants ? layout.constantsSize : 0))
+  if (view.header().constantsBytes > (hasConstants ? layout.constantsSize : 0))
     return bad("corrupt: constants are missing");
   return layout;
 }

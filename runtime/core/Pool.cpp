@@ -76,9 +76,8 @@ void Pool::runLoop(Loop &loop) {
     __builtin_ia32_pause();
   }
   std::unique_lock<std::mutex> lock(mutex);
-  loopDone.wait(lock, [&] {
-    return loop.helpers.load(std::memory_order_acquire) == 0;
-  });
+  loopDone.wait(
+      lock, [&] { return loop.helpers.load(std::memory_order_acquire) == 0; });
 }
 
 bool Pool::doOne(std::unique_lock<std::mutex> &lock) {

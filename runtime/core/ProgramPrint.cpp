@@ -10,57 +10,98 @@ namespace {
 
 const char *opcodeName(Opcode opcode) {
   switch (opcode) {
-  case Opcode::Nop: return "nop";
-  case Opcode::SConst: return "const";
-  case Opcode::SAdd: return "add";
-  case Opcode::SSub: return "sub";
-  case Opcode::SMul: return "mul";
-  case Opcode::SDiv: return "div";
-  case Opcode::SRem: return "rem";
-  case Opcode::SMin: return "min";
-  case Opcode::SMax: return "max";
-  case Opcode::SAnd: return "and";
-  case Opcode::SOr: return "or";
-  case Opcode::SXor: return "xor";
-  case Opcode::SCompare: return "compare";
-  case Opcode::SSelect: return "select";
-  case Opcode::SWrap: return "wrap";
-  case Opcode::SRank: return "rank";
-  case Opcode::SRead: return "read";
-  case Opcode::SWrite: return "write";
-  case Opcode::SMove: return "move";
-  case Opcode::SUDiv: return "udiv";
-  case Opcode::SURem: return "urem";
-  case Opcode::SUCompare: return "ucompare";
-  case Opcode::View: return "view";
-  case Opcode::Handles: return "handles";
-  case Opcode::Copy: return "copy";
-  case Opcode::Copy2D: return "copy2d";
-  case Opcode::Fill: return "fill";
-  case Opcode::Exec: return "exec";
-  case Opcode::Matmul: return "matmul";
-  case Opcode::Convolution: return "convolution";
-  case Opcode::CustomCall: return "custom_call";
-  case Opcode::Check: return "check";
-  case Opcode::Fail: return "fail";
-  case Opcode::Collective: return "collective";
-  case Opcode::CollectiveStart: return "collective_start";
-  case Opcode::CollectiveDone: return "collective_done";
-  case Opcode::Record: return "record";
-  case Opcode::Wait: return "wait";
-  case Opcode::For: return "for";
-  case Opcode::While: return "while";
-  case Opcode::Case: return "case";
+  case Opcode::Nop:
+    return "nop";
+  case Opcode::SConst:
+    return "const";
+  case Opcode::SAdd:
+    return "add";
+  case Opcode::SSub:
+    return "sub";
+  case Opcode::SMul:
+    return "mul";
+  case Opcode::SDiv:
+    return "div";
+  case Opcode::SRem:
+    return "rem";
+  case Opcode::SMin:
+    return "min";
+  case Opcode::SMax:
+    return "max";
+  case Opcode::SAnd:
+    return "and";
+  case Opcode::SOr:
+    return "or";
+  case Opcode::SXor:
+    return "xor";
+  case Opcode::SCompare:
+    return "compare";
+  case Opcode::SSelect:
+    return "select";
+  case Opcode::SWrap:
+    return "wrap";
+  case Opcode::SRank:
+    return "rank";
+  case Opcode::SRead:
+    return "read";
+  case Opcode::SWrite:
+    return "write";
+  case Opcode::SMove:
+    return "move";
+  case Opcode::SUDiv:
+    return "udiv";
+  case Opcode::SURem:
+    return "urem";
+  case Opcode::SUCompare:
+    return "ucompare";
+  case Opcode::View:
+    return "view";
+  case Opcode::Handles:
+    return "handles";
+  case Opcode::Copy:
+    return "copy";
+  case Opcode::Copy2D:
+    return "copy2d";
+  case Opcode::Fill:
+    return "fill";
+  case Opcode::Exec:
+    return "exec";
+  case Opcode::Matmul:
+    return "matmul";
+  case Opcode::Convolution:
+    return "convolution";
+  case Opcode::CustomCall:
+    return "custom_call";
+  case Opcode::Check:
+    return "check";
+  case Opcode::Fail:
+    return "fail";
+  case Opcode::Collective:
+    return "collective";
+  case Opcode::CollectiveStart:
+    return "collective_start";
+  case Opcode::CollectiveDone:
+    return "collective_done";
+  case Opcode::Record:
+    return "record";
+  case Opcode::Wait:
+    return "wait";
+  case Opcode::For:
+    return "for";
+  case Opcode::While:
+    return "while";
+  case Opcode::Case:
+    return "case";
   }
   return "unknown";
 }
 
 const char *const kCollectiveNames[] = {
-    "all_gather", "reduce_scatter", "all_reduce", "all_to_all",
-    "permute",    "broadcast",      "barrier",    "send",
+    "all_gather", "reduce_scatter", "all_reduce",       "all_to_all",
+    "permute",    "broadcast",      "barrier",          "send",
     "recv",       "reblock",        "ragged_all_to_all"};
-const char *const kReductionNames[] = {"", "add", "mul", "min",
-                                       "max", "and", "or", "xor"};
+const char *const kReductionNames[] = {"",    "add", "mul", "min",
+                                       "max", "and", "or",  "xor"};
 const char *const kCheckNames[] = {"eq", "almost_eq", "close", "is_true",
                                    "serialized_eq"};
 
@@ -93,7 +134,8 @@ private:
   void block(uint32_t index, unsigned indent);
   void instruction(const Instruction &in, unsigned indent);
   void collective(std::span<const int64_t> ops);
-  template <typename T> std::span<const T> all(Section s) {
+  template <typename T>
+  std::span<const T> all(Section s) {
     return view.section<T>(s);
   }
 
@@ -169,7 +211,8 @@ void Printer::instruction(const Instruction &in, unsigned indent) {
     break;
   case Opcode::CustomCall: {
     out += "custom_call ";
-    text(all<CustomCall>(Section::CustomCalls)[static_cast<size_t>(ops[0])].target);
+    text(all<CustomCall>(Section::CustomCalls)[static_cast<size_t>(ops[0])]
+             .target);
     size_t in0 = static_cast<size_t>(ops[1]);
     out += "(";
     for (size_t i = 0; i < in0; ++i)
@@ -203,9 +246,9 @@ void Printer::instruction(const Instruction &in, unsigned indent) {
     collective(ops.subspan(1));
     break;
   case Opcode::For:
-    add("for r%lld = r%lld to r%lld step r%lld\n", static_cast<long long>(ops[0]),
-        static_cast<long long>(ops[1]), static_cast<long long>(ops[2]),
-        static_cast<long long>(ops[3]));
+    add("for r%lld = r%lld to r%lld step r%lld\n",
+        static_cast<long long>(ops[0]), static_cast<long long>(ops[1]),
+        static_cast<long long>(ops[2]), static_cast<long long>(ops[3]));
     block(static_cast<uint32_t>(ops[4]), indent + 2);
     return;
   case Opcode::While:
@@ -227,7 +270,8 @@ void Printer::instruction(const Instruction &in, unsigned indent) {
     // Host scalars: the destination, then registers and numbers.
     if (in.opcode >= Opcode::SConst && in.opcode <= Opcode::SUCompare) {
       add("r%lld = %s", static_cast<long long>(ops[0]), opcodeName(in.opcode));
-      bool compares = in.opcode == Opcode::SCompare || in.opcode == Opcode::SUCompare;
+      bool compares =
+          in.opcode == Opcode::SCompare || in.opcode == Opcode::SUCompare;
       for (size_t i = 1; i < ops.size(); ++i) {
         bool number = in.opcode == Opcode::SConst || (compares && i == 1) ||
                       (in.opcode == Opcode::SWrap && i >= 2);
@@ -282,8 +326,8 @@ std::string Printer::run() {
   };
   auto args = all<Argument>(Section::Arguments);
   for (size_t i = 0; i < args.size(); ++i) {
-    entry("argument", i, args[i].globalType, args[i].localType, args[i].sharding,
-          args[i].slot);
+    entry("argument", i, args[i].globalType, args[i].localType,
+          args[i].sharding, args[i].slot);
     out += args[i].donated ? ", donated\n" : "\n";
   }
   auto results = all<Result>(Section::Results);

@@ -42,8 +42,8 @@ void fillRandom(HostTensor &t, uint64_t seed, uint64_t stream) {
     n *= 2;
     size /= 2;
   }
-  uint64_t mask = t.type == DType::I1 ? 1
-                  : t.type == DType::I2 ? 1
+  uint64_t mask = t.type == DType::I1    ? 1
+                  : t.type == DType::I2  ? 1
                   : t.type == DType::UI2 ? 3
                                          : 7;
   for (int64_t i = 0; i < n; ++i, p += size)

@@ -28,7 +28,9 @@ static std::string secondsText(double s) {
                 s < 1e-3  ? "%.1f us"
                 : s < 1.0 ? "%.2f ms"
                           : "%.2f s",
-                s < 1e-3 ? s * 1e6 : s < 1.0 ? s * 1e3 : s);
+                s < 1e-3  ? s * 1e6
+                : s < 1.0 ? s * 1e3
+                          : s);
   return text;
 }
 
@@ -40,7 +42,8 @@ static std::string countText(double n) {
     ++unit;
   }
   char text[32];
-  std::snprintf(text, sizeof(text), unit ? "%.2f%s" : "%.0f %s", n, units[unit]);
+  std::snprintf(text, sizeof(text), unit ? "%.2f%s" : "%.0f %s", n,
+                units[unit]);
   return text;
 }
 

@@ -23,8 +23,8 @@ static Result<HostTensor> assemble(const program::View &p, uint32_t sharding,
   if (bytes < 0 || !t.buffer.isValid())
     return Status::fault("not enough memory to put a checked value together");
   for (size_t rank = 0; rank < data.size(); ++rank) {
-    Block b = blockOf(p, sharding, globalType, localType,
-                      static_cast<int64_t>(rank));
+    Block b =
+        blockOf(p, sharding, globalType, localType, static_cast<int64_t>(rank));
     if (b.first && data[rank])
       placeBlock(b, data[rank], t.data(), byteSize(t.type));
   }
@@ -68,8 +68,7 @@ bool Execution::judge(uint32_t index, const PendingCheck &values) {
   }
   case program::CheckKind::SerializedEq: {
     std::string path(program.str(check.expectedFile));
-    Result<HostTensor> read =
-        readNpy(path, actual->type, actual->shape);
+    Result<HostTensor> read = readNpy(path, actual->type, actual->shape);
     if (!read)
       return failed(read.status().message());
     expected = std::move(*read);

@@ -267,16 +267,15 @@ void forEachRun(const std::vector<int64_t> &v, int64_t p, int64_t to,
     } else {
       run.from = global / inRows;
       run.source = global % inRows;
-      run.count = std::min(
-          {outRows - r, inRows - run.source, size - global});
+      run.count = std::min({outRows - r, inRows - run.source, size - global});
     }
     visit(run);
     r += run.count;
   }
 }
 
-void reblock(const CollectiveCall &call,
-             std::span<const MemberBuffers> members, size_t b) {
+void reblock(const CollectiveCall &call, std::span<const MemberBuffers> members,
+             size_t b) {
   const auto &v = call.params;
   int64_t outer = v[0], rowBytes = v[1], inRows = v[2], outRows = v[3];
   int64_t p = static_cast<int64_t>(members.size());
@@ -359,8 +358,8 @@ void executeCollective(const CollectiveCall &call,
         int64_t to = i / p, from = i % p;
         int64_t bytes = std::min(row, outRow - from * row);
         if (bytes > 0)
-          copyRows(members[to].out[b] + from * row, outRow,
-                   members[from].in[b], row, bytes, outer);
+          copyRows(members[to].out[b] + from * row, outRow, members[from].in[b],
+                   row, bytes, outer);
       });
       break;
     }

@@ -12,7 +12,8 @@ using program::Section;
 
 Execution::Execution(const Package &package, const RunOptions &options)
     : package(package), program(package.program()), options(options),
-      slots(program.slots()), groups(program.section<program::Group>(Section::Groups)) {}
+      slots(program.slots()),
+      groups(program.section<program::Group>(Section::Groups)) {}
 
 static std::string bytesText(double bytes) {
   char text[64];
@@ -46,9 +47,9 @@ Status Execution::checkMemory() const {
     return Status::ok();
   return Status::badInput(
       "the run needs " + bytesText(need) + " of memory (" +
-      std::to_string(h.numRanks) +
-      (h.numRanks == 1 ? " rank" : " ranks") + " in one process, " +
-      bytesText(perRank) + " each), but there are " + bytesText(have) +
+      std::to_string(h.numRanks) + (h.numRanks == 1 ? " rank" : " ranks") +
+      " in one process, " + bytesText(perRank) + " each), but there are " +
+      bytesText(have) +
       "; use smaller shapes or a smaller mesh, or only compile it");
 }
 
@@ -73,7 +74,8 @@ Status Execution::loadCustomCalls() {
     if (customCalls.count(target))
       continue;
     // Those that the runtime itself has.
-    if (void *f = ::dlsym(RTLD_DEFAULT, ("shoal_custom_call_" + target).c_str()))
+    if (void *f =
+            ::dlsym(RTLD_DEFAULT, ("shoal_custom_call_" + target).c_str()))
       customCalls.emplace(target, reinterpret_cast<ShoalCustomCallFn>(f));
     else
       return Status::badInput("no implementation of custom call '" + target +
@@ -296,8 +298,8 @@ Result<std::vector<HostTensor>> Execution::takeResults() {
     if (bytes < 0 || !t.buffer.isValid())
       return Status::badInput("not enough memory for the results");
     for (auto &rank : ranks) {
-      Block b = blockOf(program, r.sharding, r.globalType, r.localType,
-                        rank->number);
+      Block b =
+          blockOf(program, r.sharding, r.globalType, r.localType, rank->number);
       if (b.first)
         placeBlock(b, rank->slots[r.slot], t.data(), byteSize(t.type));
     }

@@ -32,10 +32,11 @@ uint16_t toBF16(float value) {
 
 /// Row-major f32 product; rhs rows are contiguous. For each row of out the
 /// sum over k is in order, whatever the machine's vectors.
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-void smallProduct(int64_t m, int64_t n, int64_t k, const float *lhs,
-                  int64_t lhsM, int64_t lhsK, const float *rhs, int64_t rhsK,
-                  float *out, int64_t outM) {
+__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3",
+                             "default"))) void
+smallProduct(int64_t m, int64_t n, int64_t k, const float *lhs, int64_t lhsM,
+             int64_t lhsK, const float *rhs, int64_t rhsK, float *out,
+             int64_t outM) {
   for (int64_t i = 0; i < m; ++i) {
     float *row = out + i * outM;
     for (int64_t j = 0; j < n; ++j)
@@ -164,8 +165,7 @@ std::shared_ptr<Primitive> makePrimitive(const OneDnn &d,
   d.query(pd, dnnl_query_impl_info_str, 0, &name);
   // The reference implementation is slower than the plain loops here.
   if (!name || std::strncmp(name, "ref", 3) != 0) {
-    result->scratchpad =
-        *d.queryDesc(pd, dnnl_query_scratchpad_md, 0);
+    result->scratchpad = *d.queryDesc(pd, dnnl_query_scratchpad_md, 0);
     result->scratchBytes = d.descSize(&result->scratchpad);
     if (d.primitiveCreate(&result->primitive, pd) != dnnl_success)
       result->primitive = nullptr;
@@ -195,8 +195,7 @@ bool runOneDnn(const ShoalMatmul &s, const void *lhs, const void *rhs,
   thread_local std::unordered_map<ShoalMatmul, Runner, Hash, Equal> runners;
   thread_local dnnl_stream_t stream = nullptr;
   thread_local std::vector<std::byte> workspace;
-  if (!stream &&
-      d->streamCreate(&stream, d->engine, dnnl_stream_default_flags))
+  if (!stream && d->streamCreate(&stream, d->engine, dnnl_stream_default_flags))
     return false;
   Runner &r = runners[s];
   if (!r.primitive) {

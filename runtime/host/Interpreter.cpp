@@ -78,7 +78,8 @@ bool Rank::endOfBlock() {
     }
     f.value = next;
     registers[f.operands[0]] = next;
-    f.at = run_.program.instructions(static_cast<uint32_t>(f.operands[4])).data();
+    f.at =
+        run_.program.instructions(static_cast<uint32_t>(f.operands[4])).data();
     return true;
   }
   case Frame::Kind::WhileCondition: {
@@ -295,10 +296,9 @@ bool Rank::step(const Instruction &i) {
     // rows, index register, indexStride.
     int64_t column = ops[4];
     if (static_cast<uint32_t>(ops[8]) != program::kNone)
-      column = static_cast<int64_t>(
-          static_cast<uint64_t>(column) +
-          static_cast<uint64_t>(registers[ops[8]]) *
-              static_cast<uint64_t>(ops[9]));
+      column = static_cast<int64_t>(static_cast<uint64_t>(column) +
+                                    static_cast<uint64_t>(registers[ops[8]]) *
+                                        static_cast<uint64_t>(ops[9]));
     if (column < 0 || column >= ops[5])
       return true; // all of it is past the end of the rows
     size_t bytes = static_cast<size_t>(std::min(ops[6], ops[5] - column));
@@ -331,9 +331,9 @@ bool Rank::step(const Instruction &i) {
   case Opcode::Check:
     return check(i, ops);
   case Opcode::Fail:
-    return fail(i, std::string(run_.program.str(
-                       {static_cast<uint32_t>(ops[0]),
-                        static_cast<uint32_t>(ops[1])})));
+    return fail(i,
+                std::string(run_.program.str({static_cast<uint32_t>(ops[0]),
+                                              static_cast<uint32_t>(ops[1])})));
   case Opcode::Collective:
     return collective(i, ops, /*start=*/false);
   case Opcode::CollectiveStart:
@@ -391,8 +391,8 @@ void Rank::poison(uint32_t slot, std::span<const int64_t> inputs) {
 
 bool Rank::exec(const Instruction &i, std::span<const int64_t> ops) {
   uint32_t index = static_cast<uint32_t>(ops[0]);
-  const program::Kernel &kernel = run_.program.section<program::Kernel>(
-      program::Section::Kernels)[index];
+  const program::Kernel &kernel =
+      run_.program.section<program::Kernel>(program::Section::Kernels)[index];
   size_t numBuffers = kernel.numInputs + kernel.numOutputs;
   void *smallBuffers[32];
   int64_t smallScalars[32];
@@ -442,9 +442,8 @@ bool Rank::exec(const Instruction &i, std::span<const int64_t> ops) {
 }
 
 bool Rank::customCall(const Instruction &i, std::span<const int64_t> ops) {
-  const program::CustomCall &call =
-      run_.program.section<program::CustomCall>(
-          program::Section::CustomCalls)[ops[0]];
+  const program::CustomCall &call = run_.program.section<program::CustomCall>(
+      program::Section::CustomCalls)[ops[0]];
   auto found = run_.customCalls.find(run_.program.str(call.target));
   if (found == run_.customCalls.end())
     return fail(i, "no implementation of the custom call");

@@ -1,5 +1,5 @@
-// Matrix products of the host program: any batch, free and contracted dimensions
-// in any order.
+// Matrix products of the host program: any batch, free and contracted
+// dimensions in any order.
 //
 // What stands for one dimension of a matrix may be several dimensions of the
 // tensor. Where their strides let them step as one they are used as they lie;
@@ -149,25 +149,25 @@ void plainBlock(DType lhsType, DType rhsType, DType outType, const Matrix &lhs,
                 const std::byte *l, const Matrix &rhs, const std::byte *r,
                 std::byte *out, int64_t outRow, int64_t outColumn, int64_t m,
                 int64_t n, int64_t k, bool accumulate) {
-  std::vector<Acc> wide(static_cast<size_t>(k * n)), sums(static_cast<size_t>(n));
+  std::vector<Acc> wide(static_cast<size_t>(k * n)),
+      sums(static_cast<size_t>(n));
   for (int64_t i = 0; i < k; ++i)
     for (int64_t j = 0; j < n; ++j)
-      wide[i * n + j] = loadAs<Acc>(
-          rhsType, r + (i * rhs.rowStride + j * rhs.columnStride) *
-                           byteSize(rhsType));
+      wide[i * n + j] =
+          loadAs<Acc>(rhsType, r + (i * rhs.rowStride + j * rhs.columnStride) *
+                                       byteSize(rhsType));
   for (int64_t i = 0; i < m; ++i) {
     std::fill(sums.begin(), sums.end(), Acc{});
     for (int64_t t = 0; t < k; ++t) {
-      Acc a = loadAs<Acc>(lhsType,
-                          l + (i * lhs.rowStride + t * lhs.columnStride) *
-                                  byteSize(lhsType));
+      Acc a =
+          loadAs<Acc>(lhsType, l + (i * lhs.rowStride + t * lhs.columnStride) *
+                                       byteSize(lhsType));
       const Acc *row = &wide[t * n];
       for (int64_t j = 0; j < n; ++j)
         sums[j] += a * row[j];
     }
     for (int64_t j = 0; j < n; ++j) {
-      std::byte *to =
-          out + (i * outRow + j * outColumn) * byteSize(outType);
+      std::byte *to = out + (i * outRow + j * outColumn) * byteSize(outType);
       storeAs(outType,
               accumulate ? loadAs<Acc>(outType, to) + sums[j] : sums[j], to);
     }
@@ -214,10 +214,10 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
   }
   int64_t m = sizeOf(rows), n = sizeOf(columns), k = sizeOf(sums),
           batches = sizeOf(batch);
-  Matrix lhs = operand(0, lhsData, byteSize(lhsType), batch, rows, sums,
-                       &Dim::lhs);
-  Matrix rhs = operand(1, rhsData, byteSize(rhsType), batch, sums, columns,
-                       &Dim::rhs);
+  Matrix lhs =
+      operand(0, lhsData, byteSize(lhsType), batch, rows, sums, &Dim::lhs);
+  Matrix rhs =
+      operand(1, rhsData, byteSize(rhsType), batch, sums, columns, &Dim::rhs);
   auto isLibrary = [](DType t) { return t == DType::F32 || t == DType::BF16; };
   bool library = isLibrary(lhsType) && isLibrary(rhsType) &&
                  isLibrary(outType) && !accumulate;
@@ -301,8 +301,8 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
         plainBlock<uint64_t>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
                              *outRow, *outColumn, height, width, k, accumulate);
       } else if (isComplex(outType)) {
-        plainBlock<std::complex<double>>(lhsType, rhsType, outType, lhs, a,
-                                         rhs, b, c, *outRow, *outColumn, height,
+        plainBlock<std::complex<double>>(lhsType, rhsType, outType, lhs, a, rhs,
+                                         b, c, *outRow, *outColumn, height,
                                          width, k, accumulate);
       } else {
         plainBlock<double>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
@@ -312,10 +312,11 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
     steps.fetch_add(1, std::memory_order_relaxed); // a sign of life
   };
   int64_t total = batches * blocks;
-  double work = 2.0 * static_cast<double>(high) *
-                static_cast<double>(wide) * static_cast<double>(k);
+  double work = 2.0 * static_cast<double>(high) * static_cast<double>(wide) *
+                static_cast<double>(k);
   int64_t grain =
-      work > 2e5 ? 1 : std::max<int64_t>(1, static_cast<int64_t>(2e5 / (work + 1)));
+      work > 2e5 ? 1
+                 : std::max<int64_t>(1, static_cast<int64_t>(2e5 / (work + 1)));
   Pool::get().parallelFor(total, grain, body);
   if (!direct)
     copyStrided(target, out, scatter, bytes);
@@ -342,7 +343,8 @@ bool Rank::convolution(const program::Instruction &i,
        outShape = shape(ops[2]);
   auto lhsStride = strides(lhsShape), rhsStride = strides(rhsShape),
        outStride = strides(outShape);
-  // Dimension numbers: batch (input feature), feature (output feature), spatial.
+  // Dimension numbers: batch (input feature), feature (output feature),
+  // spatial.
   auto lhsDims = ops.subspan(5, 2 + n), rhsDims = ops.subspan(7 + n, 2 + n),
        outDims = ops.subspan(9 + 2 * n, 2 + n);
   int64_t featureGroups = ops[11 + 3 * n], batchGroups = ops[12 + 3 * n];
@@ -384,18 +386,17 @@ bool Rank::convolution(const program::Instruction &i,
         rest /= size;
         rhsAt += (p[5] ? size - 1 - k : k) * rhsStride[rhsDims[2 + d]];
         int64_t at = index[d] * p[0] + k * p[4] - p[1];
-        inside = at >= 0 && at % p[3] == 0 &&
-                 at / p[3] < lhsShape[lhsDims[2 + d]];
+        inside =
+            at >= 0 && at % p[3] == 0 && at / p[3] < lhsShape[lhsDims[2 + d]];
         lhsAt += inside ? at / p[3] * lhsStride[lhsDims[2 + d]] : 0;
       }
       if (!inside)
         continue;
       for (int64_t o = 0; o < outFeatures; ++o) {
         int64_t group = featureGroups > 1 ? o / featuresPerGroup : 0;
-        int64_t lhsBatch =
-            batchGroups > 1
-                ? o / featuresPerBatchGroup * outBatch + batch
-                : batch;
+        int64_t lhsBatch = batchGroups > 1
+                               ? o / featuresPerBatchGroup * outBatch + batch
+                               : batch;
         int64_t l = lhsAt + lhsBatch * lhsStride[lhsDims[0]] +
                     group * kernelFeatures * lhsStride[lhsDims[1]];
         int64_t r = rhsAt + o * rhsStride[rhsDims[1]];

@@ -59,12 +59,12 @@ bool Execution::meet(Rank &rank, uint32_t group, CollectiveCall call,
     p.firstRank = rank.number;
     p.members.resize(static_cast<size_t>(g.groupSize));
   } else if (p.instruction != &i || !(p.call == call)) {
-    fail(Status::fault(
-        "ranks disagree about collective number " + std::to_string(sequence) +
-        " over " + groupName(group) + ": rank " + std::to_string(rank.number) +
-        " issues " + describe(call) + locationOf(i) + ", but rank " +
-        std::to_string(p.firstRank) + " issued " + describe(p.call) +
-        locationOf(*p.instruction)));
+    fail(Status::fault("ranks disagree about collective number " +
+                       std::to_string(sequence) + " over " + groupName(group) +
+                       ": rank " + std::to_string(rank.number) + " issues " +
+                       describe(call) + locationOf(i) + ", but rank " +
+                       std::to_string(p.firstRank) + " issued " +
+                       describe(p.call) + locationOf(*p.instruction)));
     return false;
   }
   p.members[position] = std::move(buffers);

@@ -109,8 +109,8 @@ void run(Reduction r, std::span<const std::byte *const> in, std::byte *out,
 }
 
 template <typename T>
-void runPlain(Reduction r, std::span<const std::byte *const> in,
-              std::byte *out, int64_t count) {
+void runPlain(Reduction r, std::span<const std::byte *const> in, std::byte *out,
+              int64_t count) {
   run<T>(
       r, in, out, count, sizeof(T),
       [](const std::byte *p, T *acc, int64_t n) {
@@ -172,8 +172,8 @@ void runSubByte(int bits, Reduction r, std::span<const std::byte *const> in,
       },
       [=](const T *acc, std::byte *p, int64_t n) {
         for (int64_t i = 0; i < n; ++i) // shifts extend by the sign of T
-          p[i] = static_cast<std::byte>(
-              static_cast<T>(static_cast<T>(acc[i] << (8 - bits)) >> (8 - bits)));
+          p[i] = static_cast<std::byte>(static_cast<T>(
+              static_cast<T>(acc[i] << (8 - bits)) >> (8 - bits)));
       });
 }
 

@@ -26,13 +26,12 @@ std::string Rank::whereabouts() const {
   case Opcode::CollectiveStart:
     if (i->opcode == Opcode::CollectiveStart)
       ops = ops.subspan(1);
-    what = std::string(
-               toString(static_cast<program::CollectiveKind>(ops[0]))) +
+    what = std::string(toString(static_cast<program::CollectiveKind>(ops[0]))) +
            " over " + run_.groupName(static_cast<uint32_t>(ops[1]));
     break;
   case Opcode::CollectiveDone:
-    what = "the end of a collective over " +
-           run_.groupName(eventGroups[ops[0]]);
+    what =
+        "the end of a collective over " + run_.groupName(eventGroups[ops[0]]);
     break;
   case Opcode::Matmul:
     what = "a matrix product";
@@ -42,10 +41,11 @@ std::string Rank::whereabouts() const {
     break;
   case Opcode::CustomCall:
     what = "custom call '" +
-           std::string(run_.program.str(
-               run_.program.section<program::CustomCall>(
-                   program::Section::CustomCalls)[ops[0]]
-                   .target)) +
+           std::string(
+               run_.program.str(run_.program
+                                    .section<program::CustomCall>(
+                                        program::Section::CustomCalls)[ops[0]]
+                                    .target)) +
            "'";
     break;
   case Opcode::Check:
@@ -105,8 +105,7 @@ Status Execution::stalled(double seconds) const {
   for (auto &rank : ranks)
     if (!rank->finished && !rank->waiting)
       hung += (hung.empty() ? "rank " : ", rank ") +
-              std::to_string(rank->number) + " hangs in " +
-              rank->whereabouts();
+              std::to_string(rank->number) + " hangs in " + rank->whereabouts();
   char text[32];
   std::snprintf(text, sizeof(text), "%.0f", seconds);
   return Status::fault("no progress for " + std::string(text) + " s: " + hung +

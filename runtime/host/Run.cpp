@@ -71,9 +71,8 @@ Result<RunResult> runPackage(const Package &package,
       result.stepSeconds.push_back(time.count());
     if (options.progress && time.count() * static_cast<double>(steps) > 2)
       std::fprintf(stderr, "\rshoal-run: step %lld of %lld, %.2f s%s",
-                   static_cast<long long>(s + 1),
-                   static_cast<long long>(steps), time.count(),
-                   s + 1 == steps ? "\n" : "   ");
+                   static_cast<long long>(s + 1), static_cast<long long>(steps),
+                   time.count(), s + 1 == steps ? "\n" : "   ");
   }
   double numRanks = static_cast<double>(execution->ranks.size());
   for (auto &rank : execution->ranks) {

@@ -58,14 +58,14 @@ void run(const std::byte *from, std::byte *to, std::span<const CopyDim> dims,
   T *t = reinterpret_cast<T *>(to);
   if (total * static_cast<int64_t>(sizeof(T)) < (1 << 18) || dims.size() < 2)
     return copyDims(f, t, dims);
-  Pool::get().parallelFor(
-      dims[0].size, std::max<int64_t>(1, dims[0].size / 16),
-      [&](int64_t begin, int64_t end) {
-        std::vector<CopyDim> part(dims.begin(), dims.end());
-        part[0].size = end - begin;
-        copyDims(f + begin * part[0].from, t + begin * part[0].to,
-                 std::span<const CopyDim>(part));
-      });
+  Pool::get().parallelFor(dims[0].size, std::max<int64_t>(1, dims[0].size / 16),
+                          [&](int64_t begin, int64_t end) {
+                            std::vector<CopyDim> part(dims.begin(), dims.end());
+                            part[0].size = end - begin;
+                            copyDims(f + begin * part[0].from,
+                                     t + begin * part[0].to,
+                                     std::span<const CopyDim>(part));
+                          });
 }
 
 } // namespace

@@ -25,7 +25,7 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, to, from, dump,
-      hardware, emit, entry, timings;
+                             hardware, emit, entry, timings;
   bool singleDevice = false, table = false, debugInfo = false;
 };
 
@@ -51,7 +51,7 @@ Status checkChip(const std::string &target, const std::string &chip) {
     // CPU names are LLVM's; the code generator knows them.
     return Status::ok();
   }
-  static const char *const known[] = {"sm_80", "sm_86", "sm_89", "sm_90",
+  static const char *const known[] = {"sm_80",  "sm_86",  "sm_89",  "sm_90",
                                       "sm_90a", "sm_100", "sm_100a"};
   for (const char *name : known)
     if (chip == name)
@@ -75,9 +75,10 @@ int compile(const Options &o) {
   Result<Phase> from = phaseOption("compile-from", o.from, Phase::Input);
   if (!from)
     return fail(from.status());
-  // Without a file to write the report is all there is to do, and needs no code.
-  Phase last = o.output.empty() && !o.report.empty() ? Phase::Scheduled
-                                                     : Phase::Binary;
+  // Without a file to write the report is all there is to do, and needs no
+  // code.
+  Phase last =
+      o.output.empty() && !o.report.empty() ? Phase::Scheduled : Phase::Binary;
   Result<Phase> to = phaseOption("compile-to", o.to, last);
   if (!to)
     return fail(to.status());
@@ -225,12 +226,11 @@ int compile(const Options &o) {
 
 int main(int argc, char **argv) {
   Options o;
-  CommandLine line(
-      "shoal-compile", "shoal-compile MODEL -o model.so [options]",
-      "Compiles a model (StableHLO as .mlir, .mlir.gz or MLIR bytecode) for the "
-      "devices\nof its mesh. Phases: " +
-          phaseList() +
-          ".\nExits with 2 on bad input.");
+  CommandLine line("shoal-compile", "shoal-compile MODEL -o model.so [options]",
+                   "Compiles a model (StableHLO as .mlir, .mlir.gz or MLIR "
+                   "bytecode) for the "
+                   "devices\nof its mesh. Phases: " +
+                       phaseList() + ".\nExits with 2 on bad input.");
   line.text("o", o.output, "FILE",
             "the shared object, or the text of another phase");
   line.text("target", o.target, "cpu|cuda", "what to make code for");
@@ -245,9 +245,10 @@ int main(int argc, char **argv) {
   line.flag("table", o.table, "print the report as a table");
   line.text("hardware", o.hardware, "NAME|FILE.json",
             "machine for modelled times: h100, h200, a100, cpu, or a file");
-  line.text("emit", o.emit, "sdy|stablehlo",
-            "print shardings in Shardy's syntax (with --compile-to=sharded), or "
-            "plain StableHLO (with --compile-to=partitioned|optimized)");
+  line.text(
+      "emit", o.emit, "sdy|stablehlo",
+      "print shardings in Shardy's syntax (with --compile-to=sharded), or "
+      "plain StableHLO (with --compile-to=partitioned|optimized)");
   line.text("timings", o.timings, "FILE.json",
             "write the seconds that each phase took", /*hidden=*/true);
   line.flag("single-device", o.singleDevice, "ignore all shardings");

@@ -92,12 +92,11 @@ std::string cacheKey(const Options &o, const std::string &content,
                      const std::string &compiler) {
   struct stat info = {};
   ::stat(compiler.c_str(), &info);
-  std::string options = "v1|" + o.entry + "|" + o.target + "|" +
-                        (o.singleDevice ? "1" : "N") + "|" +
-                        std::to_string(info.st_size) + "|" +
-                        std::to_string(info.st_mtim.tv_sec) + "." +
-                        std::to_string(info.st_mtim.tv_nsec) + "|" +
-                        processor() + "|" + o.model;
+  std::string options =
+      "v1|" + o.entry + "|" + o.target + "|" + (o.singleDevice ? "1" : "N") +
+      "|" + std::to_string(info.st_size) + "|" +
+      std::to_string(info.st_mtim.tv_sec) + "." +
+      std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
   XXH128_hash_t a = XXH3_128bits(content.data(), content.size());
   XXH128_hash_t b =
       XXH3_128bits_withSeed(options.data(), options.size(), a.low64);
@@ -151,7 +150,10 @@ void trimCache(const std::string &folder) {
 /// Runs the compiler; true if it exited with 0.
 Status runCompiler(const std::string &compiler, const Options &o,
                    const std::string &output) {
-  std::vector<std::string> words = {compiler, o.model, "-o", output,
+  std::vector<std::string> words = {compiler,
+                                    o.model,
+                                    "-o",
+                                    output,
                                     "--target=" + o.target,
                                     "--timings=" + output + ".json"};
   if (!o.entry.empty())
@@ -173,10 +175,9 @@ Status runCompiler(const std::string &compiler, const Options &o,
     auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         *o.deadline - std::chrono::steady_clock::now());
     pollfd wait{fd, POLLIN, 0};
-    if (fd >= 0 &&
-        ::poll(&wait, 1,
-               static_cast<int>(std::clamp<int64_t>(left.count(), 0,
-                                                    1 << 30))) == 0) {
+    if (fd >= 0 && ::poll(&wait, 1,
+                          static_cast<int>(std::clamp<int64_t>(
+                              left.count(), 0, 1 << 30))) == 0) {
       ::kill(child, SIGKILL);
       ::waitpid(child, nullptr, 0);
       ::close(fd);
@@ -229,10 +230,10 @@ Result<CompiledModel> compileModel(const Options &o) {
     }
   }
   const char *tmp = std::getenv("TMPDIR");
-  std::string pattern = entry.empty()
-                            ? std::string(tmp && *tmp ? tmp : "/tmp") +
-                                  "/shoal-run.XXXXXX"
-                            : entry + ".tmp.XXXXXX";
+  std::string pattern =
+      entry.empty()
+          ? std::string(tmp && *tmp ? tmp : "/tmp") + "/shoal-run.XXXXXX"
+          : entry + ".tmp.XXXXXX";
   int fd = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (fd < 0)
     return Status::badInput("cannot make a temporary file '" + pattern +

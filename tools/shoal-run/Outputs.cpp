@@ -22,15 +22,16 @@ Status compareWithExpected(const Options &options,
   for (size_t i = 0; i < results.size(); ++i) {
     std::string key = "out" + std::to_string(i);
     if (!expected->contains(key))
-      return Status::badInput(
-          "'" + options.check + "' has no array '" + key + "', but the model "
-          "has " + std::to_string(results.size()) + " results");
+      return Status::badInput("'" + options.check + "' has no array '" + key +
+                              "', but the model "
+                              "has " +
+                              std::to_string(results.size()) + " results");
     const HostTensor &got = results[i];
     Result<HostTensor> want = expected->read(key, got.type, got.shape);
     if (!want)
       return want.status();
-    Comparison c = compare(got.type, got.data(), want->data(), got.elements(),
-                           tolerance);
+    Comparison c =
+        compare(got.type, got.data(), want->data(), got.elements(), tolerance);
     largestError = std::max(largestError, c.largestError);
     if (c.mismatches)
       failures.push_back(
@@ -63,8 +64,7 @@ std::string makeReport(const program::View &program, const RunResult &result,
   measured["collectives_per_device"] = result.collectivesPerDevice;
   report["measured"] = measured;
   ordered_json seconds = ordered_json::parse(compileSeconds, nullptr, false);
-  report["compile_s"] =
-      seconds.is_object() ? seconds : ordered_json::object();
+  report["compile_s"] = seconds.is_object() ? seconds : ordered_json::object();
   return report.dump(2) + "\n";
 }
 

@@ -71,7 +71,8 @@ readArguments(const program::View &p, const Options &options,
     if (source.random || type == DType::Invalid) {
       HostTensor t{type, shape, {}};
       int64_t bytes = numBytes(type, shape);
-      t.buffer = AlignedBuffer(static_cast<size_t>(std::max<int64_t>(bytes, 0)));
+      t.buffer =
+          AlignedBuffer(static_cast<size_t>(std::max<int64_t>(bytes, 0)));
       if (bytes < 0 || !t.buffer.isValid())
         return Status::badInput("not enough memory for argument " + key + ", " +
                                 describe(type, shape));
@@ -121,9 +122,9 @@ static Status checkOptions(const Options &o, const CommandLine &line) {
 static int runModel(Options &o, const CommandLine &line) {
   auto begin = std::chrono::steady_clock::now();
   if (o.timeLimit > 0)
-    o.deadline = begin + std::chrono::duration_cast<
-                             std::chrono::steady_clock::duration>(
-                             std::chrono::duration<double>(o.timeLimit));
+    o.deadline =
+        begin + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                    std::chrono::duration<double>(o.timeLimit));
   if (Status s = checkOptions(o, line); !s)
     return fail(s);
   // Everything that can be known to be wrong is found before the work starts.
@@ -160,9 +161,9 @@ static int runModel(Options &o, const CommandLine &line) {
       return fail(made.status());
     model = *made;
   } else if (o.singleDevice) {
-    return fail(Status::badInput(
-        "--single-device: '" + o.model + "' is compiled for its devices; give "
-        "the .mlir file"));
+    return fail(Status::badInput("--single-device: '" + o.model +
+                                 "' is compiled for its devices; give "
+                                 "the .mlir file"));
   }
   Result<Package> package = Package::open(model.path);
   if (model.temporary)
@@ -171,9 +172,9 @@ static int runModel(Options &o, const CommandLine &line) {
     return fail(package.status());
   const program::View &p = package->program();
   if (compiled && !o.entry.empty() && p.str(p.header().entry) != o.entry)
-    return fail(Status::badInput("--entry: '" + o.model + "' was compiled for '" +
-                                 std::string(p.str(p.header().entry)) +
-                                 "', not for '" + o.entry + "'"));
+    return fail(Status::badInput(
+        "--entry: '" + o.model + "' was compiled for '" +
+        std::string(p.str(p.header().entry)) + "', not for '" + o.entry + "'"));
 
   Result<std::vector<HostTensor>> arguments = readArguments(p, o, source);
   if (!arguments)
@@ -215,17 +216,16 @@ static int runModel(Options &o, const CommandLine &line) {
       HostTensor &t = result->results[i];
       if (t.type == DType::Invalid)
         continue; // a token
-      if (Status s = output.add("out" + std::to_string(i), t.type, t.shape,
-                                t.data());
+      if (Status s =
+              output.add("out" + std::to_string(i), t.type, t.shape, t.data());
           !s)
         return fail(s);
     }
     if (Status s = output.finish(); !s)
       return fail(s);
   }
-  std::string report = o.report.empty() && !o.table
-                           ? ""
-                           : makeReport(p, *result, model.timings);
+  std::string report =
+      o.report.empty() && !o.table ? "" : makeReport(p, *result, model.timings);
   if (!o.report.empty()) {
     if (Status s = reportFile.write(report); !s)
       return fail(s);
@@ -256,8 +256,10 @@ int main(int argc, char **argv) {
   CommandLine line(
       "shoal-run", "shoal-run MODEL.mlir|model.so [options]",
       "Runs a model on the CPU, with one rank in this process for each device "
-      "of its\nmesh. A model that is not compiled is compiled first. Exits with "
-      "0 when all checks\nhold, 1 when one fails, 2 on bad input, 3 when a rank "
+      "of its\nmesh. A model that is not compiled is compiled first. Exits "
+      "with "
+      "0 when all checks\nhold, 1 when one fails, 2 on bad input, 3 when a "
+      "rank "
       "fails or the time is up.");
   line.text("entry", o.entry, "NAME", "the function to run (default: main)");
   line.text("input", o.input, "FILE.npz",

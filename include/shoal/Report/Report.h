@@ -15,7 +15,7 @@ namespace shoal {
 /// What a device can do, for the modelled times.
 struct Hardware {
   std::string name = "h100";
-  double flopsPerSecond = 7e14;     ///< of matrix products
+  double flopsPerSecond = 7e14; ///< of matrix products
   double memoryBytesPerSecond = 3e12;
   double linkBytesPerSecond = 4e11; ///< sent by a device, in one direction
   double linkLatency = 5e-6;        ///< seconds per collective

@@ -27,7 +27,9 @@ struct Group {
   Group(Kind kind, DType type, int64_t inCount, int64_t outCount,
         std::vector<int64_t> params, Reduction reduction = Reduction::None) {
     int64_t size = byteSize(type);
-    call = {kind, reduction, std::move(params),
+    call = {kind,
+            reduction,
+            std::move(params),
             {{type, inCount * size, outCount * size}}};
     std::mt19937 random(static_cast<unsigned>(inCount * 31 + outCount));
     for (int64_t m = 0; m < p; ++m) {
@@ -224,10 +226,10 @@ TEST(Collectives, Reblock) {
     for (int64_t o = 0; o < 2; ++o)
       for (int64_t r = 0; r < 7; ++r) {
         int64_t row = m * 4 - 1 + r;
-        int64_t want = row < 0 || row >= 30
-                           ? 9
-                           : toInt64(DType::I32, g.at(g.in[row / 4],
-                                                      o * 4 + row % 4));
+        int64_t want =
+            row < 0 || row >= 30
+                ? 9
+                : toInt64(DType::I32, g.at(g.in[row / 4], o * 4 + row % 4));
         ASSERT_EQ(toInt64(DType::I32, g.at(g.out[m], o * 7 + r)), want);
       }
   // With wrap it is a rotation.
@@ -235,14 +237,14 @@ TEST(Collectives, Reblock) {
   for (int64_t m = 0; m < p; ++m)
     for (int64_t r = 0; r < 4; ++r) {
       int64_t row = (m * 4 + 5 + r) % 32;
-      ASSERT_TRUE(same(DType::I32, w.at(w.out[m], r),
-                       w.at(w.in[row / 4], row % 4)));
+      ASSERT_TRUE(
+          same(DType::I32, w.at(w.out[m], r), w.at(w.in[row / 4], row % 4)));
     }
 }
 
 TEST(Collectives, WrongCallsAreRefused) {
-  CollectiveCall call{Kind::AllGather, Reduction::None, {1, 4, 64},
-                      {{DType::F32, 4, 64}}};
+  CollectiveCall call{
+      Kind::AllGather, Reduction::None, {1, 4, 64}, {{DType::F32, 4, 64}}};
   EXPECT_NE(checkCall(call, p), ""); // 64 > 8 * 4
   call.params = {1, 4, 32};
   call.buffers[0].outBytes = 32;
@@ -251,7 +253,8 @@ TEST(Collectives, WrongCallsAreRefused) {
   EXPECT_NE(checkCall(call, p), "");
   call = {Kind::AllReduce, Reduction::Xor, {}, {{DType::F32, 4, 4}}};
   EXPECT_NE(checkCall(call, p), "");
-  call = {Kind::Permute, Reduction::None, {2, 0, 1, 2, 1}, {{DType::F32, 4, 4}}};
+  call = {
+      Kind::Permute, Reduction::None, {2, 0, 1, 2, 1}, {{DType::F32, 4, 4}}};
   EXPECT_NE(checkCall(call, p), "");
 }
 

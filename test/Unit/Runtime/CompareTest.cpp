@@ -91,9 +91,10 @@ TEST(Compare, IntegersExactlyWhateverTheTolerance) {
   t.absolute = 100;
   Comparison c = compare(DType::I32, &a, &b, 1, t);
   EXPECT_EQ(c.mismatches, 1);
-  EXPECT_EQ(describe(c, DType::I32, &a, &b, {}),
-            "first mismatch at []: got 5, want 6; largest error 1 at []; 1 of 1 "
-            "elements differ");
+  EXPECT_EQ(
+      describe(c, DType::I32, &a, &b, {}),
+      "first mismatch at []: got 5, want 6; largest error 1 at []; 1 of 1 "
+      "elements differ");
 }
 
 TEST(Random, IsDeterministic) {

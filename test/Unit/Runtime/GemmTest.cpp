@@ -48,18 +48,17 @@ void check(int64_t m, int64_t n, int64_t k, int lhsLayout, int rhsLayout,
     for (int64_t j = 0; j < n; ++j) {
       double sum = 0;
       for (int64_t l = 0; l < k; ++l)
-        sum += toDouble(lhsType, lhs.data() + (i * s.lhsStrideM +
-                                               l * s.lhsStrideK) *
-                                                  byteSize(lhsType)) *
-               toDouble(rhsType, rhs.data() + (l * s.rhsStrideK +
-                                               j * s.rhsStrideN) *
-                                                  byteSize(rhsType));
-      double got =
-          toDouble(outType, out.data() + (i * s.outStrideM + j) *
-                                             byteSize(outType));
-      ASSERT_NEAR(got, sum, bound) << m << "x" << n << "x" << k << " layouts "
-                                   << lhsLayout << rhsLayout << " at " << i
-                                   << "," << j;
+        sum += toDouble(lhsType,
+                        lhs.data() + (i * s.lhsStrideM + l * s.lhsStrideK) *
+                                         byteSize(lhsType)) *
+               toDouble(rhsType,
+                        rhs.data() + (l * s.rhsStrideK + j * s.rhsStrideN) *
+                                         byteSize(rhsType));
+      double got = toDouble(outType, out.data() + (i * s.outStrideM + j) *
+                                                      byteSize(outType));
+      ASSERT_NEAR(got, sum, bound)
+          << m << "x" << n << "x" << k << " layouts " << lhsLayout << rhsLayout
+          << " at " << i << "," << j;
     }
 }
 

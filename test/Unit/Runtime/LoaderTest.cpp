@@ -1,4 +1,5 @@
-// The loader's checks: nothing that is cut off or damaged gets as far as dlopen.
+// The loader's checks: nothing that is cut off or damaged gets as far as
+// dlopen.
 #include "TestProgram.h"
 
 #include <elf.h>
@@ -147,8 +148,8 @@ TEST(Loader, SurvivesDamagedTablesWithGoodChecksums) {
 TEST(Loader, NamesTheFile) {
   std::string path =
       ::testing::TempDir() + "shoal-" + std::to_string(::getpid()) + ".so";
-  for (const std::string &content :
-       {std::string(), std::string("not a model"), sampleFile().substr(0, 200)}) {
+  for (const std::string &content : {std::string(), std::string("not a model"),
+                                     sampleFile().substr(0, 200)}) {
     std::ofstream(path, std::ios::binary) << content;
     Result<Package> package = Package::open(path);
     ASSERT_FALSE(package);

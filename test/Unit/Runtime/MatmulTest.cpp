@@ -48,8 +48,8 @@ TEST(Matmul, RandomDimensionOrders) {
         shapes[tensor].push_back(dims[d].size);
       sizes[tensor] = step;
     }
-    static const DType types[] = {DType::F32,  DType::BF16, DType::F64,
-                                  DType::I32,  DType::F16,  DType::C64};
+    static const DType types[] = {DType::F32, DType::BF16, DType::F64,
+                                  DType::I32, DType::F16,  DType::C64};
     DType type = types[random() % 6];
     int64_t flags = random() % 5 == 0;
     TestProgram p;
@@ -59,9 +59,9 @@ TEST(Matmul, RandomDimensionOrders) {
         p.argument(p.type(type, shapes[2]), p.type(type, shapes[2]));
     uint32_t out = p.result(p.type(type, shapes[2]), p.type(type, shapes[2]));
     p.add(program::Opcode::Copy, {out, start});
-    std::vector<int64_t> ops = {lhs,       rhs,       out,       flags,
-                                static_cast<int64_t>(type), counts[0],
-                                counts[1], counts[2], counts[3]};
+    std::vector<int64_t> ops = {
+        lhs,       rhs,       out,       flags,    static_cast<int64_t>(type),
+        counts[0], counts[1], counts[2], counts[3]};
     for (size_t d = 0; d < dims.size(); ++d) {
       ops.push_back(dims[d].size);
       for (int tensor = 0; tensor < 3; ++tensor)
@@ -111,16 +111,35 @@ TEST(Matmul, LargeOnesAreCutIntoBlocks) {
   int64_t m = 515, n = 1027, k = 260;
   for (bool transposed : {false, true}) {
     TestProgram p;
-    uint32_t lhs = p.argument(p.type(DType::F32, {m, k}), p.type(DType::F32, {m, k}));
-    uint32_t rhs = p.argument(p.type(DType::F32, {k, n}), p.type(DType::F32, {k, n}));
-    std::vector<int64_t> shape = transposed ? std::vector<int64_t>{n, m}
-                                            : std::vector<int64_t>{m, n};
-    uint32_t out = p.result(p.type(DType::F32, shape), p.type(DType::F32, shape));
-    p.add(program::Opcode::Matmul,
-          {lhs, rhs, out, 0, static_cast<int64_t>(DType::F32), 0, 1, 1, 1,
-           m, k, 0, transposed ? 1 : n,
-           n, 0, 1, transposed ? m : 1,
-           k, 1, n, 0});
+    uint32_t lhs =
+        p.argument(p.type(DType::F32, {m, k}), p.type(DType::F32, {m, k}));
+    uint32_t rhs =
+        p.argument(p.type(DType::F32, {k, n}), p.type(DType::F32, {k, n}));
+    std::vector<int64_t> shape =
+        transposed ? std::vector<int64_t>{n, m} : std::vector<int64_t>{m, n};
+    uint32_t out =
+        p.result(p.type(DType::F32, shape), p.type(DType::F32, shape));
+    p.add(program::Opcode::Matmul, {lhs,
+                                    rhs,
+                                    out,
+                                    0,
+                                    static_cast<int64_t>(DType::F32),
+                                    0,
+                                    1,
+                                    1,
+                                    1,
+                                    m,
+                                    k,
+                                    0,
+                                    transposed ? 1 : n,
+                                    n,
+                                    0,
+                                    1,
+                                    transposed ? m : 1,
+                                    k,
+                                    1,
+                                    n,
+                                    0});
     Result<Package> package = p.package(p.block(0));
     ASSERT_TRUE(package) << package.status().message();
     std::vector<HostTensor> arguments;
@@ -135,10 +154,10 @@ TEST(Matmul, LargeOnesAreCutIntoBlocks) {
     ASSERT_TRUE(r) << r.status().message();
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j)
-        ASSERT_EQ(toDouble(DType::F32,
-                           r->results[0].data() +
-                               4 * (transposed ? j * m + i : i * n + j)),
-                  static_cast<double>(k - 1 + i));
+        ASSERT_EQ(
+            toDouble(DType::F32, r->results[0].data() +
+                                     4 * (transposed ? j * m + i : i * n + j)),
+            static_cast<double>(k - 1 + i));
   }
 }
 

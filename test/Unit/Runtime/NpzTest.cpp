@@ -100,8 +100,8 @@ TEST(Npz, WritesWhatItReads) {
   Result<NpzReader> reader = NpzReader::open(path);
   ASSERT_TRUE(reader) << reader.status().message();
   for (int i = 1; i < numDTypes; ++i) {
-    Result<HostTensor> t = reader->read("a" + std::to_string(i),
-                                        static_cast<DType>(i), {2, 3});
+    Result<HostTensor> t =
+        reader->read("a" + std::to_string(i), static_cast<DType>(i), {2, 3});
     ASSERT_TRUE(t) << t.status().message();
     EXPECT_EQ(std::memcmp(t->data(), data[i].data(), data[i].size()), 0) << i;
   }
@@ -117,8 +117,9 @@ TEST(Npz, WritesWhatItReads) {
 TEST(Npz, EveryTruncationIsAnError) {
   std::string path = temporary("cut.npz");
   std::string whole =
-      zip("x.npy", npy(1, "{'descr': '<f4', 'fortran_order': False, "
-                          "'shape': (3,), }",
+      zip("x.npy", npy(1,
+                       "{'descr': '<f4', 'fortran_order': False, "
+                       "'shape': (3,), }",
                        floats({1, 2, 3})));
   put(path, whole);
   ASSERT_TRUE(NpzReader::open(path)->read("x", DType::F32, {3}));
@@ -137,8 +138,9 @@ TEST(Npz, EveryFlippedByteIsReadOrRefused) {
   std::string path = temporary("flip.npz");
   for (bool compress : {false, true}) {
     std::string whole = zip("x.npy",
-                            npy(1, "{'descr': '<f4', 'fortran_order': True, "
-                                   "'shape': (2, 3), }",
+                            npy(1,
+                                "{'descr': '<f4', 'fortran_order': True, "
+                                "'shape': (2, 3), }",
                                 floats({1, 2, 3, 4, 5, 6})),
                             compress);
     for (size_t n = 0; n < whole.size(); ++n)
@@ -161,8 +163,9 @@ TEST(Npz, Deflated64AndVersions) {
     for (bool compress : {false, true})
       for (bool zip64 : {false, true}) {
         put(path, zip("y.npy",
-                      npy(version, "{\"shape\": (2,), \"fortran_order\": "
-                                   "False, \"descr\": \"<f4\"}",
+                      npy(version,
+                          "{\"shape\": (2,), \"fortran_order\": "
+                          "False, \"descr\": \"<f4\"}",
                           floats({7, 8})),
                       compress, zip64));
         Result<NpzReader> r = NpzReader::open(path);
@@ -176,8 +179,9 @@ TEST(Npz, Deflated64AndVersions) {
 
 TEST(Npz, FortranOrder) {
   std::string path = temporary("fortran.npz");
-  put(path, zip("x.npy", npy(1, "{'descr': '<f4', 'fortran_order': True, "
-                                "'shape': (2, 3), }",
+  put(path, zip("x.npy", npy(1,
+                             "{'descr': '<f4', 'fortran_order': True, "
+                             "'shape': (2, 3), }",
                              floats({1, 4, 2, 5, 3, 6}))));
   Result<HostTensor> t = NpzReader::open(path)->read("x", DType::F32, {2, 3});
   ASSERT_TRUE(t);
@@ -188,8 +192,9 @@ TEST(Npz, FortranOrder) {
 
 std::string whyNot(const std::string &descr, DType type, std::string data) {
   std::string path = temporary("type.npz");
-  put(path, zip("x.npy", npy(1, "{'descr': '" + descr +
-                                    "', 'fortran_order': False, 'shape': ()}",
+  put(path, zip("x.npy", npy(1,
+                             "{'descr': '" + descr +
+                                 "', 'fortran_order': False, 'shape': ()}",
                              data)));
   Result<HostTensor> t = NpzReader::open(path)->read("x", type, {});
   ::unlink(path.c_str());

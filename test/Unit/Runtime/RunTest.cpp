@@ -34,8 +34,16 @@ struct Sample {
     uint32_t sum = p.result(global, global);
     uint32_t k = p.kernel(doubleIt, 1, 1, 2);
     p.add(Opcode::Exec, {k, in, cutOut}, "m.mlir:2:1");
-    std::vector<int64_t> gather = {static_cast<int64_t>(CollectiveKind::AllGather),
-                                   0, 0, 1, cutOut, whole, 1, 8, 52};
+    std::vector<int64_t> gather = {
+        static_cast<int64_t>(CollectiveKind::AllGather),
+        0,
+        0,
+        1,
+        cutOut,
+        whole,
+        1,
+        8,
+        52};
     if (async) {
       gather.insert(gather.begin(), 3);
       p.add(Opcode::CollectiveStart, gather, "m.mlir:3:1");
@@ -179,9 +187,8 @@ TEST(Run, SendAndReceiveInARing) {
   p.add(Opcode::SWrite, {mine, 0});
   half(CollectiveKind::Send, mine, none);
   half(CollectiveKind::Recv, none, theirs);
-  p.add(Opcode::Collective,
-        {static_cast<int64_t>(CollectiveKind::AllGather), 0, 0, 1, theirs, out,
-         1, 8, 32});
+  p.add(Opcode::Collective, {static_cast<int64_t>(CollectiveKind::AllGather), 0,
+                             0, 1, theirs, out, 1, 8, 32});
   Result<Package> package = p.package(p.block(0));
   ASSERT_TRUE(package) << package.status().message();
   Result<RunResult> r = runPackage(*package, {}, {});
@@ -237,11 +244,13 @@ TEST(Run, EndlessLoopMeetsTheTimeLimit) {
   ASSERT_TRUE(package) << package.status().message();
   RunOptions o;
   o.timeLimit = 0.2;
-  o.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+  o.deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
   Result<RunResult> r = runPackage(*package, {}, o);
   ASSERT_FALSE(r);
   EXPECT_EQ(r.status().code(), ExitCode::RuntimeFault);
-  EXPECT_TRUE(contains(r.status(), "time limit of 0.2 s")) << r.status().message();
+  EXPECT_TRUE(contains(r.status(), "time limit of 0.2 s"))
+      << r.status().message();
 }
 
 TEST(Run, ChecksJudgeGlobalValues) {
@@ -250,7 +259,8 @@ TEST(Run, ChecksJudgeGlobalValues) {
   p.mesh(4);
   uint32_t global = p.type(DType::F32, {10}), local = p.type(DType::F32, {3});
   uint32_t cut = p.cut({10}, 3);
-  uint32_t got = p.argument(global, local, cut), want = p.argument(global, global);
+  uint32_t got = p.argument(global, local, cut),
+           want = p.argument(global, global);
   program::Check c = {};
   c.kind = program::CheckKind::AlmostEq;
   c.tolerance = 1e-3;
@@ -275,7 +285,8 @@ TEST(Run, ChecksJudgeGlobalValues) {
   Result<RunResult> r = run(9.5);
   ASSERT_EQ(r->failedChecks.size(), 1u);
   EXPECT_EQ(r->failedChecks[0],
-            "check failed: value %7 (test.mlir:1:1): first mismatch at [9]: got 9.5, want 9; "
+            "check failed: value %7 (test.mlir:1:1): first mismatch at [9]: "
+            "got 9.5, want 9; "
             "largest error 0.5 at [9]; 1 of 10 elements differ");
 }
 
@@ -285,9 +296,8 @@ TEST(Run, ManyRanks) {
   uint32_t f32 = p.type(DType::F32, {});
   uint32_t a = p.temporary(f32), out = p.result(f32, f32);
   p.add(Opcode::Fill, {a, 4, 0x3f800000, 0}); // 1.0
-  p.add(Opcode::Collective,
-        {static_cast<int64_t>(CollectiveKind::AllReduce), 0,
-         static_cast<int64_t>(Reduction::Add), 1, a, out});
+  p.add(Opcode::Collective, {static_cast<int64_t>(CollectiveKind::AllReduce), 0,
+                             static_cast<int64_t>(Reduction::Add), 1, a, out});
   Result<Package> package = p.package(p.block(0));
   ASSERT_TRUE(package) << package.status().message();
   Result<RunResult> r = runPackage(*package, {}, {});

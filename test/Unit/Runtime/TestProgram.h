@@ -93,8 +93,8 @@ public:
     return static_cast<uint32_t>(slots.size() - 1);
   }
   uint32_t temporary(uint32_t t) {
-    uint32_t s = slot(program::SlotKind::Arena, t, 0,
-                      static_cast<int64_t>(arena));
+    uint32_t s =
+        slot(program::SlotKind::Arena, t, 0, static_cast<int64_t>(arena));
     arena += (bytes(t) + 63) / 64 * 64;
     return s;
   }

@@ -25,7 +25,9 @@ public:
   static Result<AtomicFile> open(const std::string &path);
 
   Status write(const void *data, size_t size);
-  Status write(std::string_view text) { return write(text.data(), text.size()); }
+  Status write(std::string_view text) {
+    return write(text.data(), text.size());
+  }
   /// Bytes written so far.
   uint64_t position() const { return written; }
   Status commit();

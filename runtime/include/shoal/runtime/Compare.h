@@ -23,7 +23,7 @@ struct Tolerance {
 struct Comparison {
   int64_t mismatches = 0;
   int64_t firstMismatch = -1; ///< row-major index
-  double largestError = 0;    ///< absolute, over all elements; inf if one is NaN
+  double largestError = 0; ///< absolute, over all elements; inf if one is NaN
   int64_t largestAt = -1;
   uint64_t largestUlp = 0; ///< only with Tolerance::Kind::Ulp
 };
@@ -31,8 +31,8 @@ struct Comparison {
 /// Compares `count` elements. Integers and i1 must be equal whatever the
 /// tolerance; infinities must be equal; complex numbers agree when both parts
 /// do.
-Comparison compare(DType type, const void *got, const void *want,
-                   int64_t count, const Tolerance &tolerance);
+Comparison compare(DType type, const void *got, const void *want, int64_t count,
+                   const Tolerance &tolerance);
 
 /// "first mismatch at [1, 2]: got 0.5, want 0.25; largest error 0.25 at …; 3 of
 /// 12 elements differ".

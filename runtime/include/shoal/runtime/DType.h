@@ -71,10 +71,10 @@ inline bool isValid(DType type) {
 /// The layout of a real floating point format.
 struct FloatFormat {
   int bits, exponentBits, mantissaBits, bias;
-  bool hasInf;     // an all-ones exponent with zero mantissa is infinity
-  bool hasNaN;     // some pattern is NaN
-  bool fnuz;       // NaN is what would be negative zero
-  bool hasSign;    // false for f8E8M0FNU
+  bool hasInf;  // an all-ones exponent with zero mantissa is infinity
+  bool hasNaN;  // some pattern is NaN
+  bool fnuz;    // NaN is what would be negative zero
+  bool hasSign; // false for f8E8M0FNU
 };
 FloatFormat floatFormat(DType type); // type must be isFloat
 

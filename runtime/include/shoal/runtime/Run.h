@@ -24,8 +24,8 @@ struct Fault {
 };
 
 struct RunOptions {
-  int64_t repeat = 1;       ///< measured steps; above 1, one more before them
-  bool measure = false;     ///< time the steps even if there is one
+  int64_t repeat = 1;   ///< measured steps; above 1, one more before them
+  bool measure = false; ///< time the steps even if there is one
   /// When the run must have ended.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   double timeLimit = 0;     ///< what the deadline came from, for the message
@@ -37,10 +37,10 @@ struct RunOptions {
 };
 
 struct RunResult {
-  std::vector<HostTensor> results;        ///< global values
-  std::vector<std::string> failedChecks;  ///< one line each, "check failed: …"
-  std::vector<double> stepSeconds;        ///< of the measured steps
-  double bytesSentPerDevice = 0;          ///< per step, averaged over ranks
+  std::vector<HostTensor> results;       ///< global values
+  std::vector<std::string> failedChecks; ///< one line each, "check failed: …"
+  std::vector<double> stepSeconds;       ///< of the measured steps
+  double bytesSentPerDevice = 0;         ///< per step, averaged over ranks
   double collectivesPerDevice = 0;
 };
 

@@ -10,13 +10,13 @@ namespace shoal::rt {
 
 /// Where the block of a rank lies in the global array. All in elements.
 struct Block {
-  std::vector<int64_t> global;  ///< shape of the global array
-  std::vector<int64_t> local;   ///< shape of the rank's buffer
-  std::vector<int64_t> start;   ///< first global index per dimension
-  std::vector<int64_t> extent;  ///< how many are inside the global array
-  bool held = true;             ///< false: this rank holds nothing of it
-  bool whole = true;            ///< extent == local: no padding
-  bool first = true;            ///< lowest rank with this block
+  std::vector<int64_t> global; ///< shape of the global array
+  std::vector<int64_t> local;  ///< shape of the rank's buffer
+  std::vector<int64_t> start;  ///< first global index per dimension
+  std::vector<int64_t> extent; ///< how many are inside the global array
+  bool held = true;            ///< false: this rank holds nothing of it
+  bool whole = true;           ///< extent == local: no padding
+  bool first = true;           ///< lowest rank with this block
   bool isEverything() const { return held && whole && local == global; }
 };
 

@@ -20,8 +20,8 @@ class AlignedBuffer {
 public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t bytes)
-      : bytes(static_cast<std::byte *>(
-            std::aligned_alloc(64, (std::max<size_t>(bytes, 1) + 63) & ~size_t{63}))),
+      : bytes(static_cast<std::byte *>(std::aligned_alloc(
+            64, (std::max<size_t>(bytes, 1) + 63) & ~size_t{63}))),
         numBytes(bytes) {}
   bool isValid() const { return bytes != nullptr; }
   std::byte *data() { return bytes.get(); }
