@@ -1,4 +1,5 @@
-// The plan dialect: kernels, and the host program that runs them. See README.md.
+// The plan dialect: kernels, and the host program that runs them. See
+// README.md.
 #ifndef SHOAL_DIALECTS_PLAN_PLAN_H
 #define SHOAL_DIALECTS_PLAN_PLAN_H
 
@@ -28,8 +29,8 @@
 
 namespace shoal::plan {
 
-/// Bytes that an element takes in memory (the kernel ABI's storage: at least one
-/// byte; complex two reals; quantized its storage type; tokens none).
+/// Bytes that an element takes in memory (the kernel ABI's storage: at least
+/// one byte; complex two reals; quantized its storage type; tokens none).
 int64_t getElementBytes(mlir::Type elementType);
 
 /// Bytes of a dense tensor of static shape; -1 if they overflow 63 bits.

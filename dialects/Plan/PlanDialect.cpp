@@ -80,9 +80,8 @@ void BufferType::print(AsmPrinter &printer) const {
   printer << getElementType() << '>';
 }
 
-LogicalResult
-BufferType::verify(function_ref<InFlightDiagnostic()> emitError,
-                   ArrayRef<int64_t> shape, Type elementType) {
+LogicalResult BufferType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayRef<int64_t> shape, Type elementType) {
   if (llvm::any_of(shape, [](int64_t dim) { return dim < 0; }))
     return emitError() << "buffer needs a static shape";
   if (!elementType)

@@ -63,7 +63,8 @@ LogicalResult KernelOp::verify() {
     return emitOpError("must end in plan.yield");
   if (yield.getOperandTypes() != TypeRange(getResultTypes()))
     return yield.emitOpError("types differ from the kernel's results");
-  for (Type type : llvm::concat<const Type>(getArgumentTypes(), getResultTypes())) {
+  for (Type type :
+       llvm::concat<const Type>(getArgumentTypes(), getResultTypes())) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || !tensor.hasStaticShape())
       return emitOpError("takes and gives tensors of static shape, not ")
@@ -100,7 +101,8 @@ LogicalResult KernelOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  auto kernel =
+      symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)
     return emitOpError("launches unknown kernel ") << getKernelAttr();
   if (TypeRange(kernel.getArgumentTypes()) != getInputs().getTypes() ||
@@ -124,7 +126,9 @@ static void addBufferEffects(Operation *op, Effects &effects) {
   effects.emplace_back(MemoryEffects::Write::get());
 }
 
-void MatmulOp::getEffects(Effects &effects) { addBufferEffects(*this, effects); }
+void MatmulOp::getEffects(Effects &effects) {
+  addBufferEffects(*this, effects);
+}
 void ConvolutionOp::getEffects(Effects &effects) {
   addBufferEffects(*this, effects);
 }
@@ -211,7 +215,8 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("uses a dimension twice");
   int64_t rank = lhs.getRank() + rhs.getRank() - getLhsBatch().size() -
                  2 * getLhsContract().size();
-  RankedTensorType out = tensorOf(getOut() ? Value(getOut()) : Value(getResult()));
+  RankedTensorType out =
+      tensorOf(getOut() ? Value(getOut()) : Value(getResult()));
   if (out.getRank() != rank)
     return emitOpError("result must have rank ") << rank;
   if (auto permutation = getPermutation()) {
@@ -238,7 +243,8 @@ LogicalResult ConvolutionOp::verify() {
   if (failed(verifyLevel(*this, getLhs(), getRhs(), getOut(), getResult())))
     return failure();
   RankedTensorType lhs = tensorOf(getLhs()), rhs = tensorOf(getRhs()),
-                   out = tensorOf(getOut() ? Value(getOut()) : Value(getResult()));
+                   out = tensorOf(getOut() ? Value(getOut())
+                                           : Value(getResult()));
   int64_t rank = lhs.getRank(), spatial = rank - 2;
   if (rank < 2 || rhs.getRank() != rank || out.getRank() != rank)
     return emitOpError("needs operands and result of one rank, at least 2");
@@ -263,8 +269,8 @@ LogicalResult ConvolutionOp::verify() {
 }
 
 LogicalResult CheckOp::verify() {
-  bool needsExpected = getKind() != CheckKind::True &&
-                       getKind() != CheckKind::SerializedEq;
+  bool needsExpected =
+      getKind() != CheckKind::True && getKind() != CheckKind::SerializedEq;
   if (needsExpected != !!getExpected())
     return emitOpError(needsExpected ? "needs an expected value"
                                      : "takes no expected value");

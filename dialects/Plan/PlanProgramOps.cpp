@@ -24,7 +24,8 @@ LogicalResult CopyOp::verify() {
 }
 
 LogicalResult ExecOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  auto kernel =
+      symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)
     return emitOpError("runs unknown kernel ") << getKernelAttr();
   unsigned scalars = 0, buffers = 0;
@@ -218,7 +219,8 @@ LogicalResult WhileOp::verify() {
   if (TypeRange(getCond().front().getArgumentTypes()) != types ||
       TypeRange(getBody().front().getArgumentTypes()) != types ||
       getFinals().getTypes() != types)
-    return emitOpError("block arguments and results must be the carried values");
+    return emitOpError(
+        "block arguments and results must be the carried values");
   Block &cond = getCond().front();
   if (cond.empty() || !isa<ConditionOp>(cond.back()))
     return emitOpError("condition must end in plan.condition");

@@ -16,43 +16,66 @@ DType shoal::getDType(Type type) {
     // Storage types are signless; the flag says which they are.
     Type storage = quantized.getStorageType();
     if (!quantized.isSigned() && storage.isSignlessInteger())
-      storage = IntegerType::get(type.getContext(),
-                                 storage.getIntOrFloatBitWidth(),
-                                 IntegerType::Unsigned);
+      storage =
+          IntegerType::get(type.getContext(), storage.getIntOrFloatBitWidth(),
+                           IntegerType::Unsigned);
     return getDType(storage);
   }
   if (auto integer = dyn_cast<IntegerType>(type)) {
     bool isUnsigned = integer.isUnsigned();
     switch (integer.getWidth()) {
-    case 1: return DType::I1;
-    case 2: return isUnsigned ? DType::UI2 : DType::I2;
-    case 4: return isUnsigned ? DType::UI4 : DType::I4;
-    case 8: return isUnsigned ? DType::UI8 : DType::I8;
-    case 16: return isUnsigned ? DType::UI16 : DType::I16;
-    case 32: return isUnsigned ? DType::UI32 : DType::I32;
-    case 64: return isUnsigned ? DType::UI64 : DType::I64;
-    default: return DType::Invalid;
+    case 1:
+      return DType::I1;
+    case 2:
+      return isUnsigned ? DType::UI2 : DType::I2;
+    case 4:
+      return isUnsigned ? DType::UI4 : DType::I4;
+    case 8:
+      return isUnsigned ? DType::UI8 : DType::I8;
+    case 16:
+      return isUnsigned ? DType::UI16 : DType::I16;
+    case 32:
+      return isUnsigned ? DType::UI32 : DType::I32;
+    case 64:
+      return isUnsigned ? DType::UI64 : DType::I64;
+    default:
+      return DType::Invalid;
     }
   }
   if (auto complex = dyn_cast<ComplexType>(type))
     return complex.getElementType().isF32()   ? DType::C64
            : complex.getElementType().isF64() ? DType::C128
                                               : DType::Invalid;
-  if (type.isF32()) return DType::F32;
-  if (type.isF64()) return DType::F64;
-  if (type.isF16()) return DType::F16;
-  if (type.isBF16()) return DType::BF16;
-  if (isa<Float4E2M1FNType>(type)) return DType::F4E2M1FN;
-  if (isa<Float6E2M3FNType>(type)) return DType::F6E2M3FN;
-  if (isa<Float6E3M2FNType>(type)) return DType::F6E3M2FN;
-  if (isa<Float8E3M4Type>(type)) return DType::F8E3M4;
-  if (isa<Float8E4M3Type>(type)) return DType::F8E4M3;
-  if (isa<Float8E4M3FNType>(type)) return DType::F8E4M3FN;
-  if (isa<Float8E4M3FNUZType>(type)) return DType::F8E4M3FNUZ;
-  if (isa<Float8E4M3B11FNUZType>(type)) return DType::F8E4M3B11FNUZ;
-  if (isa<Float8E5M2Type>(type)) return DType::F8E5M2;
-  if (isa<Float8E5M2FNUZType>(type)) return DType::F8E5M2FNUZ;
-  if (isa<Float8E8M0FNUType>(type)) return DType::F8E8M0FNU;
+  if (type.isF32())
+    return DType::F32;
+  if (type.isF64())
+    return DType::F64;
+  if (type.isF16())
+    return DType::F16;
+  if (type.isBF16())
+    return DType::BF16;
+  if (isa<Float4E2M1FNType>(type))
+    return DType::F4E2M1FN;
+  if (isa<Float6E2M3FNType>(type))
+    return DType::F6E2M3FN;
+  if (isa<Float6E3M2FNType>(type))
+    return DType::F6E3M2FN;
+  if (isa<Float8E3M4Type>(type))
+    return DType::F8E3M4;
+  if (isa<Float8E4M3Type>(type))
+    return DType::F8E4M3;
+  if (isa<Float8E4M3FNType>(type))
+    return DType::F8E4M3FN;
+  if (isa<Float8E4M3FNUZType>(type))
+    return DType::F8E4M3FNUZ;
+  if (isa<Float8E4M3B11FNUZType>(type))
+    return DType::F8E4M3B11FNUZ;
+  if (isa<Float8E5M2Type>(type))
+    return DType::F8E5M2;
+  if (isa<Float8E5M2FNUZType>(type))
+    return DType::F8E5M2FNUZ;
+  if (isa<Float8E8M0FNUType>(type))
+    return DType::F8E8M0FNU;
   return DType::Invalid;
 }
 
@@ -102,7 +125,8 @@ LogicalResult shoal::appendElements(ElementsAttr value,
   Type part = element;
   if (auto complex = dyn_cast<ComplexType>(part))
     part = complex.getElementType();
-  bool wholeBytes = part.isIntOrFloat() && part.getIntOrFloatBitWidth() % 8 == 0;
+  bool wholeBytes =
+      part.isIntOrFloat() && part.getIntOrFloatBitWidth() % 8 == 0;
 
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
@@ -116,7 +140,8 @@ LogicalResult shoal::appendElements(ElementsAttr value,
   if (!dense)
     return failure();
   if (dense.isSplat()) {
-    SmallVector<char> one = getElement(dense.getSplatValue<Attribute>(), element);
+    SmallVector<char> one =
+        getElement(dense.getSplatValue<Attribute>(), element);
     if (static_cast<int64_t>(one.size()) != width)
       return failure();
     bytes.reserve(bytes.size() + count * width);

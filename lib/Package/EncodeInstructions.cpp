@@ -39,12 +39,12 @@ static plan::BufferType bufferType(Value value) {
 // Memory and library calls
 //===----------------------------------------------------------------------===//
 
-/// A view of something that never moves, at a fixed offset, is a slot; others are
-/// set when the program comes by.
+/// A view of something that never moves, at a fixed offset, is a slot; others
+/// are set when the program comes by.
 LogicalResult ProgramEncoder::encodeView(plan::ViewOp op) {
   uint32_t base = slot(op.getBase());
-  bool isFixed = op.getIndices().empty() &&
-                 table.slots[base].kind != SlotKind::Handle;
+  bool isFixed =
+      op.getIndices().empty() && table.slots[base].kind != SlotKind::Handle;
   auto index = addSlot(op, op.getView().getType(),
                        isFixed ? SlotKind::View : SlotKind::Handle,
                        isFixed ? base : 0, isFixed ? op.getOffset() : 0);
@@ -72,11 +72,15 @@ LogicalResult ProgramEncoder::encodeMatmul(plan::MatmulOp op) {
     return op.emitOpError("cannot accumulate in ") << sums;
   SmallVector<plan::MatmulOp::Dim> batch, m, n, k;
   op.getDims(batch, m, n, k);
-  SmallVector<int64_t> operands{
-      slot(op.getLhs()), slot(op.getRhs()), slot(op.getOut()),
-      op.getHighestPrecision() ? 4 : 0, static_cast<int64_t>(dtype),
-      (int64_t)batch.size(), (int64_t)m.size(), (int64_t)n.size(),
-      (int64_t)k.size()};
+  SmallVector<int64_t> operands{slot(op.getLhs()),
+                                slot(op.getRhs()),
+                                slot(op.getOut()),
+                                op.getHighestPrecision() ? 4 : 0,
+                                static_cast<int64_t>(dtype),
+                                (int64_t)batch.size(),
+                                (int64_t)m.size(),
+                                (int64_t)n.size(),
+                                (int64_t)k.size()};
   auto lhs = elementStrides(bufferType(op.getLhs())),
        rhs = elementStrides(bufferType(op.getRhs())),
        result = elementStrides(bufferType(op.getOut()));
@@ -99,7 +103,8 @@ void ProgramEncoder::encodeConvolution(plan::ConvolutionOp op) {
   operands.append(op.getLhsDims().begin(), op.getLhsDims().end());
   operands.append(op.getRhsDims().begin(), op.getRhsDims().end());
   operands.append(op.getOutDims().begin(), op.getOutDims().end());
-  operands.append({(int64_t)op.getFeatureGroups(), (int64_t)op.getBatchGroups()});
+  operands.append(
+      {(int64_t)op.getFeatureGroups(), (int64_t)op.getBatchGroups()});
   for (int64_t i = 0; i < n; ++i)
     operands.append({op.getStrides()[i], op.getPadding()[2 * i],
                      op.getPadding()[2 * i + 1], op.getLhsDilation()[i],
@@ -122,7 +127,8 @@ LogicalResult ProgramEncoder::encodeCheck(plan::CheckOp op) {
                     std::optional<Type> global, uint32_t &shardingIndex,
                     uint32_t &typeIndex) -> LogicalResult {
     plan::BufferType local = bufferType(value);
-    auto type = global ? cast<RankedTensorType>(*global) : local.getTensorType();
+    auto type =
+        global ? cast<RankedTensorType>(*global) : local.getTensorType();
     auto encoded = encodeType(op, type.getElementType(), type.getShape());
     if (failed(encoded))
       return failure();
@@ -200,13 +206,15 @@ LogicalResult ProgramEncoder::encodeCollective(Operation *op) {
       // The piece: its split dimension is the out's, its concat one the in's.
       auto [splitOuter, splitRow] = rowsAt(in, split);
       auto [concatOuter, concatRow] = rowsAt(out, concat);
-      int64_t splitSize = in.getShape()[split], concatSize = out.getShape()[concat];
+      int64_t splitSize = in.getShape()[split],
+              concatSize = out.getShape()[concat];
       int64_t part = split == concat ? llvm::divideCeil(splitSize, p)
                                      : out.getShape()[split];
       int64_t joined = split == concat ? part : in.getShape()[concat];
       operands.append({splitOuter, splitRow,
                        splitSize ? splitRow / splitSize * part : 0, concatOuter,
-                       concatRow, concatSize ? concatRow / concatSize * joined : 0});
+                       concatRow,
+                       concatSize ? concatRow / concatSize * joined : 0});
       break;
     }
     case CollectiveKind::Permute:
@@ -273,8 +281,8 @@ LogicalResult ProgramEncoder::encodeCollective(Operation *op) {
 // Control flow
 //===----------------------------------------------------------------------===//
 
-/// Gives carried arguments a handle or a register each; the loop's results share
-/// them, since a loop is not entered again while its results are in use.
+/// Gives carried arguments a handle or a register each; the loop's results
+/// share them, since a loop is not entered again while its results are in use.
 LogicalResult ProgramEncoder::bindCarried(Operation *op, ValueRange args) {
   for (auto [arg, result] : llvm::zip_equal(args, op->getResults())) {
     if (isa<plan::ScalarType>(arg.getType())) {
@@ -291,7 +299,8 @@ LogicalResult ProgramEncoder::bindCarried(Operation *op, ValueRange args) {
 }
 
 /// Parallel assignment of carried values.
-void ProgramEncoder::emitMoves(ValueRange to, ValueRange from, program::Str loc) {
+void ProgramEncoder::emitMoves(ValueRange to, ValueRange from,
+                               program::Str loc) {
   SmallVector<int64_t> moves{0}, handles{0};
   for (auto [dest, source] : llvm::zip_equal(to, from)) {
     if (isa<plan::ScalarType>(dest.getType())) {
@@ -399,7 +408,8 @@ LogicalResult ProgramEncoder::encodeOp(Operation *op) {
       .Case([&](plan::ConstantOp op) { return encodeConstant(op); })
       .Case([&](plan::ViewOp op) { return encodeView(op); })
       .Case([&](plan::ConstOp op) {
-        return emit(Opcode::SConst, {reg(op.getScalar()), (int64_t)op.getValue()});
+        return emit(Opcode::SConst,
+                    {reg(op.getScalar()), (int64_t)op.getValue()});
       })
       .Case([&](plan::ScalarOp op) {
         return emit(static_cast<Opcode>(op.getKind()),
@@ -407,8 +417,9 @@ LogicalResult ProgramEncoder::encodeOp(Operation *op) {
       })
       .Case([&](plan::CompareOp op) {
         return emit(op.getIsUnsigned() ? Opcode::SUCompare : Opcode::SCompare,
-                    {reg(op.getScalar()), static_cast<int64_t>(op.getPredicate()),
-                     reg(op.getLhs()), reg(op.getRhs())});
+                    {reg(op.getScalar()),
+                     static_cast<int64_t>(op.getPredicate()), reg(op.getLhs()),
+                     reg(op.getRhs())});
       })
       .Case([&](plan::SelectOp op) {
         return emit(Opcode::SSelect,
@@ -416,9 +427,9 @@ LogicalResult ProgramEncoder::encodeOp(Operation *op) {
                      reg(op.getIfTrue()), reg(op.getIfFalse())});
       })
       .Case([&](plan::WrapOp op) {
-        return emit(Opcode::SWrap, {reg(op.getScalar()), reg(op.getValue()),
-                                    (int64_t)op.getBits(),
-                                    op.getIsUnsigned() ? 0 : 1});
+        return emit(Opcode::SWrap,
+                    {reg(op.getScalar()), reg(op.getValue()),
+                     (int64_t)op.getBits(), op.getIsUnsigned() ? 0 : 1});
       })
       .Case([&](plan::RankOp op) {
         return emit(Opcode::SRank, {reg(op.getScalar())});
@@ -427,7 +438,8 @@ LogicalResult ProgramEncoder::encodeOp(Operation *op) {
         return emit(Opcode::SRead, {reg(op.getScalar()), slot(op.getBuffer())});
       })
       .Case([&](plan::WriteScalarOp op) {
-        return emit(Opcode::SWrite, {slot(op.getBuffer()), reg(op.getScalar())});
+        return emit(Opcode::SWrite,
+                    {slot(op.getBuffer()), reg(op.getScalar())});
       })
       .Case([&](plan::ExecOp op) -> LogicalResult {
         auto it = kernelIndices.find(op.getKernel());
@@ -454,7 +466,8 @@ LogicalResult ProgramEncoder::encodeOp(Operation *op) {
           return op.emitOpError("cannot fill with ") << op.getValue();
         int64_t halves[2] = {0, 0};
         std::memcpy(halves, element.data(), bytes);
-        return emit(Opcode::Fill, {slot(op.getDest()), bytes, halves[0], halves[1]});
+        return emit(Opcode::Fill,
+                    {slot(op.getDest()), bytes, halves[0], halves[1]});
       })
       .Case([&](plan::MatmulOp op) { return encodeMatmul(op); })
       .Case([&](plan::ConvolutionOp op) {

@@ -44,8 +44,9 @@ std::vector<char> shoal::makeDataObject(ArrayRef<char> table,
   std::vector<char> out(sizeof(ELF::Elf64_Ehdr));
   std::vector<ELF::Elf64_Shdr> sections(6);
   std::memset(sections.data(), 0, 6 * sizeof(ELF::Elf64_Shdr));
-  auto place = [&](unsigned index, StringRef name, uint32_t type, uint64_t flags,
-                   const void *data, size_t size, uint64_t align) {
+  auto place = [&](unsigned index, StringRef name, uint32_t type,
+                   uint64_t flags, const void *data, size_t size,
+                   uint64_t align) {
     out.resize(alignTo(out.size(), align));
     ELF::Elf64_Shdr &section = sections[index];
     section.sh_name = add(sectionNames, name);
@@ -66,8 +67,8 @@ std::vector<char> shoal::makeDataObject(ArrayRef<char> table,
   sections[3].sh_link = 4;
   sections[3].sh_info = 1;
   sections[3].sh_entsize = sizeof(ELF::Elf64_Sym);
-  place(4, ".strtab", ELF::SHT_STRTAB, 0, symbolNames.data(), symbolNames.size(),
-        1);
+  place(4, ".strtab", ELF::SHT_STRTAB, 0, symbolNames.data(),
+        symbolNames.size(), 1);
   uint32_t ownName = add(sectionNames, ".shstrtab");
   place(5, "", ELF::SHT_STRTAB, 0, sectionNames.data(), sectionNames.size(), 1);
   sections[5].sh_name = ownName;
@@ -109,7 +110,8 @@ static std::string findLinker() {
   return {};
 }
 
-static bool writeFile(StringRef path, ArrayRef<char> bytes, std::string &error) {
+static bool writeFile(StringRef path, ArrayRef<char> bytes,
+                      std::string &error) {
   std::error_code code;
   raw_fd_ostream os(path, code, sys::fs::OF_None);
   if (!code) {
@@ -132,7 +134,8 @@ std::vector<char> shoal::linkShared(ArrayRef<ArrayRef<char>> objects,
     return {};
   }
   SmallString<128> dir;
-  if (std::error_code code = sys::fs::createUniqueDirectory("shoal-link", dir)) {
+  if (std::error_code code =
+          sys::fs::createUniqueDirectory("shoal-link", dir)) {
     error = "cannot make a directory for temporary files: " + code.message();
     return {};
   }
@@ -143,10 +146,21 @@ std::vector<char> shoal::linkShared(ArrayRef<ArrayRef<char>> objects,
     return std::string(path);
   };
   std::string output = inDir("model.so"), messages = inDir("messages");
-  std::vector<std::string> args{
-      linker, "-shared", "-o", output, "--hash-style=gnu", "--build-id=none",
-      "-z", "noexecstack", "-z", "relro", "-z", "now", "--no-rosegment",
-      "-Bsymbolic", "--threads=1"};
+  std::vector<std::string> args{linker,
+                                "-shared",
+                                "-o",
+                                output,
+                                "--hash-style=gnu",
+                                "--build-id=none",
+                                "-z",
+                                "noexecstack",
+                                "-z",
+                                "relro",
+                                "-z",
+                                "now",
+                                "--no-rosegment",
+                                "-Bsymbolic",
+                                "--threads=1"};
   for (auto [i, object] : llvm::enumerate(objects)) {
     std::string path = inDir("object" + Twine(i) + ".o");
     if (!writeFile(path, object, error))
@@ -156,8 +170,8 @@ std::vector<char> shoal::linkShared(ArrayRef<ArrayRef<char>> objects,
   std::vector<StringRef> argRefs(args.begin(), args.end());
   std::optional<StringRef> redirects[] = {StringRef(), StringRef(messages),
                                           StringRef(messages)};
-  int status = sys::ExecuteAndWait(linker, argRefs, std::nullopt, redirects, 0, 0,
-                                   &error);
+  int status = sys::ExecuteAndWait(linker, argRefs, std::nullopt, redirects, 0,
+                                   0, &error);
   if (status != 0) {
     if (auto text = MemoryBuffer::getFile(messages))
       error += (*text)->getBuffer().str();

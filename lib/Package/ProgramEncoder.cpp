@@ -69,7 +69,8 @@ FailureOr<uint32_t> ProgramEncoder::encodeType(Operation *at, Type elementType,
       record.dimension = axis.getQuantizedDimension();
       table.doubles.insert(table.doubles.end(), axis.getScales().begin(),
                            axis.getScales().end());
-      zeroPoints.append(axis.getZeroPoints().begin(), axis.getZeroPoints().end());
+      zeroPoints.append(axis.getZeroPoints().begin(),
+                        axis.getZeroPoints().end());
     } else {
       at->emitError("element type ") << elementType << " has no form in memory";
       return failure();
@@ -78,13 +79,15 @@ FailureOr<uint32_t> ProgramEncoder::encodeType(Operation *at, Type elementType,
     record.zeroPoints = table.ints(zeroPoints);
     // One record per type: types are few.
     for (auto [i, other] : llvm::enumerate(table.quantizations))
-      if (other.storage == record.storage && other.expressed == record.expressed &&
+      if (other.storage == record.storage &&
+          other.expressed == record.expressed &&
           other.dimension == record.dimension &&
           other.storageMin == record.storageMin &&
           other.storageMax == record.storageMax &&
           other.zeroPoints.first == record.zeroPoints.first &&
           other.numScales == record.numScales &&
-          std::equal(table.doubles.begin() + record.firstScale, table.doubles.end(),
+          std::equal(table.doubles.begin() + record.firstScale,
+                     table.doubles.end(),
                      table.doubles.begin() + other.firstScale)) {
         table.doubles.resize(record.firstScale);
         quantization = i;
@@ -105,13 +108,15 @@ LogicalResult ProgramEncoder::encodeMesh() {
   for (MeshAxisAttr axis : mesh.getAxes())
     table.meshAxes.push_back({table.str(axis.getName()), axis.getSize()});
   table.header.numRanks = mesh.getNumDevices();
-  table.deviceIds.assign(mesh.getDeviceIds().begin(), mesh.getDeviceIds().end());
+  table.deviceIds.assign(mesh.getDeviceIds().begin(),
+                         mesh.getDeviceIds().end());
   return success();
 }
 
-FailureOr<uint32_t>
-ProgramEncoder::encodeSharding(Operation *at, ShardingAttr sharding,
-                               RankedTensorType global, ArrayRef<int64_t> local) {
+FailureOr<uint32_t> ProgramEncoder::encodeSharding(Operation *at,
+                                                   ShardingAttr sharding,
+                                                   RankedTensorType global,
+                                                   ArrayRef<int64_t> local) {
   MeshAttr from = sharding.getMesh(at);
   if (!from) {
     at->emitError("a sharding refers to an unknown mesh");
@@ -124,8 +129,9 @@ ProgramEncoder::encodeSharding(Operation *at, ShardingAttr sharding,
     record.onlyRank = mesh ? mesh.getPosition(id) : 0;
   } else if (mesh && from.getNumDevices() != mesh.getNumDevices() &&
              !sharding.isFullyReplicated()) {
-    at->emitError("a sharding is over a mesh with another number of devices than "
-                  "the program's");
+    at->emitError(
+        "a sharding is over a mesh with another number of devices than "
+        "the program's");
     return failure();
   }
   std::vector<program::ShardDim> dims;
@@ -134,7 +140,8 @@ ProgramEncoder::encodeSharding(Operation *at, ShardingAttr sharding,
     if (d < sharding.getRank()) {
       auto digits = getDigits(sharding.getDim(d).getAxes(), from);
       if (failed(digits)) {
-        at->emitError("a sharding refers to an axis that its mesh does not have");
+        at->emitError(
+            "a sharding refers to an axis that its mesh does not have");
         return failure();
       }
       dim.firstDigit = table.digits(*digits);
@@ -196,7 +203,8 @@ LogicalResult ProgramEncoder::encodeKernels() {
         continue;
       }
       ++record.numInputs;
-      record.bytes += plan::getTensorBytes(cast<ShapedType>(kernel.getArgumentTypes()[i]));
+      record.bytes +=
+          plan::getTensorBytes(cast<ShapedType>(kernel.getArgumentTypes()[i]));
     }
     for (Type type : kernel.getResultTypes()) {
       ++record.numOutputs;
@@ -292,7 +300,8 @@ LogicalResult ProgramEncoder::encodeEntry() {
 // Memory
 //===----------------------------------------------------------------------===//
 
-FailureOr<uint32_t> ProgramEncoder::addSlot(Operation *at, plan::BufferType type,
+FailureOr<uint32_t> ProgramEncoder::addSlot(Operation *at,
+                                            plan::BufferType type,
                                             SlotKind kind, uint32_t ref,
                                             int64_t offset) {
   auto typeIndex = encodeType(at, type.getElementType(), type.getShape());
@@ -355,7 +364,8 @@ LogicalResult ProgramEncoder::declare(Operation *op) {
   if (auto alloc = dyn_cast<plan::AllocOp>(op)) {
     if (!alloc.getOffset())
       return op->emitOpError("has no place in the arena");
-    index = addSlot(op, alloc.getType(), SlotKind::Arena, 0, *alloc.getOffset());
+    index =
+        addSlot(op, alloc.getType(), SlotKind::Arena, 0, *alloc.getOffset());
   } else if (auto argument = dyn_cast<plan::ArgumentOp>(op)) {
     uint32_t i = argument.getIndex();
     if (i >= table.arguments.size())
@@ -423,8 +433,8 @@ FailureOr<ProgramTable> ProgramEncoder::encode() {
   return result;
 }
 
-FailureOr<ProgramTable> shoal::buildProgramTable(ModuleOp module,
-                                                 const PackageOptions &options) {
+FailureOr<ProgramTable>
+shoal::buildProgramTable(ModuleOp module, const PackageOptions &options) {
   auto programs = module.getOps<plan::ProgramOp>();
   if (programs.empty() || std::next(programs.begin()) != programs.end()) {
     module.emitError("must have one plan.program to be packaged");

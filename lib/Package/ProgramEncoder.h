@@ -25,10 +25,12 @@ private:
   mlir::LogicalResult encodeMesh();
   mlir::LogicalResult encodeKernels();
   mlir::LogicalResult encodeEntry();
-  mlir::FailureOr<uint32_t> encodeSharding(mlir::Operation *at, ShardingAttr sharding,
+  mlir::FailureOr<uint32_t> encodeSharding(mlir::Operation *at,
+                                           ShardingAttr sharding,
                                            mlir::RankedTensorType global,
                                            llvm::ArrayRef<int64_t> local);
-  mlir::FailureOr<uint32_t> encodeType(mlir::Operation *at, mlir::Type elementType,
+  mlir::FailureOr<uint32_t> encodeType(mlir::Operation *at,
+                                       mlir::Type elementType,
                                        llvm::ArrayRef<int64_t> shape);
   uint32_t encodeGroup(plan::GroupAttr group);
   mlir::FailureOr<uint32_t> addSlot(mlir::Operation *at, plan::BufferType type,

@@ -28,8 +28,8 @@ public:
   void beginBlock();
   uint32_t endBlock();
 
-  /// The finished table: header, sections, checksum. The header's sections, size
-  /// and checksum are filled in.
+  /// The finished table: header, sections, checksum. The header's sections,
+  /// size and checksum are filled in.
   std::vector<char> finish();
 
   program::Header header = {};

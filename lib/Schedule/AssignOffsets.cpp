@@ -37,7 +37,8 @@ struct AssignOffsets : impl::AssignOffsetsBase<AssignOffsets> {
         span = {0, 0};
       int64_t bytes = alloc.getType().getBytes();
       buffers.push_back({alloc, span,
-                         static_cast<int64_t>(llvm::alignTo(bytes, kAlignment)), 0});
+                         static_cast<int64_t>(llvm::alignTo(bytes, kAlignment)),
+                         0});
     });
     // Large ones first; among equals those that live longer.
     SmallVector<Placed *> order;

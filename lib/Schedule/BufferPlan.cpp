@@ -105,7 +105,8 @@ Place shoal::getUpdatePlace(shlo::DynamicUpdateSliceOp update) {
       update.getStartIndices());
 }
 
-SmallVector<std::pair<unsigned, unsigned>> shoal::getInPlacePairs(Operation *op) {
+SmallVector<std::pair<unsigned, unsigned>>
+shoal::getInPlacePairs(Operation *op) {
   SmallVector<std::pair<unsigned, unsigned>> pairs;
   auto addAll = [&](std::optional<ArrayRef<int64_t>> list) {
     for (size_t i = 0; list && i + 1 < list->size(); i += 2)
@@ -143,8 +144,9 @@ void shoal::forwardInvariants(func::FuncOp func) {
         Value next = body.getTerminator()->getOperand(i);
         if (next != body.getArgument(i) && next != init)
           continue;
-        for (Value same : {Value(cond.getArgument(i)),
-                           Value(body.getArgument(i)), Value(loop->getResult(i))})
+        for (Value same :
+             {Value(cond.getArgument(i)), Value(body.getArgument(i)),
+              Value(loop->getResult(i))})
           if (!same.use_empty()) {
             same.replaceAllUsesWith(init);
             changed = true;
@@ -244,9 +246,9 @@ LogicalResult BufferPlan::addOp(Operation *op) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
     if (type && plan::getTensorBytes(type) < 0)
       return op->emitError("cannot plan memory for ")
-             << type << ": " << (type.hasStaticShape()
-                     ? "its bytes overflow 63 bits"
-                     : "its shape is dynamic");
+             << type << ": "
+             << (type.hasStaticShape() ? "its bytes overflow 63 bits"
+                                       : "its shape is dynamic");
   }
   if (auto loop = dyn_cast<shlo::WhileOp>(op)) {
     for (unsigned i = 0; i < loop.getOperand().size(); ++i) {

@@ -1,11 +1,11 @@
 // Which tensor values of a function share memory, and what must be copied.
 //
-// Every device value either is a view of another value (same bytes, other shape,
-// or a contiguous part), or lives in a storage: one piece of memory at a time
-// used by values whose live intervals do not overlap. Storages start out one per
-// value; the plan merges them in order of what a copy would cost. Time is the
-// position in the linear program, nested regions included; a value from outside
-// a loop that is used inside lives until the loop ends.
+// Every device value either is a view of another value (same bytes, other
+// shape, or a contiguous part), or lives in a storage: one piece of memory at a
+// time used by values whose live intervals do not overlap. Storages start out
+// one per value; the plan merges them in order of what a copy would cost. Time
+// is the position in the linear program, nested regions included; a value from
+// outside a loop that is used inside lives until the loop ends.
 #ifndef SHOAL_LIB_SCHEDULE_BUFFERPLAN_H
 #define SHOAL_LIB_SCHEDULE_BUFFERPLAN_H
 
@@ -60,12 +60,12 @@ struct Storage {
 /// How a loop carries buffers that change places.
 struct LoopPlan {
   struct HandleInfo {
-    mlir::Type type;       // of the tensor
-    unsigned underlying;   // storage that the handle starts with
-    int carry = -1;        // carried value it starts as, -1 for a spare
+    mlir::Type type;     // of the tensor
+    unsigned underlying; // storage that the handle starts with
+    int carry = -1;      // carried value it starts as, -1 for a spare
   };
   llvm::SmallVector<HandleInfo> handles;
-  llvm::SmallVector<unsigned> argStorages;    // storage of each handle in the body
+  llvm::SmallVector<unsigned> argStorages; // storage of each handle in the body
   llvm::SmallVector<unsigned> resultStorages; // and after the loop
   /// For each handle, which handle's buffer it is in the next iteration.
   llvm::SmallVector<unsigned> next;
@@ -106,8 +106,8 @@ public:
     auto it = loops.find(loop);
     return it == loops.end() ? nullptr : &it->second;
   }
-  /// The storage that result `i` of the entry is left in, or -1 where it must be
-  /// copied there.
+  /// The storage that result `i` of the entry is left in, or -1 where it must
+  /// be copied there.
   int resultStorage(unsigned i) const { return resultStorages[i]; }
   /// The donated argument whose memory result `i` shares, or -1.
   int resultArgument(unsigned i) const { return resultArguments[i]; }
@@ -156,7 +156,8 @@ private:
   llvm::DenseMap<mlir::Value, Place> ownerPlaces;
   mutable llvm::SmallVector<unsigned> parent;
   llvm::SmallVector<Storage> storages;
-  llvm::SmallVector<mlir::Value> values; // device values, in order of definition
+  llvm::SmallVector<mlir::Value>
+      values; // device values, in order of definition
 
   llvm::DenseSet<OperandRef> copies;
   llvm::DenseMap<OperandRef, unsigned> copyHandles;

@@ -23,8 +23,8 @@ bool BufferPlan::isWhole(Value value) const {
              storages[storageOf(value)].bytes;
 }
 
-/// True if the op at `time` may write its result, in storage `to`, while it reads
-/// its operands, in storage `from`, given that the two become one.
+/// True if the op at `time` may write its result, in storage `to`, while it
+/// reads its operands, in storage `from`, given that the two become one.
 bool BufferPlan::mayTouch(int64_t when, unsigned from, unsigned to) const {
   auto it = opAt.find(when);
   if (it == opAt.end())
@@ -47,8 +47,9 @@ bool BufferPlan::mayTouch(int64_t when, unsigned from, unsigned to) const {
     if (!isDevice(operand.get()) || storageOf(operand.get()) != from)
       continue;
     if (!isWhole(operand.get()) ||
-        !llvm::is_contained(pairs, std::make_pair(operand.getOperandNumber(),
-                                                  static_cast<unsigned>(result))))
+        !llvm::is_contained(pairs,
+                            std::make_pair(operand.getOperandNumber(),
+                                           static_cast<unsigned>(result))))
       return false;
     found = true;
   }
@@ -102,7 +103,8 @@ void BufferPlan::mergeUpdates() {
       return;
     copies.insert({update, 1});
     if (!isDevice(update.getOperand()) || !isWhole(update.getOperand()) ||
-        !tryMerge(storageOf(update.getOperand()), storageOf(update.getResult())))
+        !tryMerge(storageOf(update.getOperand()),
+                  storageOf(update.getResult())))
       copies.insert({update, 0});
   });
 }
@@ -167,7 +169,8 @@ void BufferPlan::mergeCarried(shlo::WhileOp loop) {
     carryByHandles(loop, byHandle);
 }
 
-void BufferPlan::carryByHandles(shlo::WhileOp loop, ArrayRef<unsigned> carries) {
+void BufferPlan::carryByHandles(shlo::WhileOp loop,
+                                ArrayRef<unsigned> carries) {
   Block &body = loop.getBody().front();
   Operation *yield = body.getTerminator();
   Interval scope = scopeOf(&body);

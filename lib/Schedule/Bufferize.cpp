@@ -1,5 +1,5 @@
-// shoal-bufferize: see Passes.td. The plan is made in BufferPlan*.cpp, the program
-// written in Program*.cpp.
+// shoal-bufferize: see Passes.td. The plan is made in BufferPlan*.cpp, the
+// program written in Program*.cpp.
 #include "ProgramBuilder.h"
 #include "shoal/Schedule/Passes.h"
 

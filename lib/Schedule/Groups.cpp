@@ -51,8 +51,8 @@ FailureOr<plan::GroupAttr> shoal::getPlanGroup(Operation *op,
             os << ":(" << axis.getPreSize() << ")" << axis.getSubSize();
         },
         ",");
-    return plan::GroupAttr::get(context, StringAttr::get(context, name), *digits,
-                                0, {});
+    return plan::GroupAttr::get(context, StringAttr::get(context, name),
+                                *digits, 0, {});
   }
   SmallVector<int64_t> table;
   int64_t size = 0;

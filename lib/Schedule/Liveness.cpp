@@ -14,8 +14,9 @@ void Liveness::number(Region &region) {
     }
 }
 
-/// Values that a loop's carried handle may be: initial, next, and final ones all
-/// point into one set of declarations. Solved by union until nothing changes.
+/// Values that a loop's carried handle may be: initial, next, and final ones
+/// all point into one set of declarations. Solved by union until nothing
+/// changes.
 void Liveness::collectRoots(plan::ProgramOp program) {
   auto add = [&](Value to, ArrayRef<Operation *> from) {
     bool changed = false;
@@ -37,8 +38,8 @@ void Liveness::collectRoots(plan::ProgramOp program) {
           changed |= add(to, set);
         }
       };
-      if (isa<plan::AllocOp, plan::ArgumentOp, plan::ResultOp, plan::ConstantOp>(
-              op)) {
+      if (isa<plan::AllocOp, plan::ArgumentOp, plan::ResultOp,
+              plan::ConstantOp>(op)) {
         changed |= add(op->getResult(0), {op});
       } else if (auto view = dyn_cast<plan::ViewOp>(op)) {
         flow(view.getBase(), view.getView());
@@ -121,7 +122,8 @@ void Liveness::collectAccesses(Operation *op) {
 Liveness::Liveness(plan::ProgramOp program) {
   number(program.getBody());
   collectRoots(program);
-  program.walk<WalkOrder::PreOrder>([&](Operation *op) { collectAccesses(op); });
+  program.walk<WalkOrder::PreOrder>(
+      [&](Operation *op) { collectAccesses(op); });
   llvm::stable_sort(accesses, [&](const Access &a, const Access &b) {
     return time.lookup(a.op) < time.lookup(b.op);
   });
@@ -141,8 +143,8 @@ Liveness::Liveness(plan::ProgramOp program) {
       bool full = access.isWrite && set.size() == 1 &&
                   cast<plan::BufferType>(access.buffer.getType()).getBytes() ==
                       type.getBytes();
-      events[root].push_back({time.lookup(access.op), access.op, full,
-                              set.size() > 1});
+      events[root].push_back(
+          {time.lookup(access.op), access.op, full, set.size() > 1});
     }
   }
   for (auto &[root, list] : events) {
@@ -152,13 +154,13 @@ Liveness::Liveness(plan::ProgramOp program) {
       span.end = std::max(span.end, event.when);
     }
     // For each loop around an access: if its first access in the loop does not
-    // overwrite all, an iteration depends on what was there before. A declaration
-    // that is reached by several handles changes its role from one iteration to
-    // the next and lives throughout.
+    // overwrite all, an iteration depends on what was there before. A
+    // declaration that is reached by several handles changes its role from one
+    // iteration to the next and lives throughout.
     llvm::SmallDenseSet<Operation *> seen;
     for (const Event &event : list)
-      for (Operation *loop = event.op->getParentOp(); loop && !isa<plan::ProgramOp>(loop);
-           loop = loop->getParentOp()) {
+      for (Operation *loop = event.op->getParentOp();
+           loop && !isa<plan::ProgramOp>(loop); loop = loop->getParentOp()) {
         if (!isa<plan::ForOp, plan::WhileOp>(loop) || !seen.insert(loop).second)
           continue;
         // Events are in order: this is the loop's first. An op that reads and

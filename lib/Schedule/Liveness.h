@@ -16,10 +16,11 @@ struct Access {
   bool isWrite;
 };
 
-/// Which declarations (alloc, argument, result, constant) the memory behind each
-/// buffer value may belong to, and when each declaration's contents are needed:
-/// from the first to the last access in program order, stretched over a loop
-/// where an iteration may see what an earlier one, or what came before, left.
+/// Which declarations (alloc, argument, result, constant) the memory behind
+/// each buffer value may belong to, and when each declaration's contents are
+/// needed: from the first to the last access in program order, stretched over a
+/// loop where an iteration may see what an earlier one, or what came before,
+/// left.
 class Liveness {
 public:
   explicit Liveness(plan::ProgramOp program);

@@ -22,10 +22,10 @@ public:
 private:
   struct Node {
     Operation *op;
-    SmallVector<unsigned> users;    // nodes that must come later
+    SmallVector<unsigned> users; // nodes that must come later
     unsigned numDeps = 0;
-    SmallVector<unsigned> reads;    // memory it needs, each once
-    SmallVector<unsigned> defines;  // memory it fills
+    SmallVector<unsigned> reads;   // memory it needs, each once
+    SmallVector<unsigned> defines; // memory it fills
   };
   unsigned ownerOf(Value value);
   int64_t peakOf(ArrayRef<unsigned> order) const;

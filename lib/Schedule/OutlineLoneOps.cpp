@@ -28,8 +28,8 @@ struct OutlineLoneOps : impl::OutlineLoneOpsBase<OutlineLoneOps> {
 
 using namespace shoal;
 
-/// `@check.*` custom calls and `check.*` operations, with StableHLO's tolerances
-/// (they differ between the two forms).
+/// `@check.*` custom calls and `check.*` operations, with StableHLO's
+/// tolerances (they differ between the two forms).
 bool OutlineLoneOps::convertCheck(Operation *op, StringRef target) {
   bool isCall = isa<shlo::CustomCallOp>(op);
   auto kind =
@@ -53,10 +53,11 @@ bool OutlineLoneOps::convertCheck(Operation *op, StringRef target) {
   if (!expected && *kind != plan::CheckKind::SerializedEq)
     return false;
   Type verdict = op->getNumResults() ? op->getResult(0).getType() : Type();
-  auto check = plan::CheckOp::create(b, loc, verdict, *kind, actual, expected,
-                                     Value());
+  auto check =
+      plan::CheckOp::create(b, loc, verdict, *kind, actual, expected, Value());
   check.setMessage(target);
-  bool isFloat = isa<FloatType, ComplexType>(getElementTypeOrSelf(actual.getType()));
+  bool isFloat =
+      isa<FloatType, ComplexType>(getElementTypeOrSelf(actual.getType()));
   switch (*kind) {
   case plan::CheckKind::Eq:
     if (target == "check.eq" && isFloat)
@@ -89,8 +90,8 @@ bool OutlineLoneOps::convertCheck(Operation *op, StringRef target) {
     break;
   }
   // Where operands are cut, partitioning left what the check must know.
-  if (auto list = op->getAttrOfType<ShardingPerValueAttr>(
-          "shoal.operand_shardings")) {
+  if (auto list =
+          op->getAttrOfType<ShardingPerValueAttr>("shoal.operand_shardings")) {
     if (list.size() > 0)
       check->setAttr("actual_sharding", list.getShardings()[0]);
     if (list.size() > 1 && expected)
@@ -109,6 +110,14 @@ bool OutlineLoneOps::convertCheck(Operation *op, StringRef target) {
 
 void OutlineLoneOps::convertCustomCall(shlo::CustomCallOp call) {
   if (convertCheck(call, call.getCallTargetName()))
+    return;
+  // With tokens, or before shapes are known, it stays and is refused later.
+  auto isStatic = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.hasStaticShape();
+  };
+  if (!llvm::all_of(call->getOperandTypes(), isStatic) ||
+      !llvm::all_of(call->getResultTypes(), isStatic))
     return;
   OpBuilder b(call);
   std::string config;
@@ -146,20 +155,20 @@ void OutlineLoneOps::expandAllSlice(comm::AllSliceOp slice) {
   int64_t parts = slice.getGroups().getGroupSize(slice);
   auto i64 = RankedTensorType::get({}, b.getI64Type());
   auto constant = [&](int64_t value) -> Value {
-    return shlo::ConstantOp::create(b, loc,
-                                    DenseElementsAttr::get(i64, value));
+    return shlo::ConstantOp::create(b, loc, DenseElementsAttr::get(i64, value));
   };
   Value input = slice.getInput();
   if (parts * block > from.getDimSize(dim)) {
-    // The last blocks reach past the end: pad, or the slice would be moved back.
+    // The last blocks reach past the end: pad, or the slice would be moved
+    // back.
     SmallVector<int64_t> low(from.getRank(), 0), high(low), interior(low),
         shape(from.getShape());
     high[dim] = parts * block - from.getDimSize(dim);
     shape[dim] = parts * block;
     auto zero = shlo::ConstantOp::create(
         b, loc,
-        cast<ElementsAttr>(b.getZeroAttr(
-            RankedTensorType::get({}, from.getElementType()))));
+        cast<ElementsAttr>(
+            b.getZeroAttr(RankedTensorType::get({}, from.getElementType()))));
     input = shlo::PadOp::create(b, loc, from.clone(shape), input, zero, low,
                                 high, interior);
   }
@@ -167,8 +176,8 @@ void OutlineLoneOps::expandAllSlice(comm::AllSliceOp slice) {
   index = shlo::MulOp::create(b, loc, index, constant(block));
   SmallVector<Value> starts(from.getRank(), constant(0));
   starts[dim] = index;
-  Value result = shlo::DynamicSliceOp::create(b, loc, to, input, starts,
-                                              to.getShape());
+  Value result =
+      shlo::DynamicSliceOp::create(b, loc, to, input, starts, to.getShape());
   slice.replaceAllUsesWith(result);
   slice.erase();
 }
@@ -190,8 +199,8 @@ void OutlineLoneOps::outline(Operation *op, SymbolTable &symbols) {
   }
   OpBuilder b(getOperation().getBodyRegion());
   std::string name = op->getName().stripDialect().str();
-  auto type = b.getFunctionType(ValueRange(operands).getTypes(),
-                                op->getResultTypes());
+  auto type =
+      b.getFunctionType(ValueRange(operands).getTypes(), op->getResultTypes());
   auto kernel = plan::KernelOp::create(b, op->getLoc(), name, type);
   symbols.insert(kernel);
   Block &body = kernel.getBody().front();
@@ -233,12 +242,13 @@ void OutlineLoneOps::runOnOperation() {
       if (isa<shlo::WhileOp, shlo::IfOp, shlo::CaseOp>(op))
         return WalkResult::advance();
       StringRef dialect = op->getName().getDialectNamespace();
-      bool stays = dialect == "plan" || dialect == "comm" ||
-                   op->hasTrait<OpTrait::IsTerminator>() ||
-                   isa<shlo::ConstantOp, shlo::OptimizationBarrierOp,
-                       CallOpInterface>(op) ||
-                   scalars.isHostOp(op) || getView(op, scalars) ||
-                   scalars.isHostView(op);
+      bool stays =
+          dialect == "plan" || dialect == "comm" ||
+          op->hasTrait<OpTrait::IsTerminator>() ||
+          isa<shlo::ConstantOp, shlo::OptimizationBarrierOp, CallOpInterface>(
+              op) ||
+          scalars.isHostOp(op) || getView(op, scalars) ||
+          scalars.isHostView(op);
       // Kernels take and give tensors of static shape.
       auto isStatic = [](Type type) {
         auto tensor = dyn_cast<RankedTensorType>(type);

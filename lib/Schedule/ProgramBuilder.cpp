@@ -58,17 +58,15 @@ Value ProgramBuilder::rootOf(unsigned id) {
     return root;
   Location loc = storage.members.empty() ? func.getLoc()
                                          : storage.members.front().getLoc();
-  plan::BufferType type =
-      storage.members.empty()
-          ? byteBuffer(func.getContext(), storage.bytes)
-          : plan::BufferType::get(
-                cast<RankedTensorType>(storage.members.front().getType()));
+  plan::BufferType type = storage.members.empty()
+                              ? byteBuffer(func.getContext(), storage.bytes)
+                              : plan::BufferType::get(cast<RankedTensorType>(
+                                    storage.members.front().getType()));
   Value root = createTop([&]() -> Value {
     if (storage.kind == Storage::Result)
       return plan::ResultOp::create(b, loc, type, storage.index, IntegerAttr());
     if (storage.kind == Storage::Constant) {
-      auto constant =
-          storage.members.front().getDefiningOp<shlo::ConstantOp>();
+      auto constant = storage.members.front().getDefiningOp<shlo::ConstantOp>();
       return plan::ConstantOp::create(b, loc, type, constant.getValue(),
                                       Attribute());
     }
@@ -133,7 +131,8 @@ void ProgramBuilder::copyInto(Location loc, Value value, Value dest) {
   }
   if (auto constant = value.getDefiningOp<shlo::ConstantOp>())
     if (auto splat = dyn_cast<SplatElementsAttr>(constant.getValue()))
-      if (auto element = dyn_cast<TypedAttr>(splat.getSplatValue<Attribute>())) {
+      if (auto element =
+              dyn_cast<TypedAttr>(splat.getSplatValue<Attribute>())) {
         plan::FillOp::create(b, loc, getView(loc, dest, Place(), wanted),
                              element);
         return;
@@ -191,10 +190,10 @@ LogicalResult ProgramBuilder::emitOp(Operation *op) {
     if (plan.needsCopy(op, 1)) {
       Place place =
           plan.placeOf(update.getResult()).plus(getUpdatePlace(update));
-      Value dest = getView(loc, rootOf(plan.storageOf(update.getResult())),
-                           place,
-                           plan::BufferType::get(cast<RankedTensorType>(
-                               update.getUpdate().getType())));
+      Value dest =
+          getView(loc, rootOf(plan.storageOf(update.getResult())), place,
+                  plan::BufferType::get(
+                      cast<RankedTensorType>(update.getUpdate().getType())));
       copyInto(loc, update.getUpdate(), dest);
     }
     return success();
@@ -222,26 +221,24 @@ LogicalResult ProgramBuilder::emitOp(Operation *op) {
     return success();
   }
   if (auto call = dyn_cast<plan::CustomCallOp>(op)) {
-    plan::CustomCallOp::create(b, loc, TypeRange(), call.getTargetAttr(),
-                               operands, outs, call.getConfigAttr(),
-                               call.getApiVersionAttr(),
-                               call.getHasSideEffectAttr(),
-                               call.getMayOverwriteAttr());
+    plan::CustomCallOp::create(
+        b, loc, TypeRange(), call.getTargetAttr(), operands, outs,
+        call.getConfigAttr(), call.getApiVersionAttr(),
+        call.getHasSideEffectAttr(), call.getMayOverwriteAttr());
     return success();
   }
   if (auto check = dyn_cast<plan::CheckOp>(op)) {
-    auto created = plan::CheckOp::create(
-        b, loc, Type(), check.getKind(), operands[0],
-        check.getExpected() ? operands[1] : Value(),
-        outs.empty() ? Value() : outs[0]);
+    auto created =
+        plan::CheckOp::create(b, loc, Type(), check.getKind(), operands[0],
+                              check.getExpected() ? operands[1] : Value(),
+                              outs.empty() ? Value() : outs[0]);
     for (NamedAttribute attr : op->getAttrs())
       if (attr.getName() != check.getOperandSegmentSizesAttrName())
         created->setAttr(attr.getName(), attr.getValue());
     return success();
   }
-  if (op->getNumResults() > 0 &&
-      llvm::none_of(op->getResultTypes(), llvm::IsaPred<RankedTensorType>))
-    return success(); // Tokens: order is the program's.
+  if (isa<shlo::AfterAllOp, shlo::CreateTokenOp>(op))
+    return success(); // The order is the program's.
   return op->emitOpError("cannot be scheduled: it is not in a kernel, and not "
                          "an operation of the host program");
 }
@@ -321,9 +318,8 @@ plan::ProgramOp ProgramBuilder::build() {
   for (BlockArgument arg : func.getArguments()) {
     auto tensor = dyn_cast<RankedTensorType>(arg.getType());
     arguments.push_back(tensor ? createTop([&]() -> Value {
-      return plan::ArgumentOp::create(b, arg.getLoc(),
-                                      plan::BufferType::get(tensor),
-                                      arg.getArgNumber());
+      return plan::ArgumentOp::create(
+          b, arg.getLoc(), plan::BufferType::get(tensor), arg.getArgNumber());
     })
                                : Value());
   }

@@ -28,21 +28,23 @@ Value ProgramBuilder::position(Location loc, plan::GroupAttr group) {
   if (group.getTableSize() == 0) {
     ArrayRef<int64_t> digits = group.getDigits();
     for (size_t i = 0; i + 1 < digits.size(); i += 2) {
-      Value digit = binary(loc, ScalarOpKind::Rem,
-                           binary(loc, ScalarOpKind::Div, rank,
-                                  constant(digits[i + 1])),
-                           constant(digits[i]));
-      number = binary(loc, ScalarOpKind::Add,
-                      binary(loc, ScalarOpKind::Mul, number, constant(digits[i])),
-                      digit);
+      Value digit =
+          binary(loc, ScalarOpKind::Rem,
+                 binary(loc, ScalarOpKind::Div, rank, constant(digits[i + 1])),
+                 constant(digits[i]));
+      number = binary(
+          loc, ScalarOpKind::Add,
+          binary(loc, ScalarOpKind::Mul, number, constant(digits[i])), digit);
     }
   } else {
     // A table: compare with every entry. Only small imported groups have one.
     for (auto [i, member] : llvm::enumerate(group.getTable())) {
-      Value here = plan::CompareOp::create(b, loc, scalarType(), plan::Predicate::EQ, rank,
-                                           constant(member), false);
-      number = plan::SelectOp::create(
-          b, loc, scalarType(), here, constant(i % group.getTableSize()), number);
+      Value here =
+          plan::CompareOp::create(b, loc, scalarType(), plan::Predicate::EQ,
+                                  rank, constant(member), false);
+      number =
+          plan::SelectOp::create(b, loc, scalarType(), here,
+                                 constant(i % group.getTableSize()), number);
     }
   }
   return cached = number;
@@ -50,13 +52,20 @@ Value ProgramBuilder::position(Location loc, plan::GroupAttr group) {
 
 static plan::Reduction getReduction(ReductionKind kind) {
   switch (kind) {
-  case ReductionKind::Add: return plan::Reduction::Add;
-  case ReductionKind::Mul: return plan::Reduction::Mul;
-  case ReductionKind::Min: return plan::Reduction::Min;
-  case ReductionKind::Max: return plan::Reduction::Max;
-  case ReductionKind::And: return plan::Reduction::And;
-  case ReductionKind::Or: return plan::Reduction::Or;
-  case ReductionKind::Xor: return plan::Reduction::Xor;
+  case ReductionKind::Add:
+    return plan::Reduction::Add;
+  case ReductionKind::Mul:
+    return plan::Reduction::Mul;
+  case ReductionKind::Min:
+    return plan::Reduction::Min;
+  case ReductionKind::Max:
+    return plan::Reduction::Max;
+  case ReductionKind::And:
+    return plan::Reduction::And;
+  case ReductionKind::Or:
+    return plan::Reduction::Or;
+  case ReductionKind::Xor:
+    return plan::Reduction::Xor;
   }
   return plan::Reduction::None;
 }
@@ -88,15 +97,15 @@ LogicalResult ProgramBuilder::emitCollective(Operation *op) {
     reduction = getReduction(reduce.getKind());
   } else if (auto exchange = dyn_cast<comm::AllToAllOp>(op)) {
     kind = CollectiveKind::AllToAll;
-    dims.append({(int64_t)exchange.getSplitDim(), (int64_t)exchange.getConcatDim()});
+    dims.append(
+        {(int64_t)exchange.getSplitDim(), (int64_t)exchange.getConcatDim()});
   } else if (auto permute = dyn_cast<comm::PermuteOp>(op)) {
     kind = CollectiveKind::Permute;
     addPairs(permute.getSources(), permute.getTargets());
   } else if (auto broadcast = dyn_cast<comm::BroadcastOp>(op)) {
     kind = CollectiveKind::Broadcast;
-    root = broadcast.getRootIndex()
-               ? readScalar(loc, broadcast.getRootIndex())
-               : constant(broadcast.getRoot().value_or(0));
+    root = broadcast.getRootIndex() ? readScalar(loc, broadcast.getRootIndex())
+                                    : constant(broadcast.getRoot().value_or(0));
     numInputs = 1;
   } else if (auto send = dyn_cast<comm::SendOp>(op)) {
     kind = CollectiveKind::Send;
@@ -143,7 +152,7 @@ LogicalResult ProgramBuilder::emitCollective(Operation *op) {
   if (llvm::is_contained(outs, Value()))
     return op->emitOpError("has a host scalar for a result");
   plan::CollectiveOp::create(b, loc, kind, *group, inputs, outs, root,
-                             fillBuffer, reduction, dims, fill, op->getAttrOfType<StringAttr>("reason"),
-                             0);
+                             fillBuffer, reduction, dims, fill,
+                             op->getAttrOfType<StringAttr>("reason"), 0);
   return success();
 }

@@ -15,8 +15,8 @@ void ProgramBuilder::emitYieldCopies(Operation *yield,
 }
 
 LogicalResult ProgramBuilder::emitBranches(Operation *op, Value index) {
-  auto branches = plan::CaseOp::create(b, op->getLoc(), index,
-                                       op->getNumRegions());
+  auto branches =
+      plan::CaseOp::create(b, op->getLoc(), index, op->getNumRegions());
   OpBuilder::InsertionGuard guard(b);
   for (auto [from, to] :
        llvm::zip_equal(op->getRegions(), branches.getBranches())) {
@@ -43,7 +43,8 @@ LogicalResult ProgramBuilder::emitLoop(shlo::WhileOp loop) {
   SmallVector<Value> inits;
   for (unsigned i = 0; i < loop.getOperand().size(); ++i) {
     Value arg = body.getArgument(i);
-    if (BufferPlan::isInvariant(loop, i) || !isa<RankedTensorType>(arg.getType()))
+    if (BufferPlan::isInvariant(loop, i) ||
+        !isa<RankedTensorType>(arg.getType()))
       continue;
     if (plan.isDevice(arg)) {
       if (!plan.needsCopy(loop, i))
@@ -65,9 +66,10 @@ LogicalResult ProgramBuilder::emitLoop(shlo::WhileOp loop) {
     for (const LoopPlan::HandleInfo &handle : handles->handles) {
       Value root = rootOf(plan.find(handle.underlying));
       auto type = cast<plan::BufferType>(root.getType());
-      inits.push_back(getView(
-          loc, root, Place(),
-          plan::BufferType::get(b.getContext(), {type.getBytes()}, b.getI8Type())));
+      inits.push_back(
+          getView(loc, root, Place(),
+                  plan::BufferType::get(b.getContext(), {type.getBytes()},
+                                        b.getI8Type())));
     }
 
   /// Names the carried block arguments, from `first` on, in one region.
@@ -128,9 +130,10 @@ LogicalResult ProgramBuilder::emitLoop(shlo::WhileOp loop) {
       int64_t step = counted->step, size = std::abs(step);
       Value span = step > 0 ? binary(loc, ScalarOpKind::Sub, end, begin)
                             : binary(loc, ScalarOpKind::Sub, begin, end);
-      Value count = binary(loc, ScalarOpKind::Div,
-                           binary(loc, ScalarOpKind::Add, span, constant(size - 1)),
-                           constant(size));
+      Value count =
+          binary(loc, ScalarOpKind::Div,
+                 binary(loc, ScalarOpKind::Add, span, constant(size - 1)),
+                 constant(size));
       count = binary(loc, ScalarOpKind::Max, count, constant(0));
       scalarValues[final] =
           binary(loc, ScalarOpKind::Add, begin,

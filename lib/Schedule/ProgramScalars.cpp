@@ -20,7 +20,8 @@ Value ProgramBuilder::constant(int64_t value) {
 }
 
 /// Arithmetic, folded where both sides are constants or one is neutral.
-Value ProgramBuilder::binary(Location loc, ScalarOpKind kind, Value x, Value y) {
+Value ProgramBuilder::binary(Location loc, ScalarOpKind kind, Value x,
+                             Value y) {
   auto constantOf = [](Value v) -> std::optional<int64_t> {
     if (auto op = v.getDefiningOp<plan::ConstOp>())
       return op.getValue();
@@ -30,12 +31,18 @@ Value ProgramBuilder::binary(Location loc, ScalarOpKind kind, Value x, Value y) 
   using U = uint64_t;
   if (a && c)
     switch (kind) {
-    case ScalarOpKind::Add: return constant(U(*a) + U(*c));
-    case ScalarOpKind::Sub: return constant(U(*a) - U(*c));
-    case ScalarOpKind::Mul: return constant(U(*a) * U(*c));
-    case ScalarOpKind::Min: return constant(std::min(*a, *c));
-    case ScalarOpKind::Max: return constant(std::max(*a, *c));
-    default: break;
+    case ScalarOpKind::Add:
+      return constant(U(*a) + U(*c));
+    case ScalarOpKind::Sub:
+      return constant(U(*a) - U(*c));
+    case ScalarOpKind::Mul:
+      return constant(U(*a) * U(*c));
+    case ScalarOpKind::Min:
+      return constant(std::min(*a, *c));
+    case ScalarOpKind::Max:
+      return constant(std::max(*a, *c));
+    default:
+      break;
     }
   if (c && *c == 0 && (kind == ScalarOpKind::Add || kind == ScalarOpKind::Sub))
     return x;
@@ -75,7 +82,8 @@ ProgramBuilder::Range ProgramBuilder::rangeOf(Value scalar, unsigned depth) {
     unsigned bits = wrap.getBits() - (wrap.getIsUnsigned() ? 0 : 1);
     int64_t most = bits >= 63 ? INT64_MAX : (int64_t(1) << bits) - 1;
     int64_t least = wrap.getIsUnsigned() ? 0 : -most - 1;
-    return inner.low >= least && inner.high <= most ? inner : Range{least, most};
+    return inner.low >= least && inner.high <= most ? inner
+                                                    : Range{least, most};
   }
   if (auto choice = scalar.getDefiningOp<plan::SelectOp>()) {
     Range a = rangeOf(choice.getIfTrue(), depth + 1),
@@ -94,7 +102,8 @@ ProgramBuilder::Range ProgramBuilder::rangeOf(Value scalar, unsigned depth) {
   auto op = scalar.getDefiningOp<plan::ScalarOp>();
   if (!op)
     return anything;
-  Range a = rangeOf(op.getLhs(), depth + 1), b = rangeOf(op.getRhs(), depth + 1);
+  Range a = rangeOf(op.getLhs(), depth + 1),
+        b = rangeOf(op.getRhs(), depth + 1);
   switch (op.getKind()) {
   case ScalarOpKind::Min:
     return {std::min(a.low, b.low), std::min(a.high, b.high)};
@@ -112,8 +121,8 @@ ProgramBuilder::Range ProgramBuilder::rangeOf(Value scalar, unsigned depth) {
     // Both within 2^30: products stay within 2^60.
     if (std::min(a.low, b.low) > -(int64_t(1) << 30) &&
         std::max(a.high, b.high) < int64_t(1) << 30) {
-      auto [low, high] = std::minmax({a.low * b.low, a.low * b.high,
-                                      a.high * b.low, a.high * b.high});
+      auto [low, high] = std::minmax(
+          {a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
       return {low, high};
     }
     return anything;
@@ -149,7 +158,8 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
   if (isa<shlo::ConstantOp>(op))
     return success(); // Made where it is used.
   Location loc = op->getLoc();
-  auto type = cast<IntegerType>(getElementTypeOrSelf(op->getResult(0).getType()));
+  auto type =
+      cast<IntegerType>(getElementTypeOrSelf(op->getResult(0).getType()));
   unsigned bits = type.getWidth();
   bool isBool = bits == 1, isUnsigned = type.isUnsigned() || isBool;
   auto operand = [&](unsigned i) { return getScalar(op->getOperand(i)); };
@@ -202,7 +212,8 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
   } else if (isa<shlo::XorOp>(op)) {
     result = make(ScalarOpKind::Xor);
   } else if (isa<shlo::NotOp>(op)) {
-    result = binary(loc, ScalarOpKind::Xor, operand(0), constant(isBool ? 1 : -1));
+    result =
+        binary(loc, ScalarOpKind::Xor, operand(0), constant(isBool ? 1 : -1));
     if (isUnsigned && !isBool)
       result = wrap(result);
   } else if (isa<shlo::NegOp>(op)) {
@@ -210,11 +221,12 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
   } else if (isa<shlo::AbsOp>(op)) {
     result = operand(0);
     if (!isUnsigned)
-      result = wrap(binary(
-          loc, ScalarOpKind::Max, operand(0),
-          binary(loc, ScalarOpKind::Sub, constant(0), operand(0))));
+      result =
+          wrap(binary(loc, ScalarOpKind::Max, operand(0),
+                      binary(loc, ScalarOpKind::Sub, constant(0), operand(0))));
   } else if (isa<shlo::SelectOp>(op)) {
-    result = plan::SelectOp::create(b, loc, scalarType(), operand(0), operand(1), operand(2));
+    result = plan::SelectOp::create(b, loc, scalarType(), operand(0),
+                                    operand(1), operand(2));
   } else if (isa<shlo::ClampOp>(op)) {
     if (wide)
       return op->emitOpError("cannot be computed on the host in ui64");
@@ -225,18 +237,31 @@ LogicalResult ProgramBuilder::emitHostOp(Operation *op) {
     using Direction = shlo::ComparisonDirection;
     plan::Predicate predicate;
     switch (cmp.getComparisonDirection()) {
-    case Direction::EQ: predicate = plan::Predicate::EQ; break;
-    case Direction::NE: predicate = plan::Predicate::NE; break;
-    case Direction::LT: predicate = plan::Predicate::LT; break;
-    case Direction::LE: predicate = plan::Predicate::LE; break;
-    case Direction::GT: predicate = plan::Predicate::GT; break;
-    case Direction::GE: predicate = plan::Predicate::GE; break;
+    case Direction::EQ:
+      predicate = plan::Predicate::EQ;
+      break;
+    case Direction::NE:
+      predicate = plan::Predicate::NE;
+      break;
+    case Direction::LT:
+      predicate = plan::Predicate::LT;
+      break;
+    case Direction::LE:
+      predicate = plan::Predicate::LE;
+      break;
+    case Direction::GT:
+      predicate = plan::Predicate::GT;
+      break;
+    case Direction::GE:
+      predicate = plan::Predicate::GE;
+      break;
     }
     result = compare(predicate, operand(0), operand(1), operandType(0));
   } else if (isa<shlo::ConvertOp>(op)) {
     if (isBool)
-      result = plan::CompareOp::create(b, loc, scalarType(), plan::Predicate::NE, operand(0),
-                                       constant(0), false);
+      result =
+          plan::CompareOp::create(b, loc, scalarType(), plan::Predicate::NE,
+                                  operand(0), constant(0), false);
     else
       result = wrap(operand(0));
   } else if (isa<shlo::ReshapeOp, shlo::OptimizationBarrierOp>(op)) {

@@ -38,7 +38,8 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
         items.push_back({alloc, span, begin, end});
     }
     // Sweep over addresses: compare with what still reaches past the start.
-    llvm::sort(items, [](const Item &a, const Item &b) { return a.begin < b.begin; });
+    llvm::sort(items,
+               [](const Item &a, const Item &b) { return a.begin < b.begin; });
     SmallVector<Item *> open;
     for (Item &item : items) {
       llvm::erase_if(open, [&](Item *o) { return o->end <= item.begin; });
@@ -65,10 +66,11 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
           return access.op->emitOpError("writes to a constant");
         if (auto argument = dyn_cast<plan::ArgumentOp>(root)) {
           auto attrs = program.getArgAttrs();
-          auto dict = attrs ? cast<DictionaryAttr>((*attrs)[argument.getIndex()])
-                            : DictionaryAttr();
-          if (!dict || !(dict.get("tf.aliasing_output") ||
-                         dict.get("jax.buffer_donor")))
+          auto dict = attrs
+                          ? cast<DictionaryAttr>((*attrs)[argument.getIndex()])
+                          : DictionaryAttr();
+          if (!dict ||
+              !(dict.get("tf.aliasing_output") || dict.get("jax.buffer_donor")))
             return access.op->emitOpError("writes to argument ")
                    << argument.getIndex() << ", which is not donated";
         }

@@ -1,4 +1,5 @@
-// From a module in phase `scheduled`, with compiled kernels, to one shared object.
+// From a module in phase `scheduled`, with compiled kernels, to one shared
+// object.
 #ifndef SHOAL_PACKAGE_PACKAGE_H
 #define SHOAL_PACKAGE_PACKAGE_H
 
@@ -21,9 +22,9 @@ struct PackageOptions {
 };
 
 /// The program table (runtime/include/shoal/runtime/Program.h) of the module's
-/// one `plan.program`, and the contents of the constants section. Depends on the
-/// module and the options only. Fails with a diagnostic at the op that has no
-/// form in the table.
+/// one `plan.program`, and the contents of the constants section. Depends on
+/// the module and the options only. Fails with a diagnostic at the op that has
+/// no form in the table.
 struct ProgramTable {
   std::vector<char> table;
   std::vector<char> constants;

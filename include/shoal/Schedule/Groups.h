@@ -7,9 +7,9 @@
 
 namespace shoal {
 
-/// Pairs (size, stride) over the rank for mesh axes, major to minor. `from` is an
-/// operation under the mesh's symbol table. Fails without a diagnostic if the
-/// mesh has no such axis.
+/// Pairs (size, stride) over the rank for mesh axes, major to minor. `from` is
+/// an operation under the mesh's symbol table. Fails without a diagnostic if
+/// the mesh has no such axis.
 mlir::FailureOr<llvm::SmallVector<int64_t>>
 getDigits(llvm::ArrayRef<AxisRefAttr> axes, MeshAttr mesh);
 
@@ -17,8 +17,9 @@ getDigits(llvm::ArrayRef<AxisRefAttr> axes, MeshAttr mesh);
 mlir::FailureOr<plan::GroupAttr> getPlanGroup(mlir::Operation *op,
                                               comm::GroupsAttr groups);
 
-/// The mesh that the ranks of a module form: the one with the most devices; null
-/// if the module has none (one rank). All others must have as many devices.
+/// The mesh that the ranks of a module form: the one with the most devices;
+/// null if the module has none (one rank). All others must have as many
+/// devices.
 MeshAttr getProgramMesh(mlir::Operation *module);
 
 } // namespace shoal
