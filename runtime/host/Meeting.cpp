@@ -3,8 +3,106 @@
 #include "host/Execution.h"
 
 #include <cstring>
+#include <random>
+#include <thread>
 
 namespace shoal::rt {
+
+bool Rank::collective(const program::Instruction &i,
+                      std::span<const int64_t> ops, bool start) {
+  using Kind = program::CollectiveKind;
+  uint32_t event = 0;
+  if (start) {
+    event = static_cast<uint32_t>(ops[0]);
+    events[event] = 0;
+    ops = ops.subspan(1);
+  }
+  uint32_t group = static_cast<uint32_t>(ops[1]);
+  const program::Group &g = run_.groups[group];
+  int64_t position = run_.program.position(g, number);
+  if (position < 0)
+    return true;
+  CollectiveCall call;
+  call.kind = static_cast<Kind>(ops[0]);
+  call.reduction = static_cast<program::Reduction>(ops[2]);
+  // A send's outputs and a recv's inputs are kNone.
+  size_t n = static_cast<size_t>(ops[3]);
+  bool hasIn = call.kind != Kind::Recv, hasOut = call.kind != Kind::Send;
+  std::span<const int64_t> in = ops.subspan(4, n), out = ops.subspan(4 + n, n);
+  call.params.assign(ops.begin() + 4 + 2 * static_cast<int64_t>(n), ops.end());
+  if (call.kind == Kind::Broadcast)
+    call.params[0] = registers[call.params[0]];
+  if (call.kind == Kind::Reblock && call.params.size() == 12 &&
+      static_cast<uint32_t>(call.params[11]) != program::kNone)
+    std::memcpy(&call.params[9], slots[call.params[11]],
+                static_cast<size_t>(call.params[8]));
+  MemberBuffers buffers;
+  for (size_t b = 0; b < n; ++b) {
+    bool noOut = !hasOut || static_cast<uint32_t>(out[b]) == program::kNone;
+    const program::Slot &slot = run_.slots[hasIn ? in[b] : out[b]];
+    call.buffers.push_back(
+        {run_.program.type(slot.type).dtype,
+         hasIn ? static_cast<int64_t>(run_.slots[in[b]].bytes) : 0,
+         noOut ? 0 : static_cast<int64_t>(run_.slots[out[b]].bytes)});
+    if (hasIn)
+      buffers.in.push_back(slots[in[b]]);
+    if (noOut) {
+      buffers.out.push_back(nullptr);
+      continue;
+    }
+    if (run_.options.poison && hasIn)
+      poison(static_cast<uint32_t>(out[b]), in);
+    buffers.out.push_back(slots[out[b]]);
+  }
+  std::string wrong = checkCall(call, g.groupSize);
+  if (!wrong.empty())
+    return fail(i, describe(call) + " over " + run_.groupName(group) + ": " +
+                       wrong);
+  if (run_.options.fault && run_.options.fault->kind == Fault::Kind::Delay) {
+    std::minstd_rand random(static_cast<unsigned>(
+        run_.options.fault->rank * 7919 + number * 104729 +
+        static_cast<int64_t>(steps.load())));
+    random.discard(3);
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+  }
+
+  if (!hasOut) {
+    std::span<const int64_t> pairs = pairsOf(call);
+    for (size_t p = 0; p < pairs.size(); p += 2)
+      if (pairs[p] == position)
+        for (size_t b = 0; b < n; ++b)
+          run_.send({group, call.params[0], number,
+                     run_.program.member(g, number, pairs[p + 1])},
+                    buffers.in[b], call.buffers[b].inBytes);
+    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
+    ++collectives;
+    return true;
+  }
+  if (!hasIn) {
+    std::span<const int64_t> pairs = pairsOf(call);
+    for (size_t p = 0; p < pairs.size(); p += 2)
+      if (pairs[p + 1] == position)
+        return run_.receive(*this,
+                            {group, call.params[0],
+                             run_.program.member(g, number, pairs[p]), number},
+                            call, buffers, i);
+    for (size_t b = 0; b < n; ++b)
+      std::memset(buffers.out[b], 0,
+                  static_cast<size_t>(call.buffers[b].outBytes));
+    return true;
+  }
+  if (g.groupSize > 1 && call.kind != Kind::Barrier) {
+    bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
+    ++collectives;
+  }
+  if (start) {
+    events[event] = sequence[group] + 1;
+    eventGroups[event] = group;
+  }
+  return run_.meet(*this, group, std::move(call), std::move(buffers), i,
+                   !start) ||
+         start;
+}
 
 void Execution::fail(Status status) {
   std::lock_guard<std::mutex> lock(mutex);
