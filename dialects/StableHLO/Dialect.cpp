@@ -15,6 +15,7 @@ void StablehloDialect::initialize() {
   registerStablehloDialectOperations(this);
   registerTypes();
   registerAttributes();
+  registerBytecode();
 }
 
 void StablehloDialect::registerTypes() {

@@ -35,6 +35,7 @@ def Stablehlo_Dialect : Dialect {
                         ::mlir::DialectAsmPrinter &os) const override;
     void registerAttributes();
     void registerTypes();
+    void registerBytecode();
   }];
 }
 
