@@ -10,13 +10,18 @@ include "dialects/StableHLO/StableHLOAttrs.td"
 // Nullary
 //===----------------------------------------------------------------------===//
 
-def StableHLO_ConstantOp : StableHLO_InferredOp<"constant",
+def StableHLO_ConstantOp : StableHLO_Op<"constant",
     [ConstantLike, Pure, HLO_InferTypes,
      DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "a tensor of known value";
   let arguments = (ins ElementsAttr:$value);
   let results = (outs HLO_StaticShapeTensorOrPerAxisQuantizedTensor:$output);
   let builders = [OpBuilder<(ins "::mlir::Attribute":$value)>];
+  let extraClassDeclaration = [{
+    /// The value of a quantized constant is given by its storage type.
+    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred,
+                                        ::mlir::TypeRange actual);
+  }];
   let hasCustomAssemblyFormat = 1;
   let hasFolder = 1;
 }

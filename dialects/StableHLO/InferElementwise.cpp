@@ -11,6 +11,18 @@ STABLEHLO_INFER_TYPES(ConstantOp) {
   return success();
 }
 
+bool ConstantOp::isCompatibleReturnTypes(TypeRange inferred, TypeRange actual) {
+  if (inferred.size() != 1 || actual.size() != 1)
+    return false;
+  auto value = dyn_cast<RankedTensorType>(inferred.front());
+  auto result = dyn_cast<RankedTensorType>(actual.front());
+  if (!value || !result || value.getShape() != result.getShape())
+    return false;
+  if (auto quantized = dyn_cast<quant::QuantizedType>(result.getElementType()))
+    return value.getElementType() == quantized.getStorageType();
+  return value.getElementType() == result.getElementType();
+}
+
 STABLEHLO_INFER_TYPES(CreateTokenOp) {
   inferred.push_back(TokenType::get(context));
   return success();

@@ -47,6 +47,9 @@ def StableHLO_EinsumOp : StableHLO_Op<"einsum", [Pure]> {
   let summary = "Einstein sum of two tensors (deprecated)";
   let arguments = (ins HLO_Tensor:$lhs, HLO_Tensor:$rhs, StrAttr:$einsum_config);
   let results = (outs HLO_Tensor);
+  let assemblyFormat = [{
+    $lhs `,` $rhs `,` `config` `=` $einsum_config attr-dict `:` functional-type(operands, results)
+  }];
   let hasVerifier = 1;
 }
 
@@ -54,6 +57,9 @@ def StableHLO_UnaryEinsumOp : StableHLO_Op<"unary_einsum", [Pure]> {
   let summary = "Einstein sum of one tensor (deprecated)";
   let arguments = (ins HLO_Tensor:$operand, StrAttr:$einsum_config);
   let results = (outs HLO_Tensor);
+  let assemblyFormat = [{
+    $operand `,` `config` `=` $einsum_config attr-dict `:` functional-type(operands, results)
+  }];
   let hasVerifier = 1;
 }
 

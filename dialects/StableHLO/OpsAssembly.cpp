@@ -267,7 +267,8 @@ void WhileOp::print(OpAsmPrinter &p) {
   p.printRegion(cond, /*printEntryBlockArgs=*/false);
   p << " do ";
   // The body's arguments are printed under the names that the condition's have.
-  p.shadowRegionArgs(getBody(), cond.getArguments());
+  if (getBody().getNumArguments() == cond.getNumArguments())
+    p.shadowRegionArgs(getBody(), cond.getArguments());
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
 }
 

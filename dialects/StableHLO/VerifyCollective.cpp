@@ -79,10 +79,19 @@ static FailureOr<Groups> verifyGroups(Operation *op, Attribute groups, bool same
   return verifyTable(op, cast<DenseIntElementsAttr>(groups), sameSize);
 }
 
-/// Global ids are only meant together with a channel.
-static LogicalResult verifyGlobalIds(Operation *op, bool useGlobalDeviceIds,
+/// How many devices there are in a group, as far as the op says: with a channel
+/// but without global ids a group also takes in all partitions.
+static int64_t getGroupSize(Groups groups, bool useGlobalDeviceIds,
+                            std::optional<ChannelHandleAttr> channel) {
+  bool crossPartitions = !useGlobalDeviceIds && channel && channel->getHandle() > 0;
+  return crossPartitions ? ShapedType::kDynamic : groups.size;
+}
+
+/// In a table, global ids are only meant together with a channel.
+static LogicalResult verifyGlobalIds(Operation *op, Attribute groups,
+                                     bool useGlobalDeviceIds,
                                      std::optional<ChannelHandleAttr> channel) {
-  if (!useGlobalDeviceIds)
+  if (!useGlobalDeviceIds || isa<ReplicaGroupMeshAxesAttr>(groups))
     return success();
   if (!channel || channel->getHandle() <= 0)
     return op->emitOpError() << "channel_id must be positive when useGlobalDeviceIds is "
@@ -94,11 +103,13 @@ static LogicalResult verifyGlobalIds(Operation *op, bool useGlobalDeviceIds,
 LogicalResult AllGatherOp::verify() {
   auto groups = verifyGroups(*this, getReplicaGroups(), /*sameSize=*/true);
   if (failed(groups) ||
-      failed(verifyGlobalIds(*this, getUseGlobalDeviceIds(), getChannelHandle())))
+      failed(verifyGlobalIds(*this, getReplicaGroups(), getUseGlobalDeviceIds(),
+                             getChannelHandle())))
     return failure();
   if (getNumOperands() != getNumResults())
     return emitOpError() << "expected as many results as operands";
   int64_t dim = static_cast<int64_t>(getAllGatherDim());
+  int64_t groupSize = getGroupSize(*groups, getUseGlobalDeviceIds(), getChannelHandle());
   for (auto [operandType, resultType] :
        llvm::zip(getOperandTypes(), getResultTypes())) {
     auto operand = cast<RankedTensorType>(operandType);
@@ -130,9 +141,9 @@ LogicalResult AllGatherOp::verify() {
                              << ", expected to be a multiple of operand gather dimension "
                                 "size "
                              << from;
-      if (from != 0 && isStaticDimSize(groups->size) && to / from != groups->size)
+      if (from != 0 && isStaticDimSize(groupSize) && to / from != groupSize)
         return emitOpError() << "result gather dimension has size " << to
-                             << ", expected " << groups->size << " times " << from
+                             << ", expected " << groupSize << " times " << from
                              << ", as many as devices in a group";
     }
   }
@@ -142,13 +153,15 @@ LogicalResult AllGatherOp::verify() {
 LogicalResult AllReduceOp::verify() {
   if (failed(verifyGroups(*this, getReplicaGroups(), /*sameSize=*/false)))
     return failure();
-  return verifyGlobalIds(*this, getUseGlobalDeviceIds(), getChannelHandle());
+  return verifyGlobalIds(*this, getReplicaGroups(), getUseGlobalDeviceIds(),
+                             getChannelHandle());
 }
 
 LogicalResult ReduceScatterOp::verify() {
   auto groups = verifyGroups(*this, getReplicaGroups(), /*sameSize=*/true);
   if (failed(groups) ||
-      failed(verifyGlobalIds(*this, getUseGlobalDeviceIds(), getChannelHandle())))
+      failed(verifyGlobalIds(*this, getReplicaGroups(), getUseGlobalDeviceIds(),
+                             getChannelHandle())))
     return failure();
   auto operand = cast<RankedTensorType>(getOperand().getType());
   auto result = cast<RankedTensorType>(getType());
@@ -160,6 +173,7 @@ LogicalResult ReduceScatterOp::verify() {
     return emitOpError() << "expected a result of " << elements.front() << ", got "
                          << result;
   int64_t dim = static_cast<int64_t>(getScatterDimension());
+  int64_t groupSize = getGroupSize(*groups, getUseGlobalDeviceIds(), getChannelHandle());
   if (operand.getRank() != result.getRank() || !isDimInRange(dim, operand.getRank()))
     return emitOpError() << "expects scatter_dimension to be a dimension of operand and "
                             "result, got "
@@ -179,9 +193,9 @@ LogicalResult ReduceScatterOp::verify() {
       return emitOpError() << "operand scatter dimension has size " << from
                            << ", expected to be a multiple of result scatter dimension size "
                            << to;
-    if (to != 0 && isStaticDimSize(groups->size) && from / to != groups->size)
+    if (to != 0 && isStaticDimSize(groupSize) && from / to != groupSize)
       return emitOpError() << "operand scatter dimension has size " << from << ", expected "
-                           << groups->size << " times " << to
+                           << groupSize << " times " << to
                            << ", as many as devices in a group";
   }
   return success();

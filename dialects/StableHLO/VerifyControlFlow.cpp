@@ -7,7 +7,8 @@ using namespace mlir::hlo;
 using namespace mlir::stablehlo;
 
 LogicalResult WhileOp::verify() {
-  for (auto [region, name] : {std::pair(&getCond(), "condition"), {&getBody(), "body"}}) {
+  for (auto [region, name] :
+       {std::pair(&getCond(), "condition"), std::pair(&getBody(), "body")}) {
     if (!isCompatibleForHloTypeInference(region->front().getArgumentTypes(),
                                          getOperandTypes()))
       return emitOpError() << "expect operands to be compatible with " << name

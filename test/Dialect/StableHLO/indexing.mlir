@@ -4,11 +4,9 @@
 // Ops whose elements are found at indices that are values.
 
 // CHECK-LABEL: func.func @dynamic_slice(
-func.func @dynamic_slice(%arg0: tensor<4x4xi32>, %arg1: tensor<i64>, %arg2: tensor<i32>) {
+func.func @dynamic_slice(%arg0: tensor<4x4xi32>, %arg1: tensor<i64>) {
   // CHECK: stablehlo.dynamic_slice %{{.*}}, %{{.*}}, %{{.*}}, sizes = [2, 4] : (tensor<4x4xi32>, tensor<i64>, tensor<i64>) -> tensor<2x4xi32>
-  // CHECK: stablehlo.dynamic_slice %{{.*}}, , sizes = [] : (tensor<i32>) -> tensor<i32>
   %0 = stablehlo.dynamic_slice %arg0, %arg1, %arg1, sizes = [2, 4] : (tensor<4x4xi32>, tensor<i64>, tensor<i64>) -> tensor<2x4xi32>
-  %1 = stablehlo.dynamic_slice %arg2, , sizes = [] : (tensor<i32>) -> tensor<i32>
   return
 }
 
