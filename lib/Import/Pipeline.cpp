@@ -6,6 +6,7 @@
 #include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "dialects/VHLO/VHLO.h"
 
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -15,6 +16,7 @@ using namespace shoal;
 
 void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
                                 bool singleDevice) {
+  pm.addPass(vhlo::createVhloLegalizeToStablehloPass());
   PruneToEntryPassOptions prune;
   prune.entry = entry.str();
   pm.addPass(createPruneToEntryPass(prune));

@@ -6,6 +6,7 @@
 #include "shoal/Report/Report.h"
 
 #include "dialects/Plan/Plan.h"
+#include "dialects/VHLO/VHLO.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -65,7 +66,8 @@ static LogicalResult readModule(llvm::MemoryBufferRef source,
       llvm::SMLoc());
   ParserConfig config(&context, /*verifyAfterParse=*/false);
   module = parseSourceFile<ModuleOp>(sources, config);
-  if (!module)
+  // A portable artifact has versioned ops, functions included.
+  if (!module || failed(vhlo::legalizeToStablehlo(*module)))
     return failure();
   FailureOr<std::string> found = findEntry(*module, options.entry);
   if (failed(found))

@@ -12,6 +12,7 @@
 #include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "dialects/VHLO/VHLO.h"
 #include "shoal/Import/Passes.h"
 #include "shoal/Analysis/ShardingRules.h"
 #include "shoal/Propagate/Passes.h"
@@ -36,6 +37,7 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::check::CheckDialect>();
   registry.insert<mlir::sdy::SdyDialect>();
   registry.insert<mlir::stablehlo::StablehloDialect>();
+  registry.insert<mlir::vhlo::VhloDialect>();
   // Our own.
   registry.insert<ShoalDialect>();
   registry.insert<comm::CommDialect>();
@@ -45,6 +47,7 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
 }
 
 void shoal::registerAllPasses() {
+  mlir::vhlo::registerVhloPasses();
   registerImportPasses();
   registerShoalPropagatePasses();
   registerShoalPropagatePipelines();

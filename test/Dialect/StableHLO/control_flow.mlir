@@ -112,7 +112,7 @@ func.func private @decomposition(%arg0: tensor<f32>) -> tensor<f32>
 // CHECK-LABEL: func.func @composite(
 func.func @composite(%arg0: tensor<f32>) {
   // CHECK: stablehlo.composite "my.op" %{{.*}} {composite_attributes = {k = 5 : i64}, decomposition = @decomposition, version = 1 : i32} : (tensor<f32>) -> tensor<f32>
-  // CHECK: stablehlo.composite "my.op" %{{.*}}({
+  // CHECK: stablehlo.composite "my.op" %{{.*}} ({
   // CHECK: stablehlo.return %{{.*}} : tensor<f32>
   // CHECK: }, {
   // CHECK: stablehlo.return %{{.*}} : tensor<f32>

@@ -34,9 +34,9 @@ func.func @ceil(%arg0: tensor<2x3xf32>) {
 }
 
 // CHECK-LABEL: func.func @floor(
-func.func @floor(%arg0: tensor<2x3xf8E4M3FN>) {
-  // CHECK: stablehlo.floor %{{.*}} : tensor<2x3xf8E4M3FN>
-  %0 = stablehlo.floor %arg0 : tensor<2x3xf8E4M3FN>
+func.func @floor(%arg0: tensor<2x3xf16>) {
+  // CHECK: stablehlo.floor %{{.*}} : tensor<2x3xf16>
+  %0 = stablehlo.floor %arg0 : tensor<2x3xf16>
   return
 }
 
@@ -262,9 +262,9 @@ func.func @remainder(%arg0: tensor<2xi32>, %arg1: tensor<2xi32>) {
 }
 
 // CHECK-LABEL: func.func @subtract(
-func.func @subtract(%arg0: tensor<2xf8E5M2>, %arg1: tensor<2xf8E5M2>) {
-  // CHECK: stablehlo.subtract %{{.*}}, %{{.*}} : tensor<2xf8E5M2>
-  %0 = stablehlo.subtract %arg0, %arg1 : tensor<2xf8E5M2>
+func.func @subtract(%arg0: tensor<2xf64>, %arg1: tensor<2xf64>) {
+  // CHECK: stablehlo.subtract %{{.*}}, %{{.*}} : tensor<2xf64>
+  %0 = stablehlo.subtract %arg0, %arg1 : tensor<2xf64>
   return
 }
 

@@ -27,10 +27,10 @@ func.func @dot_general(%arg0: tensor<5x2x4xf32>, %arg1: tensor<5x4x3xf32>, %arg2
 
 // CHECK-LABEL: func.func @einsum(
 func.func @einsum(%arg0: tensor<4x16xf32>, %arg1: tensor<16x4xf32>) {
-  // CHECK: "stablehlo.einsum"(%{{.*}}, %{{.*}}) <{einsum_config = "ab,bc->ac"}> : (tensor<4x16xf32>, tensor<16x4xf32>) -> tensor<4x4xf32>
-  // CHECK: "stablehlo.unary_einsum"(%{{.*}}) <{einsum_config = "ab->a"}> : (tensor<4x16xf32>) -> tensor<4xf32>
-  %0 = "stablehlo.einsum"(%arg0, %arg1) <{einsum_config = "ab,bc->ac"}> : (tensor<4x16xf32>, tensor<16x4xf32>) -> tensor<4x4xf32>
-  %1 = "stablehlo.unary_einsum"(%arg0) <{einsum_config = "ab->a"}> : (tensor<4x16xf32>) -> tensor<4xf32>
+  // CHECK: stablehlo.einsum %{{.*}}, %{{.*}}, config = "ab,bc->ac" : (tensor<4x16xf32>, tensor<16x4xf32>) -> tensor<4x4xf32>
+  // CHECK: stablehlo.unary_einsum %{{.*}}, config = "ab->a" : (tensor<4x16xf32>) -> tensor<4xf32>
+  %0 = stablehlo.einsum %arg0, %arg1, config = "ab,bc->ac" : (tensor<4x16xf32>, tensor<16x4xf32>) -> tensor<4x4xf32>
+  %1 = stablehlo.unary_einsum %arg0, config = "ab->a" : (tensor<4x16xf32>) -> tensor<4xf32>
   return
 }
 
