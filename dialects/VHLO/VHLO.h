@@ -9,8 +9,8 @@
 
 namespace mlir::vhlo {
 
-/// The versioned ops. They exist between the bytecode reader and the pass below,
-/// with attributes and types that are already those of StableHLO.
+/// The versioned ops. They exist between the bytecode reader and the pass
+/// below, with attributes and types that are already those of StableHLO.
 class VhloDialect : public ExtensibleDialect {
 public:
   explicit VhloDialect(MLIRContext *context);

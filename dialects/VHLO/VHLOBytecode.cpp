@@ -90,7 +90,8 @@ public:
   Type readType(DialectBytecodeReader &reader) const override;
 
 private:
-  Attribute readBuiltin(AttributeCode code, DialectBytecodeReader &reader) const;
+  Attribute readBuiltin(AttributeCode code,
+                        DialectBytecodeReader &reader) const;
   Attribute readMesh(AttributeCode code, DialectBytecodeReader &reader) const;
   Attribute readTensor(DialectBytecodeReader &reader) const;
   Type readTensorType(DialectBytecodeReader &reader, bool hasEncoding) const;
@@ -133,7 +134,8 @@ LogicalResult readAttributes(DialectBytecodeReader &reader,
 //===----------------------------------------------------------------------===//
 
 /// Values as raw bytes, one element for a splat.
-Attribute VhloBytecodeInterface::readTensor(DialectBytecodeReader &reader) const {
+Attribute
+VhloBytecodeInterface::readTensor(DialectBytecodeReader &reader) const {
   Type type;
   ArrayRef<char> data;
   if (failed(reader.readType(type)) || failed(reader.readBlob(data)))
@@ -154,16 +156,17 @@ Attribute VhloBytecodeInterface::readTensor(DialectBytecodeReader &reader) const
   }
   bool isSplat = false;
   if (!DenseElementsAttr::isValidRawBuffer(tensor, data, isSplat)) {
-    reader.emitError() << "a constant of " << type << " cannot have " << data.size()
-                       << " bytes";
+    reader.emitError() << "a constant of " << type << " cannot have "
+                       << data.size() << " bytes";
     return {};
   }
   return DenseElementsAttr::getFromRawBuffer(tensor, data);
 }
 
 /// What stands for a builtin attribute.
-Attribute VhloBytecodeInterface::readBuiltin(AttributeCode code,
-                                             DialectBytecodeReader &reader) const {
+Attribute
+VhloBytecodeInterface::readBuiltin(AttributeCode code,
+                                   DialectBytecodeReader &reader) const {
   MLIRContext *context = getContext();
   switch (code) {
   case AttributeCode::Array: {
@@ -186,10 +189,12 @@ Attribute VhloBytecodeInterface::readBuiltin(AttributeCode code,
     for (uint64_t i = 0; i < count; ++i) {
       StringAttr name;
       Attribute value;
-      if (failed(reader.readAttribute(name)) || failed(reader.readAttribute(value)))
+      if (failed(reader.readAttribute(name)) ||
+          failed(reader.readAttribute(value)))
         return {};
       if (name.empty() || entries.get(name)) {
-        reader.emitError() << "bad key '" << name.getValue() << "' of a dictionary";
+        reader.emitError() << "bad key '" << name.getValue()
+                           << "' of a dictionary";
         return {};
       }
       entries.append(name, value);
@@ -249,13 +254,16 @@ Attribute VhloBytecodeInterface::readMesh(AttributeCode code,
   int64_t preSize = 0, size = 0;
   switch (code) {
   case AttributeCode::SubAxisInfo:
-    if (failed(reader.readSignedVarInt(preSize)) || failed(reader.readSignedVarInt(size)))
+    if (failed(reader.readSignedVarInt(preSize)) ||
+        failed(reader.readSignedVarInt(size)))
       return {};
-    return stablehlo::SubAxisInfoAttr::getChecked(emitError, context, preSize, size);
+    return stablehlo::SubAxisInfoAttr::getChecked(emitError, context, preSize,
+                                                  size);
   case AttributeCode::AxisRef: {
     uint64_t hasSubAxis = 0;
     stablehlo::SubAxisInfoAttr subAxis;
-    if (failed(reader.readAttribute(name)) || failed(reader.readVarInt(hasSubAxis)) ||
+    if (failed(reader.readAttribute(name)) ||
+        failed(reader.readVarInt(hasSubAxis)) ||
         (hasSubAxis && failed(reader.readAttribute(subAxis))))
       return {};
     return stablehlo::AxisRefAttr::get(context, name.getValue(), subAxis);
@@ -263,17 +271,21 @@ Attribute VhloBytecodeInterface::readMesh(AttributeCode code,
   case AttributeCode::ReplicaGroupMeshAxes: {
     Attribute mesh;
     ArrayAttr axes;
-    if (failed(reader.readAttribute(mesh)) || failed(reader.readAttribute(axes)))
+    if (failed(reader.readAttribute(mesh)) ||
+        failed(reader.readAttribute(axes)))
       return {};
     // The name of a mesh is written as a string.
     if (auto symbol = dyn_cast<StringAttr>(mesh))
       mesh = FlatSymbolRefAttr::get(symbol);
-    return stablehlo::ReplicaGroupMeshAxesAttr::getChecked(emitError, context, mesh, axes);
+    return stablehlo::ReplicaGroupMeshAxesAttr::getChecked(emitError, context,
+                                                           mesh, axes);
   }
   case AttributeCode::MeshAxis:
-    if (failed(reader.readAttribute(name)) || failed(reader.readSignedVarInt(size)))
+    if (failed(reader.readAttribute(name)) ||
+        failed(reader.readSignedVarInt(size)))
       return {};
-    return stablehlo::MeshAxisAttr::getChecked(emitError, context, name.getValue(), size);
+    return stablehlo::MeshAxisAttr::getChecked(emitError, context,
+                                               name.getValue(), size);
   case AttributeCode::Mesh: {
     ArrayAttr axes;
     DenseIntElementsAttr deviceIds;
@@ -287,7 +299,8 @@ Attribute VhloBytecodeInterface::readMesh(AttributeCode code,
   }
 }
 
-Attribute VhloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) const {
+Attribute
+VhloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) const {
   using namespace stablehlo;
   MLIRContext *context = getContext();
   using Number = uint32_t;
@@ -297,8 +310,9 @@ Attribute VhloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) co
   auto code = static_cast<AttributeCode>(number);
   switch (code) {
   case AttributeCode::ComparisonDirection:
-    return readEnum<ComparisonDirectionAttr>(
-        reader, context, [](Number n) { return symbolizeComparisonDirection(n); });
+    return readEnum<ComparisonDirectionAttr>(reader, context, [](Number n) {
+      return symbolizeComparisonDirection(n);
+    });
   case AttributeCode::ComparisonType:
     return readEnum<ComparisonTypeAttr>(
         reader, context, [](Number n) { return symbolizeComparisonType(n); });
@@ -306,8 +320,8 @@ Attribute VhloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) co
     return readEnum<FftTypeAttr>(reader, context,
                                  [](Number n) { return symbolizeFftType(n); });
   case AttributeCode::Precision:
-    return readEnum<PrecisionAttr>(reader, context,
-                                   [](Number n) { return symbolizePrecision(n); });
+    return readEnum<PrecisionAttr>(
+        reader, context, [](Number n) { return symbolizePrecision(n); });
   case AttributeCode::RngAlgorithm:
     return readEnum<RngAlgorithmAttr>(
         reader, context, [](Number n) { return symbolizeRngAlgorithm(n); });
@@ -315,17 +329,19 @@ Attribute VhloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) co
     return readEnum<RngDistributionAttr>(
         reader, context, [](Number n) { return symbolizeRngDistribution(n); });
   case AttributeCode::Transpose:
-    return readEnum<TransposeAttr>(reader, context,
-                                   [](Number n) { return symbolizeTranspose(n); });
+    return readEnum<TransposeAttr>(
+        reader, context, [](Number n) { return symbolizeTranspose(n); });
   case AttributeCode::ResultAccuracyMode:
-    return readEnum<ResultAccuracyModeAttr>(
-        reader, context, [](Number n) { return symbolizeResultAccuracyMode(n); });
+    return readEnum<ResultAccuracyModeAttr>(reader, context, [](Number n) {
+      return symbolizeResultAccuracyMode(n);
+    });
   case AttributeCode::CustomCallApiVersion: {
     // Outside of artifacts this is a plain integer.
     uint64_t value = 0;
     if (failed(reader.readVarInt(value)))
       return {};
-    if (value > INT32_MAX || !symbolizeCustomCallApiVersion(static_cast<uint32_t>(value))) {
+    if (value > INT32_MAX ||
+        !symbolizeCustomCallApiVersion(static_cast<uint32_t>(value))) {
       reader.emitError() << "unknown custom call API version " << value;
       return {};
     }
@@ -356,8 +372,8 @@ Attribute VhloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) co
     if (failed(rtol) || failed(reader.readSignedVarInt(ulps)) ||
         failed(reader.readAttribute(mode)))
       return {};
-    return ResultAccuracyAttr::getChecked([&]() { return reader.emitError(); }, context,
-                                          *atol, *rtol, ulps, mode);
+    return ResultAccuracyAttr::getChecked([&]() { return reader.emitError(); },
+                                          context, *atol, *rtol, ulps, mode);
   }
   case AttributeCode::Array:
   case AttributeCode::Boolean:
@@ -390,13 +406,16 @@ Type VhloBytecodeInterface::readTensorType(DialectBytecodeReader &reader,
   SmallVector<int64_t> shape;
   Type element;
   if ((hasEncoding && failed(reader.readAttribute(encoding))) ||
-      failed(reader.readSignedVarInts(shape)) || failed(reader.readType(element)))
+      failed(reader.readSignedVarInts(shape)) ||
+      failed(reader.readType(element)))
     return {};
   return RankedTensorType::getChecked([&]() { return reader.emitError(); },
-                                      ArrayRef<int64_t>(shape), element, encoding);
+                                      ArrayRef<int64_t>(shape), element,
+                                      encoding);
 }
 
-Type VhloBytecodeInterface::readQuantizedType(DialectBytecodeReader &reader) const {
+Type VhloBytecodeInterface::readQuantizedType(
+    DialectBytecodeReader &reader) const {
   uint64_t flags = 0;
   Type storage, expressed;
   int64_t zeroPoint = 0, min = 0, max = 0;
@@ -405,18 +424,20 @@ Type VhloBytecodeInterface::readQuantizedType(DialectBytecodeReader &reader) con
     return {};
   auto scale = reader.readAPFloatWithKnownSemantics(APFloat::IEEEdouble());
   if (failed(scale) || failed(reader.readSignedVarInt(zeroPoint)) ||
-      failed(reader.readSignedVarInt(min)) || failed(reader.readSignedVarInt(max)))
+      failed(reader.readSignedVarInt(min)) ||
+      failed(reader.readSignedVarInt(max)))
     return {};
   return quant::UniformQuantizedType::getChecked(
-      [&]() { return reader.emitError(); }, static_cast<unsigned>(flags), storage,
-      expressed, scale->convertToDouble(), zeroPoint, min, max);
+      [&]() { return reader.emitError(); }, static_cast<unsigned>(flags),
+      storage, expressed, scale->convertToDouble(), zeroPoint, min, max);
 }
 
 /// iN or uiN by code; null for other types.
 static Type getIntegerType(MLIRContext *context, TypeCode code) {
   auto get = [context](unsigned width, bool isUnsigned) {
     return IntegerType::get(context, width,
-                            isUnsigned ? IntegerType::Unsigned : IntegerType::Signless);
+                            isUnsigned ? IntegerType::Unsigned
+                                       : IntegerType::Signless);
   };
   switch (code) {
   case TypeCode::Boolean:
@@ -535,11 +556,13 @@ Type VhloBytecodeInterface::readType(DialectBytecodeReader &reader) const {
   case TypeCode::Future:
     if (failed(reader.readTypes(types)))
       return {};
-    return stablehlo::FutureType::getChecked(emitError, context, ArrayRef<Type>(types));
+    return stablehlo::FutureType::getChecked(emitError, context,
+                                             ArrayRef<Type>(types));
   default:
-    reader.emitError() << "unknown vhlo type code: " << number
-                       << "; the artifact is from a newer version, or has types that "
-                          "are not supported";
+    reader.emitError()
+        << "unknown vhlo type code: " << number
+        << "; the artifact is from a newer version, or has types that "
+           "are not supported";
     return {};
   }
 }

@@ -1,5 +1,5 @@
-#include "dialects/VHLO/VHLO.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "dialects/VHLO/VHLO.h"
 
 #include "mlir/Bytecode/BytecodeImplementation.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -29,7 +29,8 @@ struct OpEntry {
 static constexpr OpEntry opTable[] = {
     {"all_gather_v1|all_gather_v2",
      "all_gather_dim replica_groups channel_id use_global_device_ids"},
-    {"all_reduce_v1|all_reduce_v2", "replica_groups channel_id use_global_device_ids"},
+    {"all_reduce_v1|all_reduce_v2",
+     "replica_groups channel_id use_global_device_ids"},
     {"all_to_all_v1|all_to_all_v2",
      "split_dimension concat_dimension split_count replica_groups channel_id"},
     {"batch_norm_grad_v1|batch_norm_inference_v1|batch_norm_training_v1",
@@ -37,57 +38,67 @@ static constexpr OpEntry opTable[] = {
     {"broadcast_in_dim_v1", "broadcast_dimensions"},
     {"broadcast_v1", "broadcast_sizes"},
     {"call_v1", "callee"},
-    {"cbrt_v2|cosine_v2|exponential_v2|exponential_minus_one_v2|log_v2|log_plus_one_v2|"
+    {"cbrt_v2|cosine_v2|exponential_v2|exponential_minus_one_v2|log_v2|log_"
+     "plus_one_v2|"
      "logistic_v2|rsqrt_v2|sine_v2|sqrt_v2|tan_v2|tanh_v2",
      "result_accuracy"},
     {"cholesky_v1", "lower"},
     {"collective_broadcast_v1", "replica_groups channel_id"},
     {"collective_permute_v1", "source_target_pairs channel_id"},
     {"compare_v1", "comparison_direction compare_type"},
-    {"composite_v1|composite_v2", "name composite_attributes decomposition version"},
+    {"composite_v1|composite_v2",
+     "name composite_attributes decomposition version"},
     {"concatenate_v1", "dimension"},
     {"constant_v1", "value"},
     {"convolution_v1|dynamic_conv_v1",
      "window_strides padding lhs_dilation rhs_dilation window_reversal "
      "input_batch_dimension input_feature_dimension input_spatial_dimensions "
      "kernel_input_feature_dimension kernel_output_feature_dimension "
-     "kernel_spatial_dimensions output_batch_dimension output_feature_dimension "
-     "output_spatial_dimensions feature_group_count batch_group_count precision_config"},
+     "kernel_spatial_dimensions output_batch_dimension "
+     "output_feature_dimension "
+     "output_spatial_dimensions feature_group_count batch_group_count "
+     "precision_config"},
     {"dynamic_conv_v2",
      "window_strides lhs_dilation rhs_dilation window_reversal "
      "input_batch_dimension input_feature_dimension input_spatial_dimensions "
      "kernel_input_feature_dimension kernel_output_feature_dimension "
-     "kernel_spatial_dimensions output_batch_dimension output_feature_dimension "
-     "output_spatial_dimensions feature_group_count batch_group_count precision_config"},
+     "kernel_spatial_dimensions output_batch_dimension "
+     "output_feature_dimension "
+     "output_spatial_dimensions feature_group_count batch_group_count "
+     "precision_config"},
     {"cross-replica-sum_v1", "replica_groups"},
-    {"custom_call_v1",
-     "call_target_name has_side_effect backend_config api_version called_computations "
-     "operand_layouts result_layouts output_operand_aliases"},
-    {"dot_general_v1",
-     "lhs_batching_dimensions rhs_batching_dimensions lhs_contracting_dimensions "
-     "rhs_contracting_dimensions precision_config"},
+    {"custom_call_v1", "call_target_name has_side_effect backend_config "
+                       "api_version called_computations "
+                       "operand_layouts result_layouts output_operand_aliases"},
+    {"dot_general_v1", "lhs_batching_dimensions rhs_batching_dimensions "
+                       "lhs_contracting_dimensions "
+                       "rhs_contracting_dimensions precision_config"},
     {"dot_general_v2",
-     "lhs_batching_dimensions rhs_batching_dimensions lhs_contracting_dimensions "
-     "rhs_contracting_dimensions precision_config lhs_precision_type rhs_precision_type "
+     "lhs_batching_dimensions rhs_batching_dimensions "
+     "lhs_contracting_dimensions "
+     "rhs_contracting_dimensions precision_config lhs_precision_type "
+     "rhs_precision_type "
      "accumulation_type lhs_component_count rhs_component_count "
      "num_primitive_operations allow_imprecise_accumulation"},
     {"dot_v1", "precision_config"},
     {"dynamic_broadcast_in_dim_v1",
-     "broadcast_dimensions known_expanding_dimensions known_nonexpanding_dimensions"},
+     "broadcast_dimensions known_expanding_dimensions "
+     "known_nonexpanding_dimensions"},
     {"dynamic_gather_v1",
      "offset_dims collapsed_slice_dims start_index_map index_vector_dim "
      "indices_are_sorted"},
     {"dynamic_gather_v2",
      "offset_dims collapsed_slice_dims operand_batching_dims "
-     "start_indices_batching_dims start_index_map index_vector_dim indices_are_sorted"},
+     "start_indices_batching_dims start_index_map index_vector_dim "
+     "indices_are_sorted"},
     {"dynamic_iota_v1|iota_v1", "iota_dimension"},
     {"dynamic_slice_v1", "slice_sizes"},
     {"einsum_v1|unary_einsum_v1", "einsum_config"},
     {"fft_v1", "fft_type fft_length"},
     {"func_v1", "sym_name function_type sym_visibility arg_attrs res_attrs"},
-    {"gather_v1",
-     "offset_dims collapsed_slice_dims start_index_map index_vector_dim slice_sizes "
-     "indices_are_sorted"},
+    {"gather_v1", "offset_dims collapsed_slice_dims start_index_map "
+                  "index_vector_dim slice_sizes "
+                  "indices_are_sorted"},
     {"gather_v2",
      "offset_dims collapsed_slice_dims operand_batching_dims "
      "start_indices_batching_dims start_index_map index_vector_dim slice_sizes "
@@ -99,12 +110,13 @@ static constexpr OpEntry opTable[] = {
     {"outfeed_v1", "outfeed_config"},
     {"pad_v1", "edge_padding_low edge_padding_high interior_padding"},
     {"recv_v1|send_v1", "channel_id channel_type is_host_transfer"},
-    {"recv_v2|send_v2", "channel_id channel_type is_host_transfer source_target_pairs"},
+    {"recv_v2|send_v2",
+     "channel_id channel_type is_host_transfer source_target_pairs"},
     {"reduce_precision_v1", "exponent_bits mantissa_bits"},
     {"reduce_scatter_v1",
      "scatter_dimension replica_groups channel_id use_global_device_ids"},
-    {"reduce_window_v1",
-     "window_dimensions window_strides base_dilations window_dilations padding"},
+    {"reduce_window_v1", "window_dimensions window_strides base_dilations "
+                         "window_dilations padding"},
     {"rng_bit_generator_v1", "rng_algorithm"},
     {"rng_v1", "rng_distribution"},
     {"scatter_v1",
@@ -112,7 +124,8 @@ static constexpr OpEntry opTable[] = {
      "index_vector_dim indices_are_sorted unique_indices"},
     {"scatter_v2",
      "update_window_dims inserted_window_dims input_batching_dims "
-     "scatter_indices_batching_dims scatter_dims_to_operand_dims index_vector_dim "
+     "scatter_indices_batching_dims scatter_dims_to_operand_dims "
+     "index_vector_dim "
      "indices_are_sorted unique_indices"},
     {"select_and_scatter_v1", "window_dimensions window_strides padding"},
     {"slice_v1", "start_indices limit_indices strides"},
@@ -164,7 +177,8 @@ struct AttributeReader : BytecodeOpInterface::FallbackModel<AttributeReader> {
 //===----------------------------------------------------------------------===//
 
 VhloDialect::VhloDialect(MLIRContext *context)
-    : ExtensibleDialect(getDialectNamespace(), context, TypeID::get<VhloDialect>()) {
+    : ExtensibleDialect(getDialectNamespace(), context,
+                        TypeID::get<VhloDialect>()) {
   context->getOrLoadDialect<stablehlo::StablehloDialect>();
   context->getOrLoadDialect<func::FuncDialect>();
   context->getOrLoadDialect<quant::QuantDialect>();

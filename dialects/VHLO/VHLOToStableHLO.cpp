@@ -22,8 +22,13 @@ class Attributes {
 public:
   explicit Attributes(Operation *op) : op(op), list(op->getAttrs()) {}
 
-  template <typename Attr> Attr take(StringRef name) {
+  template <typename Attr>
+  Attr take(StringRef name) {
     Attribute value = list.erase(name);
+    // What was not given is written as the type none.
+    if (auto type = dyn_cast_if_present<TypeAttr>(value);
+        type && isa<NoneType>(type.getValue()))
+      return {};
     auto typed = dyn_cast_if_present<Attr>(value);
     if (value && !typed)
       wrong(name, value);
@@ -71,7 +76,8 @@ public:
       list.erase(name);
   }
   void wrong(StringRef name, Attribute value) {
-    op->emitOpError() << "attribute '" << name << "' has unexpected value " << value;
+    op->emitOpError() << "attribute '" << name << "' has unexpected value "
+                      << value;
     failed = true;
   }
 
@@ -82,21 +88,37 @@ public:
 
 /// Lists of numbers that StableHLO keeps as array<i64: …>.
 constexpr StringLiteral arrayAttributes[] = {
-    "base_dilations",    "broadcast_dimensions",      "broadcast_sizes",
-    "dimensions",        "edge_padding_high",         "edge_padding_low",
-    "fft_length",        "interior_padding",          "known_expanding_dimensions",
-    "lhs_dilation",      "known_nonexpanding_dimensions",
-    "limit_indices",     "permutation",               "rhs_dilation",
-    "slice_sizes",       "start_indices",             "strides",
-    "window_dimensions", "window_dilations",          "window_strides",
+    "base_dilations",
+    "broadcast_dimensions",
+    "broadcast_sizes",
+    "dimensions",
+    "edge_padding_high",
+    "edge_padding_low",
+    "fft_length",
+    "interior_padding",
+    "known_expanding_dimensions",
+    "lhs_dilation",
+    "known_nonexpanding_dimensions",
+    "limit_indices",
+    "permutation",
+    "rhs_dilation",
+    "slice_sizes",
+    "start_indices",
+    "strides",
+    "window_dimensions",
+    "window_dilations",
+    "window_strides",
 };
 
-/// All values are `value`.
+/// There are values, and all are `value`.
 bool isAll(Attribute attr, int64_t value) {
   if (auto array = dyn_cast_if_present<DenseI64ArrayAttr>(attr))
-    return llvm::all_of(array.asArrayRef(), [&](int64_t v) { return v == value; });
+    return !array.empty() && llvm::all_of(array.asArrayRef(), [&](int64_t v) {
+      return v == value;
+    });
   auto dense = dyn_cast_if_present<DenseIntElementsAttr>(attr);
-  return dense && llvm::all_of(dense.getValues<APInt>(), [&](const APInt &v) {
+  return dense && !dense.empty() &&
+         llvm::all_of(dense.getValues<APInt>(), [&](const APInt &v) {
            return v.getSExtValue() == value;
          });
 }
@@ -105,26 +127,32 @@ void convertArrays(Attributes &attributes) {
   Builder builder(attributes.op->getContext());
   for (StringRef name : arrayAttributes)
     if (isa_and_present<DenseIntElementsAttr>(attributes.get(name)))
-      attributes.set(name, builder.getDenseI64ArrayAttr(attributes.takeInts(name)));
-  if (auto reversal = attributes.take<DenseIntElementsAttr>("window_reversal")) {
+      attributes.set(name,
+                     builder.getDenseI64ArrayAttr(attributes.takeInts(name)));
+  if (auto reversal =
+          attributes.take<DenseIntElementsAttr>("window_reversal")) {
     if (!reversal.getElementType().isInteger(1))
       return attributes.wrong("window_reversal", reversal);
     SmallVector<bool> values(reversal.getValues<bool>());
-    if (llvm::is_contained(values, true))
+    if (values.empty() || llvm::is_contained(values, true))
       attributes.set("window_reversal", builder.getDenseBoolArrayAttr(values));
   }
 }
 
 /// Channels and device ids of collectives.
-void convertChannel(Attributes &attributes) {
+void convertChannel(Attributes &attributes, StringRef name) {
   MLIRContext *context = attributes.op->getContext();
   if (attributes.get("channel_id")) {
     int64_t handle = attributes.takeInt("channel_id");
-    // Only send and recv say more than that devices talk to devices.
+    // Only send and recv say more than that devices talk to devices; a permute
+    // leaves it open.
     bool hasType = static_cast<bool>(attributes.get("channel_type"));
-    int64_t type = hasType ? attributes.takeInt("channel_type") : 1;
+    int64_t type = hasType ? attributes.takeInt("channel_type")
+                   : name == "collective_permute" ? 0
+                                                  : 1;
     if (handle != 0 || hasType)
-      attributes.set("channel_handle", ChannelHandleAttr::get(context, handle, type));
+      attributes.set("channel_handle",
+                     ChannelHandleAttr::get(context, handle, type));
   }
   if (attributes.takeBool("use_global_device_ids"))
     attributes.set("use_global_device_ids", UnitAttr::get(context));
@@ -137,8 +165,8 @@ void convertDotGeneral(Attributes &attributes) {
   auto lhsContract = attributes.takeInts("lhs_contracting_dimensions");
   auto rhsContract = attributes.takeInts("rhs_contracting_dimensions");
   attributes.set("dot_dimension_numbers",
-                 DotDimensionNumbersAttr::get(context, lhsBatch, rhsBatch, lhsContract,
-                                              rhsContract));
+                 DotDimensionNumbersAttr::get(context, lhsBatch, rhsBatch,
+                                              lhsContract, rhsContract));
   Type lhs = attributes.takeType("lhs_precision_type");
   Type rhs = attributes.takeType("rhs_precision_type");
   Type accumulation = attributes.takeType("accumulation_type");
@@ -146,12 +174,11 @@ void convertDotGeneral(Attributes &attributes) {
   int64_t rhsCount = attributes.takeInt("rhs_component_count");
   int64_t operations = attributes.takeInt("num_primitive_operations");
   bool imprecise = attributes.takeBool("allow_imprecise_accumulation");
-  // Without an algorithm the types are written as none.
-  if (!lhs || !rhs || !accumulation || isa<NoneType>(lhs))
+  if (!lhs || !rhs || !accumulation)
     return;
   auto algorithm = DotAlgorithmAttr::getChecked(
-      [&]() { return attributes.op->emitOpError(); }, context, lhs, rhs, accumulation,
-      lhsCount, rhsCount, operations, imprecise);
+      [&]() { return attributes.op->emitOpError(); }, context, lhs, rhs,
+      accumulation, lhsCount, rhsCount, operations, imprecise);
   if (!algorithm)
     attributes.failed = true;
   attributes.set("algorithm", algorithm);
@@ -165,9 +192,9 @@ void convertGather(Attributes &attributes) {
   auto map = attributes.takeInts("start_index_map");
   int64_t vectorDim = attributes.takeInt("index_vector_dim");
   attributes.set("dimension_numbers",
-                 GatherDimensionNumbersAttr::get(attributes.op->getContext(), offset,
-                                                 collapsed, batching, indicesBatching,
-                                                 map, vectorDim));
+                 GatherDimensionNumbersAttr::get(
+                     attributes.op->getContext(), offset, collapsed, batching,
+                     indicesBatching, map, vectorDim));
 }
 
 void convertScatter(Attributes &attributes) {
@@ -178,9 +205,9 @@ void convertScatter(Attributes &attributes) {
   auto map = attributes.takeInts("scatter_dims_to_operand_dims");
   int64_t vectorDim = attributes.takeInt("index_vector_dim");
   attributes.set("scatter_dimension_numbers",
-                 ScatterDimensionNumbersAttr::get(attributes.op->getContext(), window,
-                                                  inserted, batching, indicesBatching,
-                                                  map, vectorDim));
+                 ScatterDimensionNumbersAttr::get(
+                     attributes.op->getContext(), window, inserted, batching,
+                     indicesBatching, map, vectorDim));
 }
 
 void convertConvolution(Attributes &attributes) {
@@ -195,9 +222,9 @@ void convertConvolution(Attributes &attributes) {
   auto outputSpatial = attributes.takeInts("output_spatial_dimensions");
   attributes.set("dimension_numbers",
                  ConvDimensionNumbersAttr::get(
-                     attributes.op->getContext(), inputBatch, inputFeature, inputSpatial,
-                     kernelInput, kernelOutput, kernelSpatial, outputBatch, outputFeature,
-                     outputSpatial));
+                     attributes.op->getContext(), inputBatch, inputFeature,
+                     inputSpatial, kernelInput, kernelOutput, kernelSpatial,
+                     outputBatch, outputFeature, outputSpatial));
 }
 
 /// Artifacts write every attribute. What says no more than its absence goes.
@@ -211,25 +238,29 @@ void dropDefaults(Attributes &attributes, StringRef name) {
   };
   auto dropEmpty = [&](StringRef attribute) {
     Attribute value = attributes.get(attribute);
-    if (auto array = dyn_cast_if_present<DenseI64ArrayAttr>(value); array && array.empty())
+    if (auto array = dyn_cast_if_present<DenseI64ArrayAttr>(value);
+        array && array.empty())
       attributes.set(attribute, {});
-    if (auto dense = dyn_cast_if_present<DenseElementsAttr>(value); dense && dense.empty())
+    if (auto dense = dyn_cast_if_present<DenseElementsAttr>(value);
+        dense && dense.empty())
       attributes.set(attribute, {});
   };
   attributes.dropDefault("result_accuracy",
                          getDefaultResultAccuracy(attributes.op->getContext()));
-  if (auto precision = dyn_cast_if_present<ArrayAttr>(attributes.get("precision_config")))
+  if (auto precision =
+          dyn_cast_if_present<ArrayAttr>(attributes.get("precision_config")))
     if (llvm::all_of(precision, [](Attribute attr) {
           auto value = dyn_cast<PrecisionAttr>(attr);
           return value && value.getValue() == Precision::DEFAULT;
         }))
       attributes.set("precision_config", {});
   if (name == "compare")
-    if (auto type = dyn_cast_if_present<ComparisonTypeAttr>(attributes.get("compare_type"));
+    if (auto type = dyn_cast_if_present<ComparisonTypeAttr>(
+            attributes.get("compare_type"));
         type && type.getValue() == ComparisonType::NOTYPE)
       attributes.set("compare_type", {});
-  if (name == "convolution" || name == "dynamic_conv" || name == "reduce_window" ||
-      name == "select_and_scatter") {
+  if (name == "convolution" || name == "dynamic_conv" ||
+      name == "reduce_window" || name == "select_and_scatter") {
     for (StringRef ones : {"window_strides", "lhs_dilation", "rhs_dilation",
                            "base_dilations", "window_dilations"})
       dropAll(ones, 1);
@@ -275,7 +306,12 @@ void dropDefaults(Attributes &attributes, StringRef name) {
     attributes.dropDefault("unique_indices", no);
   }
   if (name == "composite") {
-    attributes.dropDefault("composite_attributes", builder.getDictionaryAttr({}));
+    attributes.dropDefault("composite_attributes",
+                           builder.getDictionaryAttr({}));
+    // Its default is written with another width.
+    if (attributes.get("version"))
+      attributes.set("version", builder.getI32IntegerAttr(static_cast<int32_t>(
+                                    attributes.takeInt("version"))));
     attributes.dropDefault("version", builder.getI32IntegerAttr(0));
   }
 }
@@ -288,7 +324,7 @@ void convertSymbol(Attributes &attributes, StringRef name) {
 
 LogicalResult convertAttributes(Attributes &attributes, StringRef name) {
   convertArrays(attributes);
-  convertChannel(attributes);
+  convertChannel(attributes, name);
   if (name == "dot_general")
     convertDotGeneral(attributes);
   if (name == "gather" || name == "dynamic_gather")
@@ -303,7 +339,8 @@ LogicalResult convertAttributes(Attributes &attributes, StringRef name) {
   if (name == "composite")
     convertSymbol(attributes, "decomposition");
   if (name == "custom_call")
-    if (auto calls = dyn_cast_if_present<ArrayAttr>(attributes.get("called_computations"))) {
+    if (auto calls = dyn_cast_if_present<ArrayAttr>(
+            attributes.get("called_computations"))) {
       SmallVector<Attribute> symbols;
       for (Attribute call : calls)
         symbols.push_back(isa<StringAttr>(call)
@@ -321,12 +358,14 @@ LogicalResult convertAttributes(Attributes &attributes, StringRef name) {
 //===----------------------------------------------------------------------===//
 
 /// A dictionary per argument or result; none at all is an empty list.
-LogicalResult takeDictionaries(Attributes &attributes, StringRef name, size_t count,
+LogicalResult takeDictionaries(Attributes &attributes, StringRef name,
+                               size_t count,
                                SmallVectorImpl<DictionaryAttr> &result) {
   auto list = attributes.take<ArrayAttr>(name);
   if (!list || list.empty())
     return failure(attributes.failed);
-  if (list.size() != count || !llvm::all_of(list, llvm::IsaPred<DictionaryAttr>)) {
+  if (list.size() != count ||
+      !llvm::all_of(list, llvm::IsaPred<DictionaryAttr>)) {
     attributes.wrong(name, list);
     return failure();
   }
@@ -338,16 +377,20 @@ LogicalResult takeDictionaries(Attributes &attributes, StringRef name, size_t co
 LogicalResult convertFunction(Operation *op) {
   Attributes attributes(op);
   auto name = attributes.take<StringAttr>("sym_name");
-  auto type = dyn_cast_if_present<FunctionType>(attributes.takeType("function_type"));
+  auto type =
+      dyn_cast_if_present<FunctionType>(attributes.takeType("function_type"));
   auto visibility = attributes.take<StringAttr>("sym_visibility");
   if (!name || !type || op->getNumRegions() != 1)
     return op->emitOpError("expected a name, a function type and a body");
   SmallVector<DictionaryAttr> arguments, results;
-  if (failed(takeDictionaries(attributes, "arg_attrs", type.getNumInputs(), arguments)) ||
-      failed(takeDictionaries(attributes, "res_attrs", type.getNumResults(), results)))
+  if (failed(takeDictionaries(attributes, "arg_attrs", type.getNumInputs(),
+                              arguments)) ||
+      failed(takeDictionaries(attributes, "res_attrs", type.getNumResults(),
+                              results)))
     return failure();
   OpBuilder builder(op);
-  auto function = func::FuncOp::create(builder, op->getLoc(), name.getValue(), type);
+  auto function =
+      func::FuncOp::create(builder, op->getLoc(), name.getValue(), type);
   for (NamedAttribute attr : attributes.list)
     function->setDiscardableAttr(attr.getName(), attr.getValue());
   if (visibility && !visibility.empty())
@@ -376,10 +419,12 @@ StringRef getBaseName(Operation *op) {
 }
 
 /// A new op with everything that `op` has, but for its name and attributes.
-LogicalResult replaceOp(Operation *op, StringRef name, const NamedAttrList &attributes) {
+LogicalResult replaceOp(Operation *op, StringRef name,
+                        const NamedAttrList &attributes) {
   OperationName newName(name, op->getContext());
   if (!newName.isRegistered())
-    return op->emitOpError() << "unknown op; the artifact is from a newer version";
+    return op->emitOpError()
+           << "unknown op; the artifact is from a newer version";
   OperationState state(op->getLoc(), newName);
   state.addOperands(op->getOperands());
   state.addTypes(op->getResultTypes());
@@ -421,7 +466,9 @@ LogicalResult convertOp(Operation *op) {
 struct VhloLegalizeToStablehloPass
     : PassWrapper<VhloLegalizeToStablehloPass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(VhloLegalizeToStablehloPass)
-  StringRef getArgument() const override { return "vhlo-legalize-to-stablehlo"; }
+  StringRef getArgument() const override {
+    return "vhlo-legalize-to-stablehlo";
+  }
   StringRef getDescription() const override {
     return "Turns the versioned ops of a portable artifact into StableHLO";
   }
@@ -464,4 +511,6 @@ std::unique_ptr<Pass> vhlo::createVhloLegalizeToStablehloPass() {
   return std::make_unique<VhloLegalizeToStablehloPass>();
 }
 
-void vhlo::registerVhloPasses() { PassRegistration<VhloLegalizeToStablehloPass>(); }
+void vhlo::registerVhloPasses() {
+  PassRegistration<VhloLegalizeToStablehloPass>();
+}
