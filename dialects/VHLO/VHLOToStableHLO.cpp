@@ -140,16 +140,13 @@ void convertArrays(Attributes &attributes) {
 }
 
 /// Channels and device ids of collectives.
-void convertChannel(Attributes &attributes, StringRef name) {
+void convertChannel(Attributes &attributes) {
   MLIRContext *context = attributes.op->getContext();
   if (attributes.get("channel_id")) {
     int64_t handle = attributes.takeInt("channel_id");
-    // Only send and recv say more than that devices talk to devices; a permute
-    // leaves it open.
+    // Only send and recv say between whom.
     bool hasType = static_cast<bool>(attributes.get("channel_type"));
-    int64_t type = hasType ? attributes.takeInt("channel_type")
-                   : name == "collective_permute" ? 0
-                                                  : 1;
+    int64_t type = hasType ? attributes.takeInt("channel_type") : 0;
     if (handle != 0 || hasType)
       attributes.set("channel_handle",
                      ChannelHandleAttr::get(context, handle, type));
@@ -324,7 +321,7 @@ void convertSymbol(Attributes &attributes, StringRef name) {
 
 LogicalResult convertAttributes(Attributes &attributes, StringRef name) {
   convertArrays(attributes);
-  convertChannel(attributes, name);
+  convertChannel(attributes);
   if (name == "dot_general")
     convertDotGeneral(attributes);
   if (name == "gather" || name == "dynamic_gather")
