@@ -28,10 +28,6 @@ config.substitutions.append(("%build", config.shoal_obj_root))
 config.substitutions.append(("%mlir_dir", config.mlir_dir))
 config.substitutions.append(("%src", config.shoal_src_root))
 
-# Tests that ask JAX for its opinion say `REQUIRES: jax`.
-if subprocess.run([python, "-c", "import jaxlib.mlir.ir"], capture_output=True).returncode == 0:
-    config.available_features.add("jax")
-
 # Tests that take long say `REQUIRES: slow`; `make check-fast` leaves them out.
 if "fast" not in lit_config.params:
     config.available_features.add("slow")
