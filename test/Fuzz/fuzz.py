@@ -5,8 +5,8 @@
 Makes one random program with random shardings per seed (generate.py), runs it
 through shoal-run on all ranks of its mesh and on a single device, and through
 JAX on one CPU device, which judges. A failing program is kept under DIR as
-SEED.mlir and SEED.npz with the command that repeats it, after being reduced to
-fewer operations where that still fails. Exits 1 when anything failed.
+SEED.mlir, SEED.npz and SEED.out.npz, cut to the shortest beginning that still
+fails. Exits 1 when anything failed.
 """
 import argparse
 import os
@@ -59,7 +59,8 @@ def judge(text, arrays):
 
 def run_shoal(binary, path, npz, out, *flags):
     # Padding and fresh buffers hold NaN and -1: nothing may come of them.
-    env = dict(os.environ, SHOAL_TEST_POISON="1")
+    # Ranks arrive at collectives in another order each time.
+    env = dict(os.environ, SHOAL_TEST_POISON="1", SHOAL_TEST_FAULT=f"delay:{len(path) + int(Path(path).stem)}")
     try:
         p = subprocess.run([binary, path, f"--input={npz}", f"--output={out}", *flags], capture_output=True, text=True,
                            timeout=60, env=env)
@@ -86,7 +87,7 @@ def compare(got, want, value):
 
 
 def check(seed, args, ops=None):
-    """None when all agree, else what went wrong."""
+    """None when all agree, else what went wrong, for the program of a seed."""
     only = [getattr(generate, n) for n in args.only] if args.only else None
     text, params, results, mesh = generate.make(seed, ops, only)
     arrays = inputs(params, seed)
@@ -100,7 +101,8 @@ def check(seed, args, ops=None):
             if problem is None:
                 with np.load(out) as got:
                     for i, (w, v) in enumerate(zip(want, results)):
-                        problem = problem or (lambda d: d and f"out{i}: {d}")(compare(got[f"out{i}"], w, v))
+                        difference = compare(got[f"out{i}"], w, v)
+                        problem = problem or (difference and f"out{i}: {difference}")
             if problem:
                 if args.keep:
                     keep = Path(args.keep)
@@ -110,6 +112,18 @@ def check(seed, args, ops=None):
                     np.savez(keep / f"{seed}.out.npz", **{f"out{i}": a for i, a in enumerate(want)})
                 return f"{'single device' if how else 'ranks'}: {problem}"
     return None
+
+
+def check_and_reduce(seed, args):
+    """As check; a failing program is cut to its shortest failing beginning."""
+    problem = check(seed, args, args.ops)
+    if not problem:
+        return None
+    for ops in range(1, args.ops or 12):
+        shorter = check(seed, args, ops)
+        if shorter:
+            return f"with --ops {ops}: {shorter}"
+    return problem
 
 
 def main():
@@ -124,7 +138,7 @@ def main():
     lo, hi = map(int, args.seeds.split(":"))
     failed = 0
     with ThreadPoolExecutor(args.jobs) as pool:
-        for seed, problem in zip(range(lo, hi), pool.map(lambda s: check(s, args), range(lo, hi))):
+        for seed, problem in zip(range(lo, hi), pool.map(lambda s: check_and_reduce(s, args), range(lo, hi))):
             if problem:
                 failed += 1
                 print(f"seed {seed}: {problem}", flush=True)
