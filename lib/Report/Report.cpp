@@ -1,3 +1,4 @@
+#include "shoal/Analysis/HostScalars.h"
 #include "shoal/Report/Report.h"
 
 #include "dialects/Comm/Comm.h"
@@ -109,8 +110,10 @@ struct Walker {
   double compute = 0, communication = 0;
   llvm::SmallPtrSet<Operation *, 4> onStack;
 
+  HostScalars scalars;
+
   Walker(Report &report, const Hardware &hardware, ModuleOp module)
-      : report(report), hardware(hardware), symbols(module) {}
+      : report(report), hardware(hardware), symbols(module), scalars(module) {}
 
   void visit(Region &region, int64_t times, bool dynamic) {
     for (Operation &op : region.getOps())
@@ -160,12 +163,16 @@ struct Walker {
       visit(region, times, dynamic || branches);
   }
 
-  static std::optional<int64_t> tripCount(Operation *loop) {
+  /// What import marked, or what the loop itself says where a rewrite has
+  /// dropped the mark.
+  std::optional<int64_t> tripCount(Operation *loop) {
     if (auto mark = loop->getAttrOfType<DictionaryAttr>("shoal.counted_loop"))
       if (auto count = mark.getAs<IntegerAttr>("trip_count"))
         return count.getInt();
     if (auto count = loop->getAttrOfType<IntegerAttr>("shoal.trip_count"))
       return count.getInt();
+    if (auto counted = scalars.getCountedLoop(cast<mlir::stablehlo::WhileOp>(loop)))
+      return counted->tripCount;
     return std::nullopt;
   }
 
