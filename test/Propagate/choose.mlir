@@ -1,4 +1,4 @@
-// RUN: shoal-opt %s --split-input-file --shoal-shard-pipeline | FileCheck %s
+// RUN: shoal-opt %s --split-input-file --shoal-propagate --shoal-choose --shoal-insert-reshards | FileCheck %s
 
 // Two partial products are added before they are reduced: one reduction, and
 // since the result is cut over the same axis, a scatter of it.
