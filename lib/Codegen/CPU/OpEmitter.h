@@ -298,10 +298,10 @@ void registerIndexOps(OpEmitters &emitters);
 void registerReduceOps(OpEmitters &emitters);
 void registerDotOps(OpEmitters &emitters);
 void registerUpdateOps(OpEmitters &emitters);
-/// All elementwise ops but the index ops: MathOps.cpp (`mathops` owns it).
+/// All elementwise ops but the index ops: MathOps.cpp.
 void registerMathOps(OpEmitters &emitters);
 /// sort, reduce_window, select_and_scatter, convolution, fft, rng, cholesky,
-/// triangular_solve …: SpecialOps.cpp (`mathops` owns it).
+/// triangular_solve …: the files of Special/.
 void registerSpecialOps(OpEmitters &emitters);
 
 } // namespace shoal::cpu
