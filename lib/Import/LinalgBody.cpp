@@ -158,7 +158,12 @@ Value createElementwise(Operation *op, ValueRange operands, OpBuilder &b,
       .Case<arith::ExtFOp, arith::TruncFOp, arith::SIToFPOp, arith::FPToSIOp, arith::ExtSIOp,
             arith::TruncIOp, arith::IndexCastOp>([&](Operation *cast) -> Value {
         Type to = cast->getResult(0).getType();
-        return sh::ConvertOp::create(b, loc, like(to.isIndex() ? b.getI64Type() : to), x);
+        Value result = sh::ConvertOp::create(b, loc, like(to.isIndex() ? b.getI64Type() : to), x);
+        // StableHLO's i1 is a truth value, arith's signed one is 0 or -1.
+        if (isa<arith::ExtSIOp, arith::SIToFPOp>(cast) &&
+            getElementTypeOrSelf(x.getType()).isInteger(1))
+          result = sh::NegOp::create(b, loc, result.getType(), result);
+        return result;
       })
       .Default([](Operation *) { return Value(); });
 #undef SHOAL_BINARY

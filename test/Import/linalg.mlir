@@ -55,3 +55,22 @@ func.func @skewed(%a: tensor<9xf32>, %c: tensor<4x4xf32>) -> tensor<4x4xf32> {
   } -> tensor<4x4xf32>
   return %0 : tensor<4x4xf32>
 }
+
+// -----
+
+// Sign extension of a bit is 0 or -1.
+
+// CHECK-LABEL: func @sign_extend
+func.func @sign_extend(%a: tensor<4xi1>, %c: tensor<4xi32>) -> tensor<4xi32> {
+  // CHECK: %[[X:.*]] = stablehlo.convert %arg0 : (tensor<4xi1>) -> tensor<4xi32>
+  // CHECK: stablehlo.negate %[[X]]
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+      iterator_types = ["parallel"]}
+      ins(%a : tensor<4xi1>) outs(%c : tensor<4xi32>) {
+    ^bb0(%x: i1, %o: i32):
+      %y = arith.extsi %x : i1 to i32
+      linalg.yield %y : i32
+  } -> tensor<4xi32>
+  return %0 : tensor<4xi32>
+}
