@@ -2,7 +2,7 @@
 BUILD := build
 NINJA := ninja -C $(BUILD)
 
-.PHONY: all setup configure build demo check check-fast accept fuzz docs format clean help asan
+.PHONY: all setup configure build demo check check-fast accept bench fuzz docs format clean help asan
 
 all: build
 
@@ -34,6 +34,9 @@ check-fast: build ## the tests that need no more than three minutes
 
 accept: build ## pass, fail or the figure for every promise with a number
 	.venv/bin/python benchmarks/accept.py
+
+bench: build ## compile time, step time, bytes and memory beside XLA:CPU (some minutes)
+	.venv/bin/python benchmarks/bench.py
 
 fuzz: build ## random programs in random shardings, N ranks against one and JAX
 	.venv/bin/python test/Fuzz/fuzz.py

@@ -463,8 +463,9 @@ bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
       !(opClass == OpClass::Constant && shapeOf(op->getResult(0)).empty() &&
         isa<sh::ReduceWindowOp, sh::SelectAndScatterOp>(group.root)))
     return false;
-  if (group.ops.size() >= options.maxOps ||
-      countInputs(group, op) > options.maxInputs)
+  // Copies are free, and take the place of the input they would be otherwise.
+  if (!copy && (group.ops.size() >= options.maxOps ||
+                countInputs(group, op) > options.maxInputs))
     return false;
   if (group.kind == Kind::Matmul)
     return false;

@@ -1,0 +1,43 @@
+"""Runs a model in JAX/XLA on CPU, on request; `bench.py` starts one per model
+and number of devices and interleaves its steps with Shoal's.
+
+  python xla_worker.py NAME RANKS     (RANKS: `all`, the model's mesh, or 1)
+
+Reads a line `steps N` per request from standard input; each answer is a line
+of JSON. The first line it prints says what compiling took and needs.
+"""
+import json
+import os
+import sys
+import time
+
+name, ranks = sys.argv[1:3]
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={8 if ranks == 'all' else 1}"
+import medium
+import generate as g
+import jax
+import numpy as np
+
+case = {**g.MODELS, **medium.MEDIUM}[name]()
+if ranks == "all":
+    with g.sharded(case, donate=False) as lowered:
+        start = time.monotonic()
+        step = lowered.compile()
+else:
+    lowered = jax.jit(case.ref or case.fn, keep_unused=True).lower(*case.args)
+    start = time.monotonic()
+    step = lowered.compile()
+seconds = time.monotonic() - start
+memory = step.memory_analysis()
+args = jax.tree.unflatten(jax.tree.structure(case.args), [
+    jax.device_put(x, s) for x, s in zip(jax.tree.leaves(case.args), jax.tree.leaves(step.input_shardings[0]))])
+print(json.dumps(dict(compile_s=seconds, memory=memory.argument_size_in_bytes + memory.output_size_in_bytes +
+                      memory.temp_size_in_bytes - memory.alias_size_in_bytes)), flush=True)
+for line in sys.stdin:
+    times = []
+    for _ in range(int(line.split()[1])):
+        start = time.monotonic()
+        jax.block_until_ready(step(*args))
+        times.append(time.monotonic() - start)
+    print(json.dumps(times), flush=True)
