@@ -2,7 +2,7 @@
 BUILD := build
 NINJA := ninja -C $(BUILD)
 
-.PHONY: all setup configure build demo check check-fast accept bench fuzz docs format clean help asan
+.PHONY: all setup configure build demo check check-fast accept bench fuzz models docs format clean help asan
 
 all: build
 
@@ -40,6 +40,9 @@ bench: build ## compile time, step time, bytes and memory beside XLA:CPU (some m
 
 fuzz: build ## random programs in random shardings, N ranks against one and JAX
 	.venv/bin/python test/Fuzz/fuzz.py
+
+models: build ## some hundred models exported from JAX, on all ranks and on one device
+	.venv/bin/python test/Models/run_models.py
 
 docs: configure ## pass and dialect reference under build/docs, from TableGen
 	$(NINJA) shoal-docs

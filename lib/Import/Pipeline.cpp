@@ -23,6 +23,7 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createTagOriginsPass());
   pm.addPass(createInlineCallsPass());
   pm.addPass(createFlattenTuplesPass());
+  pm.addPass(createExpandCustomCallsPass());
   pm.addPass(createImportLinalgPass());
   pm.addPass(createImportSdyPass());
   pm.addPass(createImportGspmdPass());

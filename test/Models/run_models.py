@@ -2,11 +2,14 @@
 """Models as others write them: exported from JAX with shardings, compiled and
 run by shoal-run on all ranks and on one device, compared with JAX.
 
-  run_models.py [--ci] [--only REGEX] [--out DIR] [--reuse] [--stablehlo] [NAME…]
+  run_models.py [--ci] [--only REGEX] [--out DIR] [--reuse] [--stablehlo]
+                [--random SEED] [NAME…]
 
 Per model: ok or what is wrong, bytes sent per device and step, seconds on all
 ranks and on one device. Exit 1 when a model is wrong. --stablehlo also prints
-the partitioned module as StableHLO and runs that with JAX.
+the partitioned module as StableHLO and runs that with JAX. --random: another
+mesh, and random shardings on arguments, results and wherever the model has a
+constraint.
 """
 import argparse
 import json
@@ -29,6 +32,7 @@ parser.add_argument("--only", default="")
 parser.add_argument("--out", default=str(HERE.parent.parent / "build" / "models"))
 parser.add_argument("--reuse", action="store_true", help="keep what is exported already")
 parser.add_argument("--stablehlo", action="store_true")
+parser.add_argument("--random", type=int)
 parser.add_argument("--shoal-run", default=str(HERE.parent.parent / "build" / "bin" / "shoal-run"))
 parser.add_argument("--timeout", type=float, default=120)
 parser.add_argument("--modules", default="transformers,training,vision,sequence,manual")
@@ -55,6 +59,8 @@ def export(name, entry):
 
     build = Builder(name, entry["mesh"])
     fn, args, specs = entry["build"](build)
+    if options.random is not None:
+        return export_random(name, entry, build, fn, args)
     leaves, tree = jax.tree.flatten(args)
     specs = broadcast_prefix(tuple(specs), tuple(args), is_leaf=lambda s: isinstance(s, P))
     shardings, even = [], True
@@ -91,6 +97,38 @@ def export(name, entry):
     return path
 
 
+def export_random(name, entry, build, fn, args):
+    """The same program and values, sharded at random."""
+    import random
+    import jax
+    import numpy as np
+    from jax.sharding import Mesh, NamedSharding
+    from jax.sharding import PartitionSpec as P
+    rng = random.Random(f"{name} {options.random}")
+    sizes = rng.choice([(2, 2), (2, 4), (8,), (3, 2), (2, 2, 2)])
+    names = "xyz"[:len(sizes)]
+    mesh = Mesh(np.array(jax.devices()[:np.prod(sizes)]).reshape(sizes), tuple(names))
+
+    def constrain(x, *_):
+        shape = np.shape(x)
+        if rng.random() < 0.15 or not shape or 0 in shape:
+            return x
+        dims = [[] for _ in shape]
+        for axis in rng.sample(names, len(names)):
+            if rng.random() < 0.75:
+                d = rng.randrange(len(shape))
+                if shape[d] > 1:
+                    dims[d].append(axis)
+        return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(*[tuple(d) or None for d in dims])))
+    build.c = constrain
+    gspmd = entry["partitioner"] != "shardy" or rng.random() < 0.1
+    jax.config.update("jax_use_shardy_partitioner", not gspmd)
+    lowered = jax.jit(lambda *a: jax.tree.map(constrain, fn(*jax.tree.map(constrain, a))), keep_unused=True).lower(*args)
+    jax.config.update("jax_use_shardy_partitioner", True)
+    (out / f"{name}.r{options.random}.mlir").write_text(lowered.as_text())
+    return "x".join(map(str, sizes))
+
+
 def run(command):
     start = time.time()
     try:
@@ -103,8 +141,8 @@ def run(command):
     return code, text, time.time() - start
 
 
-def check(name, entry):
-    path = out / f"{name}.mlir"
+def check(name, entry, mesh):
+    path = out / (f"{name}.mlir" if options.random is None else f"{name}.r{options.random}.mlir")
     base = [options.shoal_run, str(path), f"--input={out}/{name}.in.npz", f"--check={out}/{name}.out.npz",
             f"--rtol={entry['rtol']}", f"--atol={entry['atol']}"]
     report = out / f"{name}.report.json"
@@ -117,9 +155,11 @@ def check(name, entry):
     else:
         problems.append(("ranks", code, text))
     gathers = text.count("remark:") if code == 0 else 0
-    code, text, single = run(base + ["--single-device"])
-    if code:
-        problems.append(("single", code, text))
+    single = 0
+    if options.random is None:
+        code, text, single = run(base + ["--single-device"])
+        if code:
+            problems.append(("single", code, text))
     if options.stablehlo and not problems:
         module = out / f"{name}.stablehlo.mlir"
         compiler = options.shoal_run.replace("shoal-run", "shoal-compile")
@@ -130,7 +170,7 @@ def check(name, entry):
                                  f"--rtol={max(entry['rtol'], 1e-3)}", f"--atol={max(entry['atol'], 1e-4)}"])
         if code:
             problems.append(("stablehlo", code, text))
-    print(f"{'FAIL' if problems else 'ok  '} {name:34} {entry['mesh']:6} sent {sent:>22}  {ranks:5.1f} s {single:5.1f} s"
+    print(f"{'FAIL' if problems else 'ok  '} {path.stem:34} {mesh:6} sent {sent:>22}  {ranks:5.1f} s {single:5.1f} s"
           + (f"  {gathers} remarks" if gathers else ""), flush=True)
     for kind, code, text in problems:
         lines = [l for l in text.splitlines() if "remark" not in l]
@@ -146,14 +186,18 @@ def main():
     bad = []
     for name in names:
         entry = registry[name]
-        if not (options.reuse and (out / f"{name}.out.npz").exists()):
+        mesh = entry["mesh"]
+        if options.random is not None and entry["reference"]:
+            continue  # manual axes are the model's own
+        if options.random is not None or not (options.reuse and (out / f"{name}.out.npz").exists()):
             try:
-                export(name, entry)
+                made = export(name, entry)
+                mesh = made if options.random is not None else mesh
             except Exception as error:  # a mistake in the model, not ours
                 print(f"????  {name}: JAX: {type(error).__name__}: {str(error)[:600]}", flush=True)
                 bad.append(name)
                 continue
-        if not check(name, entry):
+        if not check(name, entry, mesh):
             bad.append(name)
     print(f"{len(names) - len(bad)} of {len(names)} right" + (f"; wrong: {' '.join(bad)}" if bad else ""))
     sys.exit(1 if bad else 0)

@@ -50,6 +50,24 @@ def FlattenTuplesPass : Pass<"shoal-flatten-tuples", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
 
+def ExpandCustomCallsPass : Pass<"shoal-expand-custom-calls", "::mlir::ModuleOp"> {
+  let summary = "Expresses custom calls that stand for plain operations";
+  let description = [{
+    `ApproxTopK` becomes a sort by its comparator and a slice, which is what it
+    means off TPUs; `mhlo.topk` and `mhlo.erf` their chlo counterparts; hints
+    on where a value lies (`annotate_device_placement`, `LayoutConstraint`, …)
+    their operand.
+
+    ```mlir
+    %0 = stablehlo.custom_call @mhlo.erf(%a) : (tensor<8xf32>) -> tensor<8xf32>
+    // becomes
+    %0 = chlo.erf %a : tensor<8xf32> -> tensor<8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect",
+                           "::mlir::chlo::ChloDialect"];
+}
+
 def ImportLinalgPass : Pass<"shoal-import-linalg", "::mlir::ModuleOp"> {
   let summary = "Turns linalg on tensors into StableHLO";
   let description = [{
