@@ -18,7 +18,7 @@ func.func @approx(%x: tensor<8xf32>, %at: tensor<8xi32>, %low: tensor<f32>, %non
 }
 
 // CHECK-LABEL: @topk
-// CHECK: chlo.top_k %{{.*}}, k = 2
+// CHECK: chlo.top_k(%{{.*}}, k = 2
 func.func @topk(%x: tensor<8xf32>) -> (tensor<2xf32>, tensor<2xi32>) {
   %0:2 = stablehlo.custom_call @mhlo.topk(%x) {mhlo.attributes = {k = 2 : i64, largest = true}, mhlo.version = 1 : i64}
     : (tensor<8xf32>) -> (tensor<2xf32>, tensor<2xi32>)
