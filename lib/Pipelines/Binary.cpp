@@ -6,16 +6,27 @@
 #include "shoal/Report/Report.h"
 
 #include "llvm/Config/llvm-config.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
 
 using namespace mlir;
 
 namespace shoal {
 
-/// The vector extensions of this machine that the loader asks for when kernels
-/// were compiled for it.
-static std::string nativeFeatures() {
-  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+/// The vector extensions that the loader asks for: those of the CPU that kernels
+/// are compiled for (empty: this machine).
+static std::string neededFeatures(StringRef cpu) {
+  llvm::StringMap<bool> features;
+  if (cpu.empty()) {
+    features = llvm::sys::getHostCPUFeatures();
+  } else {
+    SmallVector<StringRef, 64> names;
+    if (llvm::X86::parseArchX86(cpu) != llvm::X86::CK_None)
+      llvm::X86::getFeaturesForCPU(cpu, names);
+    for (StringRef name : names)
+      features[name] = true;
+  }
   std::string text;
   for (const char *name :
        {"avx", "avx2", "fma", "bmi2", "avx512f", "avx512bw", "avx512vl",
@@ -33,9 +44,9 @@ LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
            << "'; use --target=cpu, or stop at --compile-to=scheduled";
   KernelCompileOptions compile;
   PackageOptions package;
+  package.features = neededFeatures(options.chip);
   if (options.chip.empty()) {
     package.chip = llvm::sys::getHostCPUName().str();
-    package.features = nativeFeatures();
   } else {
     compile.cpu = package.chip = options.chip;
   }

@@ -153,4 +153,38 @@ std::string reportTable(std::string_view json) {
   return out;
 }
 
+std::string profileTable(std::string_view json) {
+  ordered_json r = ordered_json::parse(json, nullptr, false);
+  auto profile = r.is_object() ? r.find("profile") : r.end();
+  if (!r.is_object() || profile == r.end() || !profile->is_array())
+    return "no profile\n";
+  double total = 0;
+  for (const auto &row : *profile)
+    total += number(row, "seconds");
+  std::vector<std::vector<std::string>> rows = {
+      {"share", "time", "calls", "what", "where"}};
+  constexpr size_t most = 40;
+  double rest = 0;
+  for (const auto &row : *profile) {
+    double s = number(row, "seconds");
+    if (rows.size() > most) {
+      rest += s;
+      continue;
+    }
+    char share[16], calls[32];
+    std::snprintf(share, sizeof(share), "%.1f %%",
+                  total > 0 ? 100 * s / total : 0);
+    std::snprintf(calls, sizeof(calls), "%.4g", number(row, "calls"));
+    rows.push_back(
+        {share, secondsText(s), calls, get(row, "what"), get(row, "where")});
+  }
+  std::string out =
+      "Time per step and rank, without waiting: " + secondsText(total) + "\n" +
+      layOut(rows, {true, true, true, false, false});
+  if (rest > 0)
+    out += "  and " + std::to_string(profile->size() - most) + " more, " +
+           secondsText(rest) + "\n";
+  return out;
+}
+
 } // namespace shoal::rt

@@ -100,6 +100,9 @@ Status Execution::makeRank(int64_t number,
   rank.registers.assign(h.numRegisters, 0);
   rank.events.assign(h.numEvents, 0);
   rank.eventGroups.assign(h.numEvents, 0);
+  if (options.profile)
+    rank.profile.resize(
+        program.section<program::Instruction>(Section::Instructions).size());
   auto noMemory = [] {
     return Status::badInput("not enough memory for the buffers of the ranks");
   };

@@ -42,6 +42,8 @@ public:
   int64_t index() const { return number; }
   /// "kernel 'add_tanh' (model.mlir:3:8)": what it does or waits in.
   std::string whereabouts() const;
+  /// The same of any instruction, without its location.
+  std::string nameOf(const program::Instruction &i) const;
 
   Execution &run_;
   const int64_t number;
@@ -55,6 +57,8 @@ public:
   std::atomic<const program::Instruction *> current{nullptr};
   std::atomic<bool> waiting{false}, finished{false};
   double bytesSent = 0;
+  /// Calls and seconds of each instruction, if the run is profiled.
+  std::vector<std::pair<int64_t, double>> profile;
   int64_t collectives = 0;
   // What it owns.
   AlignedBuffer arena;
@@ -65,6 +69,7 @@ private:
   /// Executes one instruction. False: the rank must leave its thread, because
   /// it waits or because the run has failed.
   bool step(const program::Instruction &i);
+  bool timedStep(const program::Instruction &i);
   bool endOfBlock();
   void enter(uint32_t block, Frame::Kind kind, std::span<const int64_t> ops);
   void scalar(const program::Instruction &i, std::span<const int64_t> ops);
@@ -124,6 +129,9 @@ public:
   /// ready. `stuck` is set if threads may still be busy.
   Status step(bool &stuck, std::chrono::steady_clock::time_point &begun);
   Result<std::vector<HostTensor>> takeResults();
+  /// Forgets what was measured so far.
+  void clearProfile();
+  std::vector<ProfileRow> takeProfile(int64_t steps) const;
 
   const Package &package;
   const program::View &program;

@@ -35,11 +35,27 @@ void Rank::run() {
     current.store(&i, std::memory_order_relaxed);
     steps.fetch_add(1, std::memory_order_relaxed);
     // After a false the rank may already run on another thread.
-    if (!step(i))
+    if (!(profile.empty() ? step(i) : timedStep(i)))
       break;
   }
   currentRank = nullptr;
   run_.left();
+}
+
+/// What a rank does after it has left this thread is another's: an instruction
+/// that waits counts until it leaves.
+bool Rank::timedStep(const Instruction &i) {
+  auto &[calls, seconds] =
+      profile[&i -
+              run_.program.section<Instruction>(program::Section::Instructions)
+                  .data()];
+  ++calls;
+  auto begin = std::chrono::steady_clock::now();
+  bool more = step(i);
+  std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+  if (more)
+    seconds += time.count();
+  return more;
 }
 
 bool Rank::fail(const Instruction &i, const std::string &why) {

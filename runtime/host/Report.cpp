@@ -2,6 +2,7 @@
 #include "host/Execution.h"
 
 #include <map>
+#include <tuple>
 
 namespace shoal::rt {
 
@@ -11,9 +12,13 @@ std::string Rank::whereabouts() const {
   const program::Instruction *i = current.load();
   if (!i)
     return "at the start of the program";
-  std::span<const int64_t> ops = run_.program.operands(*i);
+  return nameOf(*i) + run_.locationOf(*i);
+}
+
+std::string Rank::nameOf(const program::Instruction &i) const {
+  std::span<const int64_t> ops = run_.program.operands(i);
   std::string what;
-  switch (i->opcode) {
+  switch (i.opcode) {
   case Opcode::Exec: {
     const program::Kernel &k = run_.program.section<program::Kernel>(
         program::Section::Kernels)[ops[0]];
@@ -24,7 +29,7 @@ std::string Rank::whereabouts() const {
   }
   case Opcode::Collective:
   case Opcode::CollectiveStart:
-    if (i->opcode == Opcode::CollectiveStart)
+    if (i.opcode == Opcode::CollectiveStart)
       ops = ops.subspan(1);
     what = std::string(toString(static_cast<program::CollectiveKind>(ops[0]))) +
            " over " + run_.groupName(static_cast<uint32_t>(ops[1]));
@@ -52,9 +57,52 @@ std::string Rank::whereabouts() const {
     what = "a check";
     break;
   default:
-    what = "instruction " + std::to_string(static_cast<int>(i->opcode));
+    what = "instruction " + std::to_string(static_cast<int>(i.opcode));
   }
-  return what + run_.locationOf(*i);
+  return what;
+}
+
+void Execution::clearProfile() {
+  for (auto &rank : ranks)
+    std::fill(rank->profile.begin(), rank->profile.end(),
+              std::pair<int64_t, double>());
+}
+
+std::vector<ProfileRow> Execution::takeProfile(int64_t steps) const {
+  auto instructions =
+      program.section<program::Instruction>(program::Section::Instructions);
+  double share =
+      1.0 / static_cast<double>(
+                std::max<int64_t>(1, steps) *
+                static_cast<int64_t>(std::max<size_t>(1, ranks.size())));
+  // One line of the user's may have become several equal instructions.
+  std::map<std::pair<std::string, std::string>, ProfileRow> rows;
+  for (size_t i = 0; i < instructions.size(); ++i) {
+    int64_t calls = 0;
+    double seconds = 0;
+    for (auto &rank : ranks) {
+      calls += rank->profile[i].first;
+      seconds += rank->profile[i].second;
+    }
+    if (!calls)
+      continue;
+    std::string what = ranks.front()->nameOf(instructions[i]);
+    std::string where(program.str(instructions[i].loc));
+    ProfileRow &row = rows[{what, where}];
+    row.what = what;
+    row.where = where;
+    row.calls += static_cast<double>(calls) * share;
+    row.seconds += seconds * share;
+  }
+  std::vector<ProfileRow> list;
+  for (auto &[key, row] : rows)
+    list.push_back(std::move(row));
+  std::sort(list.begin(), list.end(),
+            [](const ProfileRow &a, const ProfileRow &b) {
+              return std::tie(b.seconds, a.what, a.where) <
+                     std::tie(a.seconds, b.what, b.where);
+            });
+  return list;
 }
 
 /// "ranks 0, 1 and 5 wait in X; rank 3 …": ranks in the same place together.

@@ -67,6 +67,8 @@ Result<RunResult> runPackage(const Package &package,
       return status;
     }
     bool warmUp = options.repeat > 1 && s == 0;
+    if (warmUp)
+      execution->clearProfile();
     if (measure && !warmUp)
       result.stepSeconds.push_back(time.count());
     if (options.progress && time.count() * static_cast<double>(steps) > 2)
@@ -80,6 +82,8 @@ Result<RunResult> runPackage(const Package &package,
     result.collectivesPerDevice +=
         static_cast<double>(rank->collectives) / numRanks;
   }
+  if (options.profile)
+    result.profile = execution->takeProfile(options.repeat);
   result.failedChecks = execution->failedChecks;
   Result<std::vector<HostTensor>> values = execution->takeResults();
   if (!values)

@@ -236,6 +236,8 @@ int main(int argc, char **argv) {
   line.text("target", o.target, "cpu|cuda", "what to make code for");
   line.text("chip", o.chip, "NAME",
             "processor: sm_90a, …, or a CPU of LLVM (default: this machine's)");
+  line.text("cpu", o.chip, "NAME",
+            "the same as --chip for the target cpu: x86-64-v3, skylake, …");
   line.text("entry", o.entry, "NAME", "the function to compile (main)");
   line.text("compile-to", o.to, "PHASE", "stop after a phase and print it");
   line.text("compile-from", o.from, "PHASE", "MODEL is in this phase");

@@ -16,7 +16,7 @@ struct Options {
   std::string target = "cpu";
   double rtol = 0, atol = 0, timeLimit = 0;
   int64_t repeat = 1;
-  bool singleDevice = false, table = false, verbose = false;
+  bool singleDevice = false, table = false, profile = false, inspect = false;
   std::vector<std::string> customCalls;
   std::optional<std::chrono::steady_clock::time_point> deadline;
 };

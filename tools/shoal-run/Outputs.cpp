@@ -63,6 +63,15 @@ std::string makeReport(const program::View &program, const RunResult &result,
   measured["bytes_sent_per_device"] = result.bytesSentPerDevice;
   measured["collectives_per_device"] = result.collectivesPerDevice;
   report["measured"] = measured;
+  if (!result.profile.empty()) {
+    ordered_json rows = ordered_json::array();
+    for (const ProfileRow &row : result.profile)
+      rows.push_back({{"what", row.what},
+                      {"where", row.where},
+                      {"calls", row.calls},
+                      {"seconds", row.seconds}});
+    report["profile"] = rows;
+  }
   ordered_json seconds = ordered_json::parse(compileSeconds, nullptr, false);
   report["compile_s"] = seconds.is_object() ? seconds : ordered_json::object();
   return report.dump(2) + "\n";

@@ -104,6 +104,19 @@ readArguments(const program::View &p, const Options &options,
   return arguments;
 }
 
+/// What a package was made for, then its program.
+static std::string describePackage(const program::View &p) {
+  const program::Header &h = p.header();
+  auto text = [&](program::Str s) { return std::string(p.str(s)); };
+  return "made by:  " + text(h.producer) + "\ntarget:   " + text(h.target) +
+         ", " + text(h.chip) + "\nneeds:    " +
+         (p.str(h.features).empty() ? "any processor of this kind"
+                                    : text(h.features)) +
+         "\nranks:    " + std::to_string(h.numRanks) +
+         "\nmemory:   " + bytesText(static_cast<double>(h.arenaBytes)) +
+         " of temporaries per rank\n\n" + program::print(p);
+}
+
 static Status checkOptions(const Options &o, const CommandLine &line) {
   if (o.target != "cpu" && o.target != "cuda")
     return Status::badInput("--target: '" + o.target +
@@ -176,6 +189,10 @@ static int runModel(Options &o, const CommandLine &line) {
         "--entry: '" + o.model + "' was compiled for '" +
         std::string(p.str(p.header().entry)) + "', not for '" + o.entry + "'"));
 
+  if (o.inspect) {
+    std::fputs(describePackage(p).c_str(), stdout);
+    return 0;
+  }
   Result<std::vector<HostTensor>> arguments = readArguments(p, o, source);
   if (!arguments)
     return fail(arguments.status());
@@ -183,6 +200,7 @@ static int runModel(Options &o, const CommandLine &line) {
   RunOptions run;
   run.repeat = o.repeat;
   run.measure = !o.report.empty();
+  run.profile = o.profile;
   run.deadline = o.deadline;
   run.timeLimit = o.timeLimit;
   run.progress = ::isatty(2);
@@ -224,8 +242,9 @@ static int runModel(Options &o, const CommandLine &line) {
     if (Status s = output.finish(); !s)
       return fail(s);
   }
-  std::string report =
-      o.report.empty() && !o.table ? "" : makeReport(p, *result, model.timings);
+  std::string report = o.report.empty() && !o.table && !o.profile
+                           ? ""
+                           : makeReport(p, *result, model.timings);
   if (!o.report.empty()) {
     if (Status s = reportFile.write(report); !s)
       return fail(s);
@@ -234,6 +253,8 @@ static int runModel(Options &o, const CommandLine &line) {
   }
   if (o.table)
     std::fputs(reportTable(report).c_str(), stdout);
+  if (o.profile)
+    std::fputs(profileTable(report).c_str(), stdout);
   if (!o.check.empty()) {
     std::vector<std::string> failures;
     double largest = 0;
@@ -271,6 +292,11 @@ int main(int argc, char **argv) {
   line.text("report", o.report, "FILE.json",
             "write the compiler's report with measured times and bytes");
   line.flag("table", o.table, "print the report as a table");
+  line.flag(
+      "profile", o.profile,
+      "print where a step's time goes, by kernel and the op it came from");
+  line.flag("inspect", o.inspect,
+            "print what is in the package instead of running it");
   line.integer("repeat", o.repeat, 1,
                "measure N steps on the same inputs, after one more to warm up");
   line.flag("single-device", o.singleDevice,

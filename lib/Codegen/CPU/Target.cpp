@@ -3,10 +3,12 @@
 #include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/Analysis/LoopAnalysisManager.h"
 #include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
 #include "llvm/Transforms/InstCombine/InstCombine.h"
 #include "llvm/Transforms/Scalar/DCE.h"
 #include "llvm/Transforms/Scalar/DeadStoreElimination.h"
@@ -45,10 +47,20 @@ shoal::cpu::makeTargetMachine(const KernelCompileOptions &options) {
       features += (features.empty() ? "" : ",") +
                   std::string(enabled ? "+" : "-") + name.str();
   }
+  // LLVM itself stops the process at a processor without 64-bit code.
+  std::unique_ptr<MCSubtargetInfo> known(
+      target->createMCSubtargetInfo(triple, "", ""));
+  if (!known->isCPUStringValid(cpu) ||
+      (triple.getArch() == Triple::x86_64 &&
+       X86::parseArchX86(cpu, /*Only64Bit=*/true) == X86::CK_None))
+    return createStringError(
+        "unknown CPU '" + cpu +
+        "'; give a name of LLVM's, such as x86-64-v3, x86-64-v4 or znver4, or "
+        "none for this machine's");
   TargetOptions targetOptions;
   targetOptions.NoTrappingFPMath = true;
   targetOptions.FunctionSections = false;
-  CodeGenOptLevel level = options.optLevel == 0 ? CodeGenOptLevel::None
+  CodeGenOptLevel level = options.optLevel == 0   ? CodeGenOptLevel::None
                           : options.optLevel == 1 ? CodeGenOptLevel::Less
                                                   : CodeGenOptLevel::Default;
   std::unique_ptr<TargetMachine> machine(

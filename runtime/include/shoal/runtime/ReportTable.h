@@ -14,6 +14,9 @@ std::string reportTable(std::string_view json);
 /// "1.5 KB", "64 B", "2.3 GB".
 std::string bytesText(double bytes);
 
+/// The section `profile` of a report as text: where a step's time goes.
+std::string profileTable(std::string_view json);
+
 } // namespace shoal::rt
 
 #endif // SHOAL_RUNTIME_REPORTTABLE_H

@@ -31,9 +31,18 @@ struct RunOptions {
   double timeLimit = 0;     ///< what the deadline came from, for the message
   double stallSeconds = 30; ///< a rank waits and nobody makes progress
   bool poison = false;      ///< fill padding and fresh buffers with NaN (-1)
+  bool profile = false;     ///< time every instruction of every rank
   bool progress = false;    ///< say on stderr how far a long run is
   std::optional<Fault> fault;
   std::vector<std::string> customCallLibraries;
+};
+
+/// One instruction of the program, over the measured steps.
+struct ProfileRow {
+  std::string what;   ///< "kernel 'add_tanh'", "all_reduce over …"
+  std::string where;  ///< the user's line that it came from, or ""
+  double calls = 0;   ///< per step and rank
+  double seconds = 0; ///< per step and rank; without waiting for other ranks
 };
 
 struct RunResult {
@@ -42,6 +51,7 @@ struct RunResult {
   std::vector<double> stepSeconds;       ///< of the measured steps
   double bytesSentPerDevice = 0;         ///< per step, averaged over ranks
   double collectivesPerDevice = 0;
+  std::vector<ProfileRow> profile; ///< the longest first
 };
 
 /// Runs the package on `arguments` (global values, one per argument of the
