@@ -1,4 +1,5 @@
 #include "shoal/Analysis/Cuttable.h"
+#include "shoal/Analysis/OrderedForms.h"
 
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -101,10 +102,13 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
   if (llvm::any_of(op->getResultTypes(), isEmpty) ||
       llvm::any_of(op->getOperandTypes(), isEmpty))
     return false;
-  // Random numbers depend on the position in the whole tensor.
-  if (isa<sh::RngOp, sh::RngBitGeneratorOp>(op))
-    return false;
   const Factor &factor = rule.factors[f];
+  // The numbers depend on the place in the whole tensor: each device makes its
+  // own (bits), or all of them and keeps its own (rng).
+  if (isa<sh::RngBitGeneratorOp>(op))
+    return factor.size > 1 && isPlacewiseRandom(op, rule, f);
+  if (isa<sh::RngOp>(op))
+    return false;
   if (factor.kind == FactorKind::Window)
     return factor.size > 1 && isWindowCuttable(op, rule, f);
   if (factor.size <= 1 || isInWindow(rule, f))
@@ -116,11 +120,14 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
     if (auto conv = dyn_cast<sh::ConvolutionOp>(op))
       if (conv.getFeatureGroupCount() > 1 || conv.getBatchGroupCount() > 1)
         return false;
-    return factor.reduction.has_value() || isSelectingReduce(op);
+    // Bodies without a collective of their own: parts are gathered and
+    // reduced once more.
+    return factor.reduction.has_value() || isa<sh::ReduceOp>(op);
   case FactorKind::Indexed:
     return isIndexedCuttable(op, rule, f);
-  case FactorKind::Window:
   case FactorKind::Ordered:
+    return orderedFormOf(op, rule, f) != OrderedForm::None;
+  case FactorKind::Window:
   case FactorKind::NeedReplication:
     return false;
   }

@@ -3,6 +3,7 @@
 #include "dialects/Shoal/Sharding.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/Cuttable.h"
+#include "shoal/Analysis/OrderedForms.h"
 #include "shoal/Analysis/ShardedView.h"
 
 using namespace mlir;
@@ -112,6 +113,54 @@ bool OpModel::extend(OpForm &form, size_t tensor,
       addToDim(form, mapping.dims[d], state.dims[d], state.blocks[d],
                shapes[tensor][d], complete);
   return complete;
+}
+
+SmallVector<OpForm, 2> OpModel::displaced(size_t tensor,
+                                          const PlacementState &state) const {
+  const TensorMapping &mapping = rule.getTensor(tensor);
+  AtomList moved;
+  PlacementState kept = state;
+  for (size_t d = 0; d < state.dims.size() && d < mapping.dims.size(); ++d)
+    if (llvm::any_of(mapping.dims[d].factors, [&](int64_t f) {
+          return !cuttable[f] || rule.factors[f].kind == FactorKind::Ordered;
+        })) {
+      moved.append(state.dims[d]);
+      kept.dims[d].clear();
+      kept.blocks[d] = shapes[tensor][d];
+    }
+  if (moved.empty())
+    return {};
+  OpForm base = replicated();
+  extend(base, tensor, kept);
+  int64_t extra = partCount(ArrayRef<uint8_t>(moved), mesh->atoms());
+  struct Target {
+    OpForm form;
+    bool elsewhere;
+    int64_t padded; // Parts of the result that a device computes, in all.
+  };
+  SmallVector<Target, 4> targets;
+  for (int64_t f = 0; f < rule.getNumFactors(); ++f) {
+    if (!cuttable[f] || rule.factors[f].kind != FactorKind::PassThrough ||
+        base.blocks[f] < 2)
+      continue;
+    OpForm form = base;
+    int64_t parts = extra * partCount(base.factors[f], mesh->atoms());
+    form.factors[f].append(moved);
+    form.blocks[f] = ceilDiv(rule.factors[f].size, parts);
+    if (!isValid(form))
+      continue;
+    // Per mille of the work that each device does.
+    targets.push_back({form, !mapping.contains(f),
+                       1000 * form.blocks[f] / rule.factors[f].size});
+  }
+  llvm::stable_sort(targets, [](const Target &a, const Target &b) {
+    return std::pair(a.elsewhere, a.padded) < std::pair(b.elsewhere, b.padded);
+  });
+  SmallVector<OpForm, 2> forms;
+  for (Target &target : targets)
+    if (forms.size() < 2)
+      forms.push_back(std::move(target.form));
+  return forms;
 }
 
 bool OpModel::takePartial(OpForm &form, size_t operand,
@@ -283,6 +332,7 @@ int64_t OpModel::innerBytes(const OpForm &form) const {
         broadcastBytes(owners, localElements(placement(form, numOperands())) *
                                    elementBytesOf(op->getResult(0).getType()));
   }
+  bytes += orderedBytes(op, *this, form, mesh->atoms());
   for (size_t f = 0; f < form.factors.size(); ++f) {
     if (form.factors[f].empty())
       continue;

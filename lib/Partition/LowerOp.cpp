@@ -108,6 +108,12 @@ FailureOr<SmallVector<Value>> OpLowering::lower(SmallVector<Value> operands) {
     return lowerDynamicUpdateSlice(operands);
   if (isMerged())
     return lowerMergedReduce(operands);
+  if (isa<sh::RngBitGeneratorOp>(op))
+    return lowerRandomBits(operands);
+  for (size_t f = 0; f < form.factors.size(); ++f)
+    if (!form.factors[f].empty() &&
+        model.getRule().factors[f].kind == FactorKind::Ordered)
+      return lowerOrdered(operands, f);
   if (isa<sh::SliceOp>(op))
     return lowerSlice(operands);
   if (isa<sh::PadOp>(op))
@@ -190,6 +196,10 @@ void Partitioner::remarkGather(Operation *op, OpModel &model,
       const ReshardPlan &plan = mesh.planner().plan(
           have, want, model.shape(operand),
           elementBytesOf(op->getOperand(operand).getType()));
+      if (llvm::none_of(plan.steps, [](const ReshardStep &step) {
+            return step.kind == ReshardKind::AllGather;
+          }))
+        return; // The cut moves to another dimension.
       op->emitRemark("operand ")
           << operand << " is gathered along dimension " << d << " ("
           << plan.bytes << " bytes sent per device): the op cannot be computed "

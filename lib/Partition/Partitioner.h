@@ -73,6 +73,12 @@ private:
 /// Removes what speaks of shardings from an op and what is nested in it.
 void stripShardings(mlir::Operation *op);
 
+/// The body, a function of scalars, on whole tensors of equal shape: `args` for
+/// its arguments (converted to their types). See isElementwiseBody.
+llvm::SmallVector<mlir::Value> inlineBody(mlir::Region &body,
+                                          llvm::ArrayRef<mlir::Value> args,
+                                          LocalBuilder &b);
+
 /// Uses the value that an argmax gives beside the index instead of reducing a
 /// second time with max (or min).
 void reuseSelectedValues(mlir::func::FuncOp func);
@@ -121,6 +127,24 @@ private:
   // LowerReduce.cpp
   bool isMerged();
   llvm::SmallVector<mlir::Value> lowerMergedReduce(llvm::ArrayRef<mlir::Value>);
+  llvm::SmallVector<mlir::Value> lowerPickingReduce(llvm::ArrayRef<mlir::Value>);
+  mlir::Value gatherParts(mlir::Value part, llvm::ArrayRef<uint8_t> atoms);
+  // LowerOrdered.cpp: factor `f` is cut although its elements come in order.
+  llvm::SmallVector<mlir::Value> lowerOrdered(llvm::ArrayRef<mlir::Value>,
+                                              int64_t f);
+  llvm::SmallVector<mlir::Value> lowerTopK(llvm::ArrayRef<mlir::Value>,
+                                           int64_t f);
+  llvm::SmallVector<mlir::Value> lowerScan(llvm::ArrayRef<mlir::Value>,
+                                           int64_t f);
+  /// Blocks of everyone joined along `dim`, padded to whole blocks.
+  mlir::Value allGather(mlir::Value part, int64_t dim,
+                        llvm::ArrayRef<uint8_t> atoms, llvm::StringRef what);
+  /// Whether the elements along a dimension (global size, block, cut by atoms)
+  /// are real ones: i1 of the local length; null if all are, always.
+  mlir::Value validAlong(int64_t size, int64_t block,
+                         llvm::ArrayRef<uint8_t> atoms);
+  // LowerRandom.cpp
+  llvm::SmallVector<mlir::Value> lowerRandomBits(llvm::ArrayRef<mlir::Value>);
   // LowerWindow.cpp
   /// The stretch [offset + i*step, + width) of a cut dimension, i being this
   /// device's part; outside the dimension `fill`, or anything.

@@ -348,6 +348,12 @@ void FormGraph::suggestForms(int node) {
       take(lead, t, state);
       addForm(node, complete(lead));
       addForm(node, lead);
+      for (OpForm &form : model.displaced(t, state)) {
+        if (t < operands && state.partial)
+          model.takePartial(form, t, state);
+        addForm(node, complete(form));
+        addForm(node, form);
+      }
       // Together with each other operand's present placements.
       for (size_t o = 0; o < operands; ++o) {
         if (o == t || value(o) < 0)

@@ -165,10 +165,16 @@ void OutlineLoneOps::expandAllSlice(comm::AllSliceOp slice) {
         shape(from.getShape());
     high[dim] = parts * block - from.getDimSize(dim);
     shape[dim] = parts * block;
-    auto zero = shlo::ConstantOp::create(
-        b, loc,
-        cast<ElementsAttr>(
-            b.getZeroAttr(RankedTensorType::get({}, from.getElementType()))));
+    auto scalar = RankedTensorType::get({}, from.getElementType());
+    ElementsAttr fill;
+    if (auto complex = dyn_cast<ComplexType>(from.getElementType())) {
+      APFloat part = APFloat::getZero(
+          cast<FloatType>(complex.getElementType()).getFloatSemantics());
+      fill = DenseElementsAttr::get(scalar, std::complex<APFloat>(part, part));
+    } else {
+      fill = cast<ElementsAttr>(b.getZeroAttr(scalar));
+    }
+    auto zero = shlo::ConstantOp::create(b, loc, fill);
     input = shlo::PadOp::create(b, loc, from.clone(shape), input, zero, low,
                                 high, interior);
   }

@@ -466,6 +466,220 @@ def sort(p):
            f'      stablehlo.return {r} : tensor<i1>\n    }}) : ({a.type}) -> {a.type}', a.dtype, a.shape, True, a.bound)
 
 
+def region(args, body, result):
+    """A region of scalars: `args` are (name, type), `result` (name, type) pairs."""
+    head = ", ".join(f"{n}: {t}" for n, t in args)
+    return (f"({{\n    ^bb0({head}):\n      " + "\n      ".join(body) + f"\n      stablehlo.return {', '.join(n for n, _ in result)} : {', '.join(t for _, t in result)}\n    }})")
+
+
+def cumulative(p):
+    """A reduce_window that is a scan: sum, extremes, from either end."""
+    a = p.pick(lambda v: is_num(v) and len(v.shape) >= 1 and v.bound < 1e4)
+    if a is None:
+        return False
+    d = p.rng.randrange(len(a.shape))
+    n = a.shape[d]
+    f = is_float(a)
+    op, init, bound = p.rng.choice([("add", "0.0" if f else "0", a.bound * n), ("maximum", "0xFF800000" if f else "-2147483648", a.bound),
+                                    ("minimum", "0x7F800000" if f else "2147483647", a.bound)])
+    c = p.const(init, a.dtype)
+    x, y, r = p.fresh(), p.fresh(), p.fresh()
+    t = tensor((), a.dtype)
+    window = [n if i == d else 1 for i in range(len(a.shape))]
+    low = p.rng.random() < 0.5
+    padding = [([n - 1, 0] if low else [0, n - 1]) if i == d else [0, 0] for i in range(len(a.shape))]
+    p.emit(f'"stablehlo.reduce_window"({a.name}, {c}) <{{padding = dense<{padding}> : tensor<{len(window)}x2xi64>, window_dimensions = array<i64: {", ".join(map(str, window))}>}}> '
+           + region([(x, t), (y, t)], [f"{r} = stablehlo.{op} {x}, {y} : {t}"], [(r, t)]) + f" : ({a.type}, {t}) -> {a.type}",
+           a.dtype, a.shape, a.exact, bound, a.err + (0 if a.exact else n))
+
+
+def arg_extreme(p):
+    """argmax or argmin as JAX prints it: value and index reduced together."""
+    a = p.pick(lambda v: is_num(v) and v.exact and len(v.shape) >= 1)
+    if a is None:
+        return False
+    d = p.rng.randrange(len(a.shape))
+    out = [x for i, x in enumerate(a.shape) if i != d]
+    way, start = p.rng.choice([("GT", "0xFF800000" if is_float(a) else "-2147483648"), ("LT", "0x7F800000" if is_float(a) else "2147483647")])
+    index = p.emit(f"stablehlo.iota dim = {d} : {tensor(a.shape, 'i32')}", "i32", a.shape, True, a.shape[d])
+    c, z = p.const(start, a.dtype), p.const(0, "i32")
+    t, ti, tb = tensor((), a.dtype), tensor((), "i32"), tensor((), "i1")
+    x, i, y, j, better, same, lower, both, first, v, k, name = (p.fresh() for _ in range(12))
+    kind = "FLOAT" if is_float(a) else "SIGNED"
+    body = [f"{better} = stablehlo.compare {way}, {x}, {y}, {kind} : ({t}, {t}) -> {tb}", f"{same} = stablehlo.compare EQ, {x}, {y}, {kind} : ({t}, {t}) -> {tb}",
+            f"{lower} = stablehlo.compare LT, {i}, {j}, SIGNED : ({ti}, {ti}) -> {tb}", f"{both} = stablehlo.and {same}, {lower} : {tb}", f"{first} = stablehlo.or {better}, {both} : {tb}",
+            f"{v} = stablehlo.select {better}, {x}, {y} : {tb}, {t}", f"{k} = stablehlo.select {first}, {i}, {j} : {tb}, {ti}"]
+    p.lines.append(f'{name}:2 = "stablehlo.reduce"({a.name}, {index.name}, {c}, {z}) <{{dimensions = array<i64: {d}>}}> '
+                   + region([(x, t), (i, ti), (y, t), (j, ti)], body, [(v, t), (k, ti)])
+                   + f" : ({a.type}, {index.type}, {t}, {ti}) -> ({tensor(out, a.dtype)}, {tensor(out, 'i32')})")
+    p.values.append(Value(f"{name}#0", a.dtype, tuple(out), True, a.bound))
+    p.values.append(Value(f"{name}#1", "i32", tuple(out), True, a.shape[d]))
+
+
+def own_reduce(p):
+    """A reduction whose body no collective has: a sum and a maximum at once, or a sum computed in a roundabout way."""
+    a = p.pick(lambda v: is_num(v) and v.exact and len(v.shape) >= 1 and v.bound < 1e3)
+    if a is None:
+        return False
+    dims = sorted(p.rng.sample(range(len(a.shape)), p.rng.randint(1, len(a.shape))))
+    out = [x for i, x in enumerate(a.shape) if i not in dims]
+    n = _product(a.shape[i] for i in dims)
+    one = "1.0" if is_float(a) else "1"
+    start = p.const(p.rng.choice(["0", "2"]) + (".0" if is_float(a) else "") if n > 1 else ("0.0" if is_float(a) else "0"), a.dtype)
+    t = tensor((), a.dtype)
+    x, y, r, s = p.fresh(), p.fresh(), p.fresh(), p.fresh()
+    if p.rng.random() < 0.5:
+        c = p.fresh()
+        body = [f"{c} = stablehlo.constant dense<{one}> : {t}", f"{r} = stablehlo.add {x}, {c} : {t}", f"{p.fresh()} = stablehlo.subtract {y}, {c} : {t}",
+                f"{s} = stablehlo.add {r}, %v{p.counter} : {t}"]
+        p.emit(f'"stablehlo.reduce"({a.name}, {start}) <{{dimensions = array<i64: {", ".join(map(str, dims))}>}}> ' + region([(x, t), (y, t)], body, [(s, t)])
+               + f" : ({a.type}, {t}) -> {tensor(out, a.dtype)}", a.dtype, out, True, a.bound * n + 2)
+        return
+    low = p.const("-1000.0" if is_float(a) else "-1000", a.dtype)
+    u, w, name = p.fresh(), p.fresh(), p.fresh()
+    p.lines.append(f'{name}:2 = "stablehlo.reduce"({a.name}, {a.name}, {start}, {low}) <{{dimensions = array<i64: {", ".join(map(str, dims))}>}}> '
+                   + region([(x, t), (u, t), (y, t), (w, t)], [f"{r} = stablehlo.add {x}, {y} : {t}", f"{s} = stablehlo.maximum {u}, {w} : {t}"], [(r, t), (s, t)])
+                   + f" : ({a.type}, {a.type}, {t}, {t}) -> ({tensor(out, a.dtype)}, {tensor(out, a.dtype)})")
+    p.values.append(Value(f"{name}#0", a.dtype, tuple(out), True, a.bound * n + 2))
+    p.values.append(Value(f"{name}#1", a.dtype, tuple(out), True, 1000))
+
+
+def sort_pairs(p):
+    """Two operands sorted together, stably, by the first or by both; as argsort is printed."""
+    a = p.pick(lambda v: is_num(v) and v.exact and len(v.shape) >= 1)
+    if a is None:
+        return False
+    d = p.rng.randrange(len(a.shape))
+    b = p.pick(lambda v: is_num(v) and v.exact and v.shape == a.shape)
+    if p.rng.random() < 0.5:
+        b = p.emit(f"stablehlo.iota dim = {d} : {tensor(a.shape, 'i32')}", "i32", a.shape, True, a.shape[d])
+    t, tb = tensor((), a.dtype), tensor((), b.dtype)
+    x, y, u, w, r, name = (p.fresh() for _ in range(6))
+    kind = "FLOAT" if is_float(a) else "SIGNED"
+    way = p.rng.choice(["LT", "GT"])
+    p.lines.append(f'{name}:2 = "stablehlo.sort"({a.name}, {b.name}) <{{dimension = {d} : i64, is_stable = true}}> '
+                   + region([(x, t), (y, t), (u, tb), (w, tb)], [f"{r} = stablehlo.compare {way}, {x}, {y}, {kind} : ({t}, {t}) -> tensor<i1>"], [(r, "tensor<i1>")])
+                   + f" : ({a.type}, {b.type}) -> ({a.type}, {b.type})")
+    p.values.append(Value(f"{name}#0", a.dtype, a.shape, True, a.bound))
+    p.values.append(Value(f"{name}#1", b.dtype, b.shape, True, b.bound))
+
+
+def top_k(p):
+    a = p.pick(lambda v: is_num(v) and v.exact and len(v.shape) >= 1)
+    if a is None:
+        return False
+    k = p.rng.randint(1, a.shape[-1])
+    out = a.shape[:-1] + (k,)
+    name = p.fresh()
+    p.lines.append(f"{name}:2 = chlo.top_k({a.name}, k = {k}) : {a.type} -> ({tensor(out, a.dtype)}, {tensor(out, 'i32')})")
+    p.values.append(Value(f"{name}#0", a.dtype, out, True, a.bound))
+    p.values.append(Value(f"{name}#1", "i32", out, True, a.shape[-1]))
+
+
+def random_bits(p):
+    shape = p.shape()
+    algorithm = p.rng.choice(["THREE_FRY", "PHILOX", "DEFAULT"])
+    words = 2 if algorithm == "THREE_FRY" or p.rng.random() < 0.5 else 3
+    state, name = p.fresh(), p.fresh()
+    width = p.rng.choice([8, 16, 32, 32, 64])
+    ui = f"ui{width}"
+    seed = [p.rng.choice([7, 2**64 - 2, 2**63 + 12345, 0]) for _ in range(words)]
+    p.lines.append(f"{state} = stablehlo.constant dense<{nums(seed)}> : tensor<{words}xui64>")
+    p.lines.append(f"{name}:2 = stablehlo.rng_bit_generator {state}, algorithm = {algorithm} : (tensor<{words}xui64>) -> (tensor<{words}xui64>, {tensor(shape, ui)})")
+    c, few, spread = p.const(p.rng.choice([13, 16, 101]), ui), p.fresh(), p.fresh()
+    p.lines.append(f"{spread} = stablehlo.broadcast_in_dim {c}, dims = [] : ({tensor((), ui)}) -> {tensor(shape, ui)}")
+    p.lines.append(f"{few} = stablehlo.remainder {name}#1, {spread} : {tensor(shape, ui)}")
+    p.emit(f"stablehlo.convert {few} : ({tensor(shape, ui)}) -> {tensor(shape, 'i32')}", "i32", shape, True, 101)
+    if p.rng.random() < 0.3:
+        low, rest = p.fresh(), p.const(1009, "ui64")
+        p.lines.append(f"{low} = stablehlo.broadcast_in_dim {rest}, dims = [] : (tensor<ui64>) -> tensor<{words}xui64>")
+        p.lines.append(f"{p.fresh()} = stablehlo.remainder {name}#0, {low} : tensor<{words}xui64>")
+        p.emit(f"stablehlo.convert %v{p.counter} : (tensor<{words}xui64>) -> tensor<{words}xi32>", "i32", (words,), True, 1009)
+
+
+# ---------------------------------------------------------------- transforms, factorisations
+
+def fft(p):
+    """Of one to three dimensions; complex or real on either side. The result's parts are added up."""
+    a = p.pick(lambda v: is_float(v) and len(v.shape) >= 1 and v.bound * v.size < 1e5, lambda v: is_float(v))
+    if a is None:
+        return False
+    rank = p.rng.randint(1, min(3, len(a.shape)))
+    lengths = list(a.shape[-rank:])
+    n = _product(lengths)
+    kind = p.rng.choice(["FFT", "IFFT", "RFFT", "IRFFT"])
+    t = tensor(a.shape, "complex<f32>")
+    source = a.name
+    out = list(a.shape)
+    if kind != "RFFT":
+        source = p.fresh()
+        # Real where the result is: what IRFFT does with other input is its own affair.
+        p.lines.append(f"{source} = stablehlo.complex {a.name}, {a.name} : {t}" if kind != "IRFFT" else f"{source} = stablehlo.convert {a.name} : ({a.type}) -> {t}")
+    if kind == "RFFT":
+        out[-1] = out[-1] // 2 + 1
+    if kind == "IRFFT":
+        if out[-1] < 2:
+            return False
+        lengths[-1] = out[-1] = (out[-1] - 1) * 2 + p.rng.randint(0, 1)
+        n = _product(lengths)
+    to = tensor(out, "f32" if kind == "IRFFT" else "complex<f32>")
+    err = a.err + 64
+    made = f"stablehlo.fft {source}, type = {kind}, length = {nums(lengths)} : ({a.type if kind == 'RFFT' else t}) -> {to}"
+    if kind == "IRFFT":
+        p.emit(made, "f32", out, False, a.bound * 2, err)
+        return
+    f, re, im = p.fresh(), p.fresh(), p.fresh()
+    bound = a.bound * (4 if kind == "IFFT" else 4 * n)
+    p.lines += [f"{f} = {made}", f"{re} = stablehlo.real {f} : ({to}) -> {tensor(out, 'f32')}", f"{im} = stablehlo.imag {f} : ({to}) -> {tensor(out, 'f32')}"]
+    p.emit(f"stablehlo.add {re}, {im} : {tensor(out, 'f32')}", "f32", out, False, bound, err)
+
+
+def dominant(p, rank, n):
+    """A symmetric matrix (batched) with a heavy diagonal, made of iotas: 2n where row equals column, else 1/(1 + |row - column|)."""
+    shape = p.shape(rank - 2, 16) + (n, n)
+    t, ti = tensor(shape, "f32"), tensor(shape, "f32")
+    i, j, e, c, k, s, r = (p.fresh() for _ in range(7))
+    one, heavy = p.const("1.0", "f32"), p.const(f"{2.0 * n}", "f32")
+    q, m, h, o = p.fresh(), p.fresh(), p.fresh(), p.fresh()
+    p.lines += [f"{i} = stablehlo.iota dim = {len(shape) - 2} : {t}", f"{j} = stablehlo.iota dim = {len(shape) - 1} : {ti}", f"{e} = stablehlo.subtract {i}, {j} : {t}",
+                f"{c} = stablehlo.abs {e} : {t}", f"{o} = stablehlo.broadcast_in_dim {one}, dims = [] : (tensor<f32>) -> {t}", f"{h} = stablehlo.broadcast_in_dim {heavy}, dims = [] : (tensor<f32>) -> {t}",
+                f"{k} = stablehlo.add {c}, {o} : {t}", f"{s} = stablehlo.divide {o}, {k} : {t}", f"{m} = stablehlo.compare EQ, {i}, {j}, FLOAT : ({t}, {t}) -> {tensor(shape, 'i1')}"]
+    return p.emit(f"stablehlo.select {m}, {h}, {s} : {tensor(shape, 'i1')}, {t}", "f32", shape, False, 2.0 * n, 1)
+
+
+def cholesky(p):
+    a = p.pick(lambda v: v.dtype == "f32" and getattr(v, "dominant", False))
+    if a is None:
+        a = dominant(p, p.rng.randint(2, 3), p.rng.choice([1, 2, 4, 5, 6, 8, 9]))
+        v = p.emit(f"sdy.sharding_constraint {a.name} {p.sharding(a.shape)} : {a.type}", "f32", a.shape, False, a.bound, 1)
+        a = v
+    lower = p.rng.random() < 0.5
+    l = p.fresh()
+    p.lines.append(f"{l} = stablehlo.cholesky {a.name}, lower = {'true' if lower else 'false'} : {a.type}")
+    # The other triangle is anything.
+    i, j, m, z, o = (p.fresh() for _ in range(5))
+    ti = tensor(a.shape, "i32")
+    r = len(a.shape)
+    p.lines += [f"{i} = stablehlo.iota dim = {r - 2} : {ti}", f"{j} = stablehlo.iota dim = {r - 1} : {ti}", f"{m} = stablehlo.compare {'GE' if lower else 'LE'}, {i}, {j}, SIGNED : ({ti}, {ti}) -> {tensor(a.shape, 'i1')}",
+                f"{z} = stablehlo.constant dense<0.0> : {a.type}"]
+    p.emit(f"stablehlo.select {m}, {l}, {z} : {tensor(a.shape, 'i1')}, {a.type}", "f32", a.shape, False, a.bound, 64)
+
+
+def triangular_solve(p):
+    b = p.pick(lambda v: v.dtype == "f32" and len(v.shape) in (2, 3) and v.bound < 1e4)
+    if b is None:
+        return False
+    left = p.rng.random() < 0.6
+    n = b.shape[-2] if left else b.shape[-1]
+    a = dominant(p, 2, n)
+    if len(b.shape) == 3:
+        a = p.emit(f"stablehlo.broadcast_in_dim {a.name}, dims = [1, 2] : ({a.type}) -> {tensor(b.shape[:1] + (n, n), 'f32')}", "f32", b.shape[:1] + (n, n), False, a.bound, 1)
+    a = p.emit(f"sdy.sharding_constraint {a.name} {p.sharding(a.shape)} : {a.type}", "f32", a.shape, False, a.bound, 1)
+    unit = p.rng.random() < 0.2 and n < 3
+    flags = f"left_side = {str(left).lower()}, lower = {p.rng.choice(['true', 'false'])}, transpose_a = #stablehlo<transpose {p.rng.choice(['NO_TRANSPOSE', 'TRANSPOSE'])}>, unit_diagonal = {str(unit).lower()}"
+    p.emit(f'"stablehlo.triangular_solve"({a.name}, {b.name}) <{{{flags}}}> : ({a.type}, {b.type}) -> {b.type}', "f32", b.shape, False, b.bound * 2, b.err + 64)
+
+
 # ---------------------------------------------------------------- control flow
 
 def counted_loop(p):
@@ -517,7 +731,8 @@ def conditional(p):
 
 GENERATORS = [binary, binary, unary, smooth, compare_select, convert, broadcast, broadcast, reshape, reshape, transpose,
               slice_, pad, concatenate, reverse, iota, reduce, reduce, dot_general, dot_general, dynamic_slice,
-              dynamic_update_slice, gather, scatter_add, reduce_window, sort, counted_loop, conditional]
+              dynamic_update_slice, gather, scatter_add, reduce_window, sort, cumulative, arg_extreme,
+              own_reduce, sort_pairs, top_k, random_bits, fft, cholesky, triangular_solve, counted_loop, conditional]
 
 
 def constrain(p):

@@ -54,6 +54,12 @@ public:
   /// Partial states are taken over by `takePartial`. False if something of the
   /// state had to be left out.
   bool extend(OpForm &form, size_t tensor, const PlacementState &state) const;
+  /// Forms for `tensor` placed as `state` in which atoms that cut it along
+  /// factors that must stay whole, or are costly to cut (ordered ones), cut
+  /// another dimension instead, so that an all-to-all does what would be a
+  /// gather. A few, best first.
+  llvm::SmallVector<OpForm, 2> displaced(size_t tensor,
+                                         const PlacementState &state) const;
   /// Lets `operand` come in partial as `state` says, if the op is linear there
   /// and the atoms are free. False if not possible.
   bool takePartial(OpForm &form, size_t operand,

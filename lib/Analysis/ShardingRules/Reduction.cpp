@@ -2,6 +2,7 @@
 #include "Models.h"
 
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/OrderedForms.h"
 
 using namespace mlir;
 using namespace mlir::stablehlo;
@@ -60,8 +61,13 @@ ShardingRule reduceWindowRule(ReduceWindowOp op) {
   ArrayRef<int64_t> out = shapeOf(op.getResult(0));
   SmallVector<int64_t> low = lowPadding(op.getPadding(), in.size());
   RuleBuilder builder(op);
+  std::optional<ScanDim> scan = getScanDim(op);
   for (auto [d, size] : llvm::enumerate(out)) {
     builder.addEverywhere(d, size);
+    if (scan && scan->dim == int64_t(d)) {
+      builder.last().kind = FactorKind::Ordered;
+      continue;
+    }
     WindowMap window;
     window.size = op.getWindowDimensions()[d];
     window.stride = at(op.getWindowStrides(), d, 1);

@@ -1,0 +1,27 @@
+// Bodies of reductions and comparators: functions of scalars, looked at by
+// rules and lowerings alike.
+#ifndef SHOAL_ANALYSIS_SCALARBODIES_H
+#define SHOAL_ANALYSIS_SCALARBODIES_H
+
+#include "mlir/IR/Region.h"
+#include "mlir/IR/Value.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace shoal {
+
+/// The value that is copied, resharded or constrained to become `value`;
+/// broadcasts and reshapes from scalar to scalar are passed through as well.
+mlir::Value rootOf(mlir::Value value);
+
+/// Whether each op of the body works on scalars element by element, so that it
+/// can be done on whole tensors at once.
+bool isElementwiseBody(mlir::Region &body);
+
+/// Whether the constants `inits` change nothing on either side of the body, a
+/// function of (x…, y…): judged by computing it at a few points. False where
+/// an initial value is no constant or the body has an op not known here.
+bool isNeutral(mlir::Region &body, llvm::ArrayRef<mlir::Value> inits);
+
+} // namespace shoal
+
+#endif // SHOAL_ANALYSIS_SCALARBODIES_H
