@@ -1,0 +1,107 @@
+// RUN: shoal-opt %s --split-input-file --shoal-partition-pipeline | FileCheck %s
+
+// Ops whose elements come in order, with that dimension cut: little is
+// exchanged, never the operand.
+
+// A cumulative sum: each part's own, then the totals of the parts before it.
+
+// CHECK-LABEL: func @cumsum(
+shoal.mesh @m <["x"=4]>
+func.func @cumsum(%a: tensor<10x6xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>})
+    -> (tensor<10x6xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>}) {
+  // CHECK: %[[LOCAL:.*]] = "stablehlo.reduce_window"(%arg0
+  // CHECK-SAME: padding = dense<{{\[\[}}2, 0], [0, 0]]>
+  // CHECK-SAME: window_dimensions = array<i64: 3, 1>
+  // CHECK: %[[LAST:.*]] = stablehlo.slice %[[LOCAL]] [2:3, 0:6]
+  // CHECK: comm.all_gather %[[LAST]] dim = 0 {{.*}} -> tensor<4x6xf32>
+  // CHECK: stablehlo.reduce
+  // CHECK-NOT: comm
+  // CHECK: stablehlo.add {{.*}}, %[[LOCAL]] : tensor<3x6xf32>
+  %c = stablehlo.constant dense<0.0> : tensor<f32>
+  %0 = "stablehlo.reduce_window"(%a, %c) <{padding = dense<[[9, 0], [0, 0]]> : tensor<2x2xi64>, window_dimensions = array<i64: 10, 1>}> ({
+  ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+    %s = stablehlo.add %x, %y : tensor<f32>
+    stablehlo.return %s : tensor<f32>
+  }) {shoal.shardings = #shoal.sharding_per_value<[<@m, [{"x"}, {}]>]>} : (tensor<10x6xf32>, tensor<f32>) -> tensor<10x6xf32>
+  return %0 : tensor<10x6xf32>
+}
+
+// -----
+
+// From the other end, padding comes first: it must not count.
+
+// CHECK-LABEL: func @reverse_cummax(
+shoal.mesh @m <["x"=4]>
+func.func @reverse_cummax(%a: tensor<10xi32> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>})
+    -> (tensor<10xi32> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>}) {
+  // CHECK: %[[MASKED:.*]] = stablehlo.select {{.*}}, %arg0
+  // CHECK: %[[LOCAL:.*]] = "stablehlo.reduce_window"(%[[MASKED]]
+  // CHECK: comm.all_gather {{.*}} : (tensor<1xi32>) -> tensor<4xi32>
+  // CHECK-NOT: comm
+  %c = stablehlo.constant dense<-2147483648> : tensor<i32>
+  %0 = "stablehlo.reduce_window"(%a, %c) <{padding = dense<[[0, 9]]> : tensor<1x2xi64>, window_dimensions = array<i64: 10>}> ({
+  ^bb0(%x: tensor<i32>, %y: tensor<i32>):
+    %s = stablehlo.maximum %x, %y : tensor<i32>
+    stablehlo.return %s : tensor<i32>
+  }) {shoal.shardings = #shoal.sharding_per_value<[<@m, [{"x"}]>]>} : (tensor<10xi32>, tensor<i32>) -> tensor<10xi32>
+  return %0 : tensor<10xi32>
+}
+
+// -----
+
+// The two best of each part, of these the two best; equal ones in the order of
+// their indices.
+
+// CHECK-LABEL: func @top_k(
+shoal.mesh @m <["x"=4]>
+func.func @top_k(%a: tensor<5x30xf32> {shoal.sharding = #shoal.sharding<@m, [{}, {"x"}]>})
+    -> (tensor<5x2xf32>, tensor<5x2xi32>) {
+  // CHECK: %[[MASKED:.*]] = stablehlo.select
+  // CHECK: %[[V:.*]], %[[I:.*]] = chlo.top_k(%[[MASKED]], k = 2)
+  // CHECK: %[[PLACE:.*]] = stablehlo.add %[[I]]
+  // CHECK: comm.all_gather %[[V]] dim = 1 {{.*}} -> tensor<5x8xf32>
+  // CHECK: comm.all_gather %[[PLACE]] dim = 1 {{.*}} -> tensor<5x8xi32>
+  // CHECK-NOT: comm
+  // CHECK: "stablehlo.sort"
+  // CHECK-SAME: is_stable = true
+  %v, %i = chlo.top_k(%a, k = 2) : tensor<5x30xf32> -> (tensor<5x2xf32>, tensor<5x2xi32>)
+  return %v, %i : tensor<5x2xf32>, tensor<5x2xi32>
+}
+
+// -----
+
+// A reducer that no collective has: the initial value enters once, at the end.
+
+// CHECK-LABEL: func @own_reducer(
+shoal.mesh @m <["x"=4]>
+func.func @own_reducer(%a: tensor<10xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>}) -> tensor<f32> {
+  // CHECK-DAG: %[[TWO:.*]] = stablehlo.constant dense<2.0
+  // CHECK-DAG: %[[VALID:.*]] = stablehlo.compare LT
+  // CHECK: %[[PART:.*]]:2 = stablehlo.reduce(%arg0 init: %[[TWO]]), (%[[VALID]] init: %{{.*}})
+  // CHECK: comm.all_gather {{.*}} -> tensor<4xf32>
+  // CHECK-NOT: comm
+  // CHECK: stablehlo.reduce
+  %c = stablehlo.constant dense<2.0> : tensor<f32>
+  %0 = stablehlo.reduce(%a init: %c) across dimensions = [0] : (tensor<10xf32>, tensor<f32>) -> tensor<f32>
+    reducer(%x: tensor<f32>, %y: tensor<f32>) {
+      %s = stablehlo.multiply %x, %y : tensor<f32>
+      %t = stablehlo.abs %s : tensor<f32>
+      stablehlo.return %t : tensor<f32>
+    }
+  return %0 : tensor<f32>
+}
+
+// -----
+
+// Random bits: each device makes its own, nothing is sent.
+
+// CHECK-LABEL: func @bits(
+shoal.mesh @m <["x"=4]>
+func.func @bits(%s: tensor<2xui64>) -> (tensor<2xui64>, tensor<10x8xui32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>}) {
+  // CHECK-NOT: rng_bit_generator
+  // CHECK: comm.axis_index
+  // CHECK-NOT: comm.all
+  // CHECK: return %{{.*}}, %{{.*}} : tensor<2xui64>, tensor<3x8xui32>
+  %0, %1 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY {shoal.shardings = #shoal.sharding_per_value<[<@m, [{}]>, <@m, [{"x"}, {}]>]>} : (tensor<2xui64>) -> (tensor<2xui64>, tensor<10x8xui32>)
+  return %0, %1 : tensor<2xui64>, tensor<10x8xui32>
+}
