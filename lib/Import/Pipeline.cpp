@@ -32,6 +32,7 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createExpandCompositesPass());
   pm.addPass(createModernizeOpsPass());
   pm.addPass(createDecomposeChloPass());
+  pm.addPass(createLowerQuantizedPass());
   pm.addPass(createDecomposeBatchNormPass());
   if (singleDevice)
     pm.addPass(createStripShardingsPass());

@@ -124,6 +124,37 @@ def DecomposeChloPass : Pass<"shoal-decompose-chlo", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
 
+def LowerQuantizedPass : Pass<"shoal-lower-quantized", "::mlir::ModuleOp"> {
+  let summary = "Turns quantized types into storage types and arithmetic";
+  let description = [{
+    A quantized value becomes its storage: function arguments and results,
+    constants, and everything that only moves values. Arithmetic is done as the
+    specification defines it, dequantize, compute, quantize, with these forms of
+    it, which are the reference interpreter's:
+
+    - from one quantized type to another: one multiplication by the ratio of
+      the scales, in f32;
+    - `add`: both operands are brought to the result's type, then added as
+      integers;
+    - `dot_general` and `convolution` whose result has the product of the
+      operands' scales: integer sums, exactly;
+    - comparisons, `maximum`, `minimum`, `clamp` and `select` of one type look
+      at the storage.
+
+    ```mlir
+    %0 = stablehlo.uniform_dequantize %a
+        : (tensor<4x!quant.uniform<i8:f32, 0.5:-3>>) -> tensor<4xf32>
+    // becomes
+    %1 = stablehlo.convert %a : (tensor<4xi8>) -> tensor<4xi32>
+    %2 = stablehlo.subtract %1, %zero_point : tensor<4xi32>
+    %3 = stablehlo.convert %2 : (tensor<4xi32>) -> tensor<4xf32>
+    %4 = stablehlo.multiply %3, %scale : tensor<4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect",
+                           "::mlir::quant::QuantDialect"];
+}
+
 def DecomposeBatchNormPass : Pass<"shoal-decompose-batch-norm", "::mlir::ModuleOp"> {
   let summary = "Writes batch normalisation as elementwise operations and sums";
   let description = [{
