@@ -8,32 +8,19 @@ using namespace mlir;
 using namespace shoal;
 namespace sh = mlir::stablehlo;
 
-/// gather and scatter: a dimension addressed by data can be cut when every
-/// index addresses a single element of it (a slice of size 1).
+/// Dimensions addressed by data: each device accesses what falls into its
+/// block. Reading needs something that the others can contribute.
 static bool isIndexedCuttable(Operation *op, const ShardingRule &rule,
                               int64_t factor) {
-  if (auto gather = dyn_cast<sh::GatherOp>(op)) {
-    int64_t dim = rule.operands[0].findDim(factor);
-    return dim >= 0 && gather.getSliceSizes()[dim] == 1 &&
-           llvm::is_contained(gather.getDimensionNumbers().getStartIndexMap(),
-                              dim);
-  }
-  if (auto scatter = dyn_cast<sh::ScatterOp>(op)) {
-    if (scatter.getInputs().size() != 1)
-      return false;
-    int64_t dim = rule.operands[0].findDim(factor);
-    auto numbers = scatter.getScatterDimensionNumbers();
-    return dim >= 0 &&
-           llvm::is_contained(numbers.getInsertedWindowDims(), dim) &&
-           llvm::is_contained(numbers.getScatterDimsToOperandDims(), dim);
-  }
-  // One element (dynamic_slice), which its owner broadcasts, or any stretch
-  // (dynamic_update_slice), which is masked by position.
+  if (isa<sh::GatherOp>(op))
+    return mergeKind(op, rule, factor).has_value();
   if (auto slice = dyn_cast<sh::DynamicSliceOp>(op)) {
+    // A single element is broadcast by its owner.
     int64_t dim = rule.operands[0].findDim(factor);
-    return dim >= 0 && slice.getSliceSizes()[dim] == 1;
+    return dim >= 0 && (slice.getSliceSizes()[dim] == 1 ||
+                        mergeKind(op, rule, factor).has_value());
   }
-  return isa<sh::DynamicUpdateSliceOp>(op);
+  return isa<sh::ScatterOp, sh::DynamicUpdateSliceOp>(op);
 }
 
 /// Along factors that only some tensors have, an op may still need everything:
@@ -55,9 +42,10 @@ static bool isPassThroughCuttable(Operation *op, const ShardingRule &rule,
       return !rule.operands[1].contains(f);
     return inOperand;
   }
+  // (The last two: a slice's elements are found one by one.)
   return inOperand ||
-         isa<sh::BroadcastInDimOp, sh::BroadcastOp, sh::ConstantOp, sh::IotaOp>(
-             op);
+         isa<sh::BroadcastInDimOp, sh::BroadcastOp, sh::ConstantOp, sh::IotaOp,
+             sh::GatherOp, sh::DynamicSliceOp>(op);
 }
 
 /// Part of a dimension that is read through a window.
@@ -136,13 +124,22 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
 
 std::optional<ReductionKind>
 shoal::mergeKind(Operation *op, const ShardingRule &rule, int64_t f) {
-  if (rule.factors[f].kind != FactorKind::Indexed || !isa<sh::GatherOp>(op))
+  if (rule.factors[f].kind != FactorKind::Indexed ||
+      !isa<sh::GatherOp, sh::DynamicSliceOp>(op))
     return std::nullopt;
+  if (auto slice = dyn_cast<sh::DynamicSliceOp>(op))
+    if (int64_t dim = rule.operands[0].findDim(f);
+        dim < 0 || slice.getSliceSizes()[dim] == 1)
+      return std::nullopt;
   for (const TensorMapping &result : rule.results)
     if (result.contains(f))
       return std::nullopt;
   Type element = getElementTypeOrSelf(op->getResult(0).getType());
-  return element.isInteger(1) ? ReductionKind::Or : ReductionKind::Add;
+  ReductionKind kind =
+      element.isInteger(1) ? ReductionKind::Or : ReductionKind::Add;
+  if (!getNeutralElement(kind, element))
+    return std::nullopt;
+  return kind;
 }
 
 bool shoal::isSelectingReduce(Operation *op) {

@@ -326,7 +326,8 @@ int64_t OpModel::innerBytes(const OpForm &form) const {
   if (isa<stablehlo::DynamicSliceOp>(op)) {
     int64_t owners = 1;
     for (size_t f = 0; f < form.factors.size(); ++f)
-      if (rule.factors[f].kind == FactorKind::Indexed)
+      if (rule.factors[f].kind == FactorKind::Indexed &&
+          !rule.factors[f].reduction)
         owners *= partCount(form.factors[f], mesh->atoms());
     bytes +=
         broadcastBytes(owners, localElements(placement(form, numOperands())) *

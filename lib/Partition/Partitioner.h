@@ -119,6 +119,36 @@ private:
   mlir::Value offsetOf(size_t tensor, int64_t dim);
 
   // LowerIndexed.cpp
+  /// The access that gather and scatter make, taken apart.
+  struct IndexedAccess {
+    /// A dimension of the input that starts or windows move along.
+    struct Component {
+      int64_t dim;       ///< of the input
+      int64_t vectorAt;  ///< place in the index vectors; -1: starts at 0
+      int64_t slicesDim; ///< whose elements are positions; -1: none
+      int64_t sliceSize;
+      bool covers; ///< slices have all of the dimension
+    };
+    size_t input = 0, slices = 0; ///< tensors of the rule
+    int64_t vectorDim = 0;        ///< of the indices
+    llvm::SmallVector<Component> components;
+    /// Dimensions of the slices: batch, expanded, and both in the order that
+    /// the new indices have them.
+    llvm::SmallVector<int64_t> batchDims, expanded, positions;
+    llvm::SmallVector<int64_t> expandedInput; ///< of the input, as `expanded`
+
+    void addComponents(OpLowering &lowering, llvm::ArrayRef<int64_t> startMap,
+                       llvm::ArrayRef<int64_t> windowToInput,
+                       llvm::ArrayRef<int64_t> windowDims,
+                       llvm::ArrayRef<int64_t> inserted);
+    /// No element that an index addresses can be on another device.
+    bool isLocal(OpLowering &lowering) const;
+    llvm::SmallVector<int64_t>
+    mapIndicesDims(llvm::ArrayRef<int64_t> indicesDims) const;
+  };
+  std::pair<mlir::Value, mlir::Value>
+  makeLocalIndices(mlir::Value indices, const IndexedAccess &access,
+                   bool clamped);
   llvm::SmallVector<mlir::Value> lowerGather(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerScatter(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerDynamicSlice(llvm::ArrayRef<mlir::Value>);

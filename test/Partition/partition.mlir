@@ -68,7 +68,8 @@ func.func @lookup(
     %t: tensor<128x32xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>},
     %i: tensor<16x1xi32>) -> tensor<16x32xf32> {
   // CHECK: %[[LOCAL:.*]] = stablehlo.subtract
-  // CHECK: "stablehlo.gather"(%arg0, %[[LOCAL]])
+  // CHECK: %[[VECTORS:.*]] = stablehlo.reshape %[[LOCAL]]
+  // CHECK: "stablehlo.gather"(%arg0, %[[VECTORS]])
   // CHECK: stablehlo.select
   // CHECK: comm.all_reduce add
   // CHECK-NOT: comm.all_gather

@@ -13,7 +13,8 @@ bool isFactorCuttable(mlir::Operation *op, const ShardingRule &rule,
                       int64_t factor);
 
 /// How the devices' parts of the result combine when an operand dimension that
-/// is read by index vectors (gather) is cut; nothing for other factors.
+/// is read at places that are data (gather, stretches by dynamic_slice) is cut;
+/// nothing for other factors.
 std::optional<ReductionKind>
 mergeKind(mlir::Operation *op, const ShardingRule &rule, int64_t factor);
 

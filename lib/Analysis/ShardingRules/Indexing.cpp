@@ -3,6 +3,8 @@
 
 #include "dialects/StableHLO/StableHLO.h"
 
+#include "mlir/IR/Matchers.h"
+
 using namespace mlir;
 using namespace mlir::stablehlo;
 
@@ -15,6 +17,8 @@ struct IndexedAccess {
   ArrayRef<int64_t> input, slices;
   int64_t indexVectorDim;
   ArrayRef<int64_t> offsetDims, collapsedDims, inputBatchDims, indicesBatchDims;
+  /// Slices that cover a dimension are taken to start at 0, except along these.
+  SmallVector<int64_t> shiftedDims = {};
 
   enum class Role {
     Window,     // Whole dimension of the input, in each slice.
@@ -33,7 +37,8 @@ struct IndexedAccess {
         while (llvm::is_contained(collapsedDims, inputDim) ||
                llvm::is_contained(inputBatchDims, inputDim))
           ++inputDim;
-        if (input[inputDim] == size) {
+        if (input[inputDim] == size &&
+            !llvm::is_contained(shiftedDims, inputDim)) {
           add(inputDim, kNone, int64_t(slicesDim), size, Role::Window);
         } else {
           add(inputDim, kNone, kNone, input[inputDim], Role::Addressed);
@@ -106,6 +111,56 @@ ShardingRule dynamicGatherRule(DynamicGatherOp op) { return makeGather(op); }
 // scatter
 //===----------------------------------------------------------------------===//
 
+/// Dimensions along which updates may start elsewhere than at 0. (What then
+/// lies outside is dropped element by element, so that even an update that
+/// covers the dimension may be shifted along it.)
+SmallVector<int64_t> getShiftedDims(ScatterOp op) {
+  ScatterDimensionNumbersAttr dims = op.getScatterDimensionNumbers();
+  DenseIntElementsAttr starts;
+  bool known = matchPattern(op.getScatterIndices(), m_Constant(&starts));
+  SmallVector<int64_t> shifted;
+  for (auto [k, d] : llvm::enumerate(dims.getScatterDimsToOperandDims())) {
+    bool zero = known;
+    if (known) {
+      // Components of one kind are `minor` apart from one another.
+      ArrayRef<int64_t> shape = shapeOf(op.getScatterIndices());
+      int64_t vector = dims.getIndexVectorDim(), minor = 1, i = 0;
+      for (int64_t size : shape.drop_front(
+               std::min<size_t>(shape.size(), vector + 1)))
+        minor *= size;
+      int64_t components =
+          vector < int64_t(shape.size()) ? shape[vector] : 1;
+      for (const APInt &start : starts.getValues<APInt>())
+        zero &= i++ / minor % components != int64_t(k) || start.isZero();
+    }
+    if (!zero)
+      shifted.push_back(d);
+  }
+  return shifted;
+}
+
+/// The kind by which every result combines its input with its update alone, if
+/// that is one closed kind for all.
+std::optional<ReductionKind> getScatterKind(ScatterOp op) {
+  size_t n = op.getInputs().size();
+  if (n == 1)
+    return getReductionKind(op.getUpdateComputation());
+  if (op.getUpdateComputation().empty())
+    return std::nullopt;
+  Block &body = op.getUpdateComputation().front();
+  Operation *end = body.getTerminator();
+  for (size_t i = 0; i < n; ++i) {
+    auto add = end->getOperand(i).getDefiningOp<AddOp>();
+    Value mine = body.getArgument(i), update = body.getArgument(n + i);
+    if (!add ||
+        !((add.getLhs() == mine && add.getRhs() == update) ||
+          (add.getLhs() == update && add.getRhs() == mine)) ||
+        getElementTypeOrSelf(mine.getType()).isInteger(1))
+      return std::nullopt;
+  }
+  return ReductionKind::Add;
+}
+
 /// Operands are n inputs, the indices, n updates.
 ShardingRule scatterRule(ScatterOp op) {
   size_t n = op.getInputs().size();
@@ -116,9 +171,9 @@ ShardingRule scatterRule(ScatterOp op) {
                        dims.getUpdateWindowDims(),
                        dims.getInsertedWindowDims(),
                        dims.getInputBatchingDims(),
-                       dims.getScatterIndicesBatchingDims()};
-  std::optional<ReductionKind> kind =
-      n == 1 ? getReductionKind(op.getUpdateComputation()) : std::nullopt;
+                       dims.getScatterIndicesBatchingDims(),
+                       getShiftedDims(op)};
+  std::optional<ReductionKind> kind = getScatterKind(op);
   RuleBuilder builder(op);
   access.forEachFactor([&](int64_t inputDim, int64_t indicesDim,
                            int64_t slicesDim, int64_t size, Role role) {
@@ -126,7 +181,8 @@ ShardingRule scatterRule(ScatterOp op) {
     std::fill_n(operandDims.begin(), n, inputDim);
     operandDims[n] = indicesDim;
     FactorKind factorKind = FactorKind::PassThrough;
-    if (role == Role::Batch) // Updates of one place meet.
+    // Updates of one place meet, parts of a slice are updates of their own.
+    if (role == Role::Batch || (role == Role::Partial && kind))
       factorKind = FactorKind::Reduction;
     else if (role == Role::Addressed)
       factorKind = FactorKind::Indexed;
@@ -136,8 +192,13 @@ ShardingRule scatterRule(ScatterOp op) {
       builder.last().reduction = kind;
   });
   mapIndexVector(builder, n, op.getScatterIndices(), dims.getIndexVectorDim());
-  if (kind)
-    builder.passPartial(kindBit(*kind), {0, 2});
+  if (kind) {
+    SmallVector<int64_t> summands;
+    for (size_t i = 0; i < 2 * n + 1; ++i)
+      if (i != n)
+        summands.push_back(i);
+    builder.passPartial(kindBit(*kind), summands);
+  }
   return builder.build();
 }
 
