@@ -182,10 +182,18 @@ LogicalResult Partitioner::partitionByRule(Operation *op, OpModel &model,
   return success();
 }
 
+/// The value as its maker gives it: what a reshard makes of it, the user needs.
+static Value beforeReshards(Value value) {
+  while (auto reshard = value.getDefiningOp<ReshardOp>())
+    value = reshard.getInput();
+  return value;
+}
+
 void Partitioner::remarkGather(Operation *op, OpModel &model,
                                const OpForm &form, size_t operand,
                                const PlacementState &want) {
-  PlacementState have = values.lookup(op->getOperand(operand)).state;
+  PlacementState have =
+      values.lookup(beforeReshards(op->getOperand(operand))).state;
   const TensorMapping &mapping = model.getRule().operands[operand];
   for (size_t d = 0; d < have.dims.size() && d < mapping.dims.size(); ++d) {
     if (have.dims[d].empty() || !want.dims[d].empty())
@@ -216,8 +224,8 @@ LogicalResult Partitioner::partitionReplicated(Operation *op, LocalBuilder &b) {
   for (Value operand : op->getOperands()) {
     PlacementState want =
         PlacementState::replicated(shapeOf(operand.getType()));
-    const LocalValue &have = values[operand];
-    if (have.state != want) {
+    LocalValue have = values.lookup(beforeReshards(operand));
+    if (have.value && have.state != want) {
       const ReshardPlan &plan =
           mesh.planner().plan(have.state, want, shapeOf(operand.getType()),
                               elementBytesOf(operand.getType()));

@@ -3,8 +3,9 @@
   python test/Fuzz/fuzz.py [--seeds A:B] [--ops N] [--only GENERATOR…] [--keep DIR] [--jobs N]
 
 Makes one random program with random shardings per seed (generate.py), runs it
-through shoal-run on all ranks of its mesh and on a single device, and through
-JAX on one CPU device, which judges. A failing program is kept under DIR as
+through shoal-run on all ranks of its mesh (with the forms that cost chooses, and
+with any forms: SHOAL_TEST_FORMS) and on a single device, and through JAX on one
+CPU device, which judges. A failing program is kept under DIR as
 SEED.mlir, SEED.npz and SEED.out.npz, cut to the shortest beginning that still
 fails. Exits 1 when anything failed.
 """
@@ -57,10 +58,12 @@ def judge(text, arrays):
     return [np.asarray(o[0]) for o in exe.execute_sharded(bufs).disassemble_into_single_device_arrays()]
 
 
-def run_shoal(binary, path, npz, out, *flags):
+def run_shoal(binary, path, npz, out, *flags, forms=None):
     # Padding and fresh buffers hold NaN and -1: nothing may come of them.
     # Ranks arrive at collectives in another order each time.
     env = dict(os.environ, SHOAL_TEST_POISON="1", SHOAL_TEST_FAULT=f"delay:{len(path) + int(Path(path).stem)}")
+    if forms is not None:
+        env["SHOAL_TEST_FORMS"] = str(forms)
     try:
         p = subprocess.run([binary, path, f"--input={npz}", f"--output={out}", *flags], capture_output=True, text=True,
                            timeout=60, env=env)
@@ -96,8 +99,9 @@ def check(seed, args, ops=None):
         path, npz, out = f"{tmp}/{seed}.mlir", f"{tmp}/in.npz", f"{tmp}/out.npz"
         Path(path).write_text(text)
         np.savez(npz, **{f"arg{i}": a for i, a in enumerate(arrays)})
-        for how in ([], ["--single-device"]):
-            problem = run_shoal(args.shoal_run, path, npz, out, *how)
+        # On ranks with the forms that are chosen by cost and with any forms.
+        for how, forms in ([], None), ([], seed), (["--single-device"], None):
+            problem = run_shoal(args.shoal_run, path, npz, out, *how, forms=forms)
             if problem is None:
                 with np.load(out) as got:
                     for i, (w, v) in enumerate(zip(want, results)):
@@ -110,7 +114,8 @@ def check(seed, args, ops=None):
                     (keep / f"{seed}.mlir").write_text(text)
                     np.savez(keep / f"{seed}.npz", **{f"arg{i}": a for i, a in enumerate(arrays)})
                     np.savez(keep / f"{seed}.out.npz", **{f"out{i}": a for i, a in enumerate(want)})
-                return f"{'single device' if how else 'ranks'}: {problem}"
+                where = "single device" if how else "ranks" if forms is None else "ranks, any forms"
+                return f"{where}: {problem}"
     return None
 
 

@@ -114,8 +114,10 @@ def program(case, cuts_list, mesh, in_signature=False):
             f"  func.func public @main({args}) -> ({', '.join(types)}) {{\n    {body}\n    return {', '.join(outs)} : {plain}\n  }}\n}}\n")
 
 
-def shoal(tool, *args, timeout=120):
+def shoal(tool, *args, timeout=120, forms=None):
     env = dict(os.environ, SHOAL_TEST_POISON="1")
+    if forms is not None:
+        env["SHOAL_TEST_FORMS"] = str(forms)
     try:
         return subprocess.run([str(BIN / tool), *map(str, args)], capture_output=True, text=True, timeout=timeout, env=env)
     except subprocess.TimeoutExpired:
@@ -228,11 +230,11 @@ def shardings(case, mesh, limit, rng):
     return single + pairs
 
 
-def run(case, cuts, mesh, arrays, tmp):
+def run(case, cuts, mesh, arrays, tmp, forms=None):
     path, npz, out = f"{tmp}/x.mlir", f"{tmp}/in.npz", f"{tmp}/out.npz"
     Path(path).write_text(program(case, cuts, mesh))
     np.savez(npz, **{f"arg{i}": a for i, a in enumerate(arrays)})
-    p = shoal("shoal-run", path, f"--input={npz}", f"--output={out}")
+    p = shoal("shoal-run", path, f"--input={npz}", f"--output={out}", forms=forms)
     if p.returncode:
         return f"exit {p.returncode}: {(p.stderr + p.stdout).strip()[:400]}", None
     with np.load(out) as got:
@@ -262,15 +264,16 @@ def check_numbers(name, args):
                         error, want = run(case, [{}], [("a", 1)], arrays, tmp)
                     else:
                         want = judge(case, arrays)
-                todo = [cuts[i:i + 24] for i in range(0, len(cuts), 24)]
+                # With the forms that cost chooses, and with any forms.
+                todo = [(cuts[i:i + 24], f) for i in range(0, len(cuts), 24) for f in (None, i, i + 1)]
                 while todo:
-                    batch = todo.pop()
-                    error, got = run(case, batch, mesh, arrays, tmp)
+                    batch, forms = todo.pop()
+                    error, got = run(case, batch, mesh, arrays, tmp, forms)
                     if error and len(batch) > 1:
-                        todo += [batch[:len(batch) // 2], batch[len(batch) // 2:]]
+                        todo += [(batch[:len(batch) // 2], forms), (batch[len(batch) // 2:], forms)]
                         continue
                     count += len(batch)
-                    where = f"{name} mesh {m}{' uneven' if uneven else ''}"
+                    where = f"{name} mesh {m}{' uneven' if uneven else ''}{'' if forms is None else f' forms {forms}'}"
                     if error:
                         problems.append(f"{where} {batch[0]}: {error}")
                         if args.keep:
@@ -284,7 +287,7 @@ def check_numbers(name, args):
                             problems.append(f"{where} {c}: wrong result {bad[0]}")
                             if args.keep:
                                 Path(args.keep).mkdir(parents=True, exist_ok=True)
-                                Path(args.keep, f"{name}_{m}_{int(uneven)}.mlir").write_text(program(case, [c], mesh))
+                                Path(args.keep, f"{name}_{m}_{int(uneven)}.mlir").write_text(program(case, [c] if forms is None else batch, mesh))
                                 np.savez(f"{args.keep}/{name}_{int(uneven)}.npz", **{f"arg{i}": a for i, a in enumerate(arrays)})
     return count, problems
 

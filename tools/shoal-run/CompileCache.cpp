@@ -97,6 +97,8 @@ std::string cacheKey(const Options &o, const std::string &content,
       "|" + std::to_string(info.st_size) + "|" +
       std::to_string(info.st_mtim.tv_sec) + "." +
       std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
+  if (const char *seed = std::getenv("SHOAL_TEST_FORMS"))
+    options += std::string("|forms ") + seed;
   XXH128_hash_t a = XXH3_128bits(content.data(), content.size());
   XXH128_hash_t b =
       XXH3_128bits_withSeed(options.data(), options.size(), a.low64);

@@ -45,6 +45,9 @@ def Choose : Pass<"shoal-choose", "mlir::ModuleOp"> {
     costs no more than these.
 
     Sets `shoal.form` and `shoal.shardings` of all ops.
+
+    With a number in the environment variable SHOAL_TEST_FORMS, candidates are
+    drawn at random instead: fuzzers try forms that no cost model would choose.
   }];
   let options = [Option<"search", "search", "bool", "true",
       "Improve on the forms that follow from propagation">];
