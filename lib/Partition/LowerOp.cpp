@@ -196,7 +196,11 @@ void Partitioner::remarkGather(Operation *op, OpModel &model,
       values.lookup(beforeReshards(op->getOperand(operand))).state;
   const TensorMapping &mapping = model.getRule().operands[operand];
   for (size_t d = 0; d < have.dims.size() && d < mapping.dims.size(); ++d) {
-    if (have.dims[d].empty() || !want.dims[d].empty())
+    // (Cut along another dimension instead: nothing is gathered whole.)
+    if (have.dims[d].empty() || !want.dims[d].empty() ||
+        llvm::all_of(have.dims[d], [&](uint8_t atom) {
+          return (want.cut() & atomBit(atom)) != 0;
+        }))
       continue;
     for (int64_t f : mapping.dims[d].factors) {
       if (model.canCut(f))

@@ -379,7 +379,7 @@ def select_and_scatter(z):
     a, b = z(4), z(6)
     body = (f"$i = stablehlo.constant dense<0.0> : tensor<f32>\n"
             f'$r0 = "stablehlo.select_and_scatter"($a0, $a1, $i) <{{padding = dense<0> : tensor<2x2xi64>, window_dimensions = array<i64: 2, 1>, window_strides = array<i64: 2, 1>}}> '
-            f'({{ ^bb0($x: tensor<f32>, $y: tensor<f32>): $g = stablehlo.compare GE, $x, $y : (tensor<f32>, tensor<f32>) -> tensor<i1>\n stablehlo.return $g : tensor<i1> }}, {region(2, "add").replace("$x", "$u").replace("$y", "$v")}) : ({tensor((2 * a, b))}, {tensor((a, b))}, tensor<f32>) -> {tensor((2 * a, b))}')
+            f'({{ ^bb0($x: tensor<f32>, $y: tensor<f32>): $g = stablehlo.compare GE, $x, $y : (tensor<f32>, tensor<f32>) -> tensor<i1>\n stablehlo.return $g : tensor<i1> }}, {{ ^bb0($u: tensor<f32>, $v: tensor<f32>): $z = stablehlo.add $u, $v : tensor<f32>\n stablehlo.return $z : tensor<f32> }}) : ({tensor((2 * a, b))}, {tensor((a, b))}, tensor<f32>) -> {tensor((2 * a, b))}')
     return Case([Arg((2 * a, b)), Arg((a, b))], [((2 * a, b), "f32")], body)
 
 
