@@ -344,6 +344,15 @@ struct ModernizeOpsPass : shoal::impl::ModernizeOpsPassBase<ModernizeOpsPass> {
                 return modernizeUnaryEinsum(einsum, builder);
               })
               .Case([&](MapOp map) { return modernizeMap(map, builder); })
+              // Of a scalar there is one slice.
+              .Case([&](DynamicSliceOp slice) -> Value {
+                return slice.getStartIndices().empty() ? slice.getOperand()
+                                                       : Value();
+              })
+              .Case([&](DynamicUpdateSliceOp update) -> Value {
+                return update.getStartIndices().empty() ? update.getUpdate()
+                                                        : Value();
+              })
               .Case([&](TorchIndexSelectOp select) {
                 return modernizeTorchIndexSelect(select, builder);
               })
@@ -357,7 +366,8 @@ struct ModernizeOpsPass : shoal::impl::ModernizeOpsPassBase<ModernizeOpsPass> {
       // The result may be known by a less static type.
       if ((*result).getType() != op->getResult(0).getType())
         continue;
-      if (Operation *made = (*result).getDefiningOp())
+      Operation *made = (*result).getDefiningOp();
+      if (made && made->getDiscardableAttrs().empty())
         made->setDiscardableAttrs(op->getDiscardableAttrDictionary());
       op->getResult(0).replaceAllUsesWith(*result);
       op->erase();

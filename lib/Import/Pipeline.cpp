@@ -25,6 +25,7 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createFlattenTuplesPass());
   pm.addPass(createExpandCustomCallsPass());
   pm.addPass(createImportLinalgPass());
+  pm.addPass(createNormalizeReductionsPass());
   pm.addPass(createImportSdyPass());
   pm.addPass(createImportGspmdPass());
   pm.addPass(createUnifyMeshesPass());

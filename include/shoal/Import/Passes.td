@@ -97,6 +97,26 @@ def ExpandCompositesPass : Pass<"shoal-expand-composites", "::mlir::ModuleOp"> {
   }];
 }
 
+def NormalizeReductionsPass
+    : Pass<"shoal-normalize-reductions", "::mlir::ModuleOp"> {
+  let summary = "Gives reductions operands of their body's type, and windows "
+                "padding that counts for nothing";
+  let description = [{
+    Bodies of `reduce`, `reduce_window`, `scatter`, `select_and_scatter` and of
+    the collectives may compute in a wider type than the operands have; these
+    are converted. `reduce_window` pads with its initial values: where they are
+    not neutral, the padding becomes a `pad`.
+
+    ```mlir
+    %0 = stablehlo.reduce(%a init: %i) … : (tensor<8xbf16>, tensor<f32>) -> tensor<f32>
+    // becomes
+    %w = stablehlo.convert %a : (tensor<8xbf16>) -> tensor<8xf32>
+    %0 = stablehlo.reduce(%w init: %i) … : (tensor<8xf32>, tensor<f32>) -> tensor<f32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
 def ModernizeOpsPass : Pass<"shoal-modernize-ops", "::mlir::ModuleOp"> {
   let summary = "Rewrites deprecated operations into current ones";
   let description = [{

@@ -94,6 +94,12 @@ private:
     llvm::append_range(arguments, elements);
     return e.inlineRegion(op->getRegion(0), arguments);
   }
+  /// The same for running windows: of suffixes, the new element is the first.
+  SmallVector<Scalar> extend(Running running, ArrayRef<Scalar> accumulated,
+                             ArrayRef<Scalar> elements) {
+    return running.direction > 0 ? combine(accumulated, elements)
+                                 : combine(elements, accumulated);
+  }
   SmallVector<Scalar> elements(ArrayRef<IndexExpr> index) {
     SmallVector<Scalar> result;
     for (unsigned k = 0; k < count; ++k)
@@ -134,34 +140,35 @@ private:
             return index;
           };
           if (size == 1)
-            return runLine(n, start, at);
+            return runLine(running, start, at);
           e.forLoop(low, high, size, [&](IndexExpr in) {
             Index index = at(IndexExpr(), in);
-            storeResults(index, combine(start, elements(index)));
+            storeResults(index, extend(running, start, elements(index)));
           });
           e.forLoop(ir.getInt64(1), ir.getInt64(n), n, [&](IndexExpr i) {
             e.forLoop(low, high, size, [&](IndexExpr in) {
               Index index = at(i, in);
-              storeResults(index, combine(loadResults(at(i - IndexExpr(1), in)),
-                                          elements(index)));
+              storeResults(index, extend(running,
+                                         loadResults(at(i - IndexExpr(1), in)),
+                                         elements(index)));
             });
           });
         });
   }
   /// Running windows of a single line keep the last result in registers.
-  void runLine(int64_t n, ArrayRef<Scalar> start,
+  void runLine(Running running, ArrayRef<Scalar> start,
                llvm::function_ref<Index(IndexExpr, IndexExpr)> at) {
     SmallVector<Variable> last;
     for (unsigned k = 0; k < count; ++k) {
       last.push_back(e.variable(getElementType(op->getResult(k))));
       e.set(last.back(), start[k]);
     }
-    e.forLoop(n, [&](IndexExpr i) {
+    e.forLoop(shape[running.dim], [&](IndexExpr i) {
       SmallVector<Scalar> accumulated;
       for (Variable &variable : last)
         accumulated.push_back(e.get(variable));
       Index index = at(i, IndexExpr());
-      SmallVector<Scalar> next = combine(accumulated, elements(index));
+      SmallVector<Scalar> next = extend(running, accumulated, elements(index));
       for (unsigned k = 0; k < count; ++k)
         e.set(last[k], next[k]);
       storeResults(index, next);

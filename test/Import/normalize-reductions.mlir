@@ -1,0 +1,40 @@
+// RUN: shoal-opt %s --shoal-normalize-reductions | FileCheck %s
+
+// CHECK-LABEL: @promoted
+// CHECK: %[[W:.*]] = stablehlo.convert %arg0 : (tensor<8xbf16>) -> tensor<8xf32>
+// CHECK: stablehlo.reduce(%[[W]]
+func.func @promoted(%a: tensor<8xbf16>, %i: tensor<f32>) -> tensor<f32> {
+  %0 = stablehlo.reduce(%a init: %i) applies stablehlo.add across dimensions = [0] : (tensor<8xbf16>, tensor<f32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}
+
+// A neutral start, and a body that does not care how often it counts.
+// CHECK-LABEL: @neutral
+// CHECK-NOT: pad %
+func.func @neutral(%a: tensor<4xi32>, %i: tensor<i32>) -> (tensor<4xi32>, tensor<4xi32>) {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %0 = "stablehlo.reduce_window"(%a, %zero) <{window_dimensions = array<i64: 4>, padding = dense<[[3, 0]]> : tensor<1x2xi64>}> ({
+  ^bb0(%x: tensor<i32>, %y: tensor<i32>):
+    %s = stablehlo.add %x, %y : tensor<i32>
+    stablehlo.return %s : tensor<i32>
+  }) : (tensor<4xi32>, tensor<i32>) -> tensor<4xi32>
+  %1 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 4>, padding = dense<[[3, 0]]> : tensor<1x2xi64>}> ({
+  ^bb0(%x: tensor<i32>, %y: tensor<i32>):
+    %s = stablehlo.maximum %x, %y : tensor<i32>
+    stablehlo.return %s : tensor<i32>
+  }) : (tensor<4xi32>, tensor<i32>) -> tensor<4xi32>
+  return %0, %1 : tensor<4xi32>, tensor<4xi32>
+}
+
+// CHECK-LABEL: @counted
+// CHECK: %[[P:.*]] = stablehlo.pad %arg0, %arg1, low = [3], high = [0], interior = [0]
+// CHECK: "stablehlo.reduce_window"(%[[P]], %arg1)
+// CHECK-NOT: padding
+func.func @counted(%a: tensor<4xi32>, %i: tensor<i32>) -> tensor<4xi32> {
+  %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 4>, padding = dense<[[3, 0]]> : tensor<1x2xi64>}> ({
+  ^bb0(%x: tensor<i32>, %y: tensor<i32>):
+    %s = stablehlo.add %x, %y : tensor<i32>
+    stablehlo.return %s : tensor<i32>
+  }) : (tensor<4xi32>, tensor<i32>) -> tensor<4xi32>
+  return %0 : tensor<4xi32>
+}
