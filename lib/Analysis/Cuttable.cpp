@@ -4,6 +4,8 @@
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 
+#include "mlir/IR/Matchers.h"
+
 using namespace mlir;
 using namespace shoal;
 namespace sh = mlir::stablehlo;
@@ -33,15 +35,6 @@ static bool isPassThroughCuttable(Operation *op, const ShardingRule &rule,
   bool inOperand = false;
   for (const TensorMapping &operand : rule.operands)
     inOperand |= operand.contains(f);
-  if (auto conv = dyn_cast<sh::ConvolutionOp>(op)) {
-    // Groups are counted by an attribute that each device would have to
-    // change: then only the batch dimension is shared.
-    if (conv.getBatchGroupCount() > 1)
-      return false;
-    if (conv.getFeatureGroupCount() > 1)
-      return !rule.operands[1].contains(f);
-    return inOperand;
-  }
   // (The last two: a slice's elements are found one by one.)
   return inOperand ||
          isa<sh::BroadcastInDimOp, sh::BroadcastOp, sh::ConstantOp, sh::IotaOp,
@@ -57,27 +50,45 @@ static bool isInWindow(const ShardingRule &rule, int64_t f) {
   return false;
 }
 
-/// Windows that lib/Partition fetches from neighbours: every tensor's part of
+/// Windows whose elements lib/Partition fetches from neighbours: each part of
 /// the result reads one stretch.
 static bool isWindowCuttable(Operation *op, const ShardingRule &rule,
                              int64_t f) {
-  int64_t dim = rule.results[0].findDim(f);
-  if (dim < 0)
+  if (!isa<sh::SliceOp, sh::PadOp, sh::ReverseOp, sh::ConcatenateOp,
+           sh::ConvolutionOp, sh::ReduceWindowOp, sh::SelectAndScatterOp>(op))
     return false;
-  if (auto pad = dyn_cast<sh::PadOp>(op))
-    return pad.getInteriorPadding()[dim] == 0;
-  if (isa<sh::ConvolutionOp, sh::ReduceWindowOp>(op)) {
-    // Forward windows over an operand that is not spread out by dilation.
-    for (const TensorMapping &operand : rule.operands)
-      if (int64_t d = operand.findDim(f); d >= 0) {
-        const std::optional<WindowMap> &window = operand.dims[d].window;
-        if (!window || window->baseDilation != 1 || window->dilation < 1 ||
-            window->stride < 1 || operand.dims[d].factors.front() != f)
-          return false;
-      }
+  return rule.results[0].contains(f);
+}
+
+/// The value before any reshards.
+static Value rootOf(Value value) {
+  while (auto reshard = value.getDefiningOp<ReshardOp>())
+    value = reshard.getInput();
+  return value;
+}
+
+/// The taps of a window may be shared if each is read by one device. Padding
+/// in windows takes the initial value, once for each tap; if that changes
+/// anything, it must be the same on all devices.
+static bool isTapCuttable(Operation *op, const ShardingRule &rule, int64_t f) {
+  if (isa<sh::ConvolutionOp>(op))
     return true;
-  }
-  return isa<sh::SliceOp, sh::ReverseOp, sh::ConcatenateOp>(op);
+  auto reduce = dyn_cast<sh::ReduceWindowOp>(op);
+  if (!reduce || !rule.factors[f].reduction)
+    return false;
+  ReductionKind kind = *rule.factors[f].reduction;
+  DenseElementsAttr init;
+  if (!matchPattern(rootOf(reduce.getInitValues()[0]), m_Constant(&init)) ||
+      !init.isSplat())
+    return false;
+  Type element = init.getElementType();
+  TypedAttr neutral = getNeutralElement(kind, element);
+  if (!neutral || isa<ComplexType>(element))
+    return false;
+  Attribute value = init.getSplatValue<Attribute>();
+  auto number = dyn_cast<FloatAttr>(value);
+  return value == neutral ||
+         (kind == ReductionKind::Add && number && number.getValue().isZero());
 }
 
 bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
@@ -97,17 +108,17 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
     return factor.size > 1 && isPlacewiseRandom(op, rule, f);
   if (isa<sh::RngOp>(op))
     return false;
+  // A single window over a cut dimension is made where its elements are.
   if (factor.kind == FactorKind::Window)
-    return factor.size > 1 && isWindowCuttable(op, rule, f);
-  if (factor.size <= 1 || isInWindow(rule, f))
+    return isWindowCuttable(op, rule, f);
+  if (factor.size <= 1)
     return false;
+  if (isInWindow(rule, f))
+    return factor.kind == FactorKind::Reduction && isTapCuttable(op, rule, f);
   switch (factor.kind) {
   case FactorKind::PassThrough:
     return isPassThroughCuttable(op, rule, f);
   case FactorKind::Reduction:
-    if (auto conv = dyn_cast<sh::ConvolutionOp>(op))
-      if (conv.getFeatureGroupCount() > 1 || conv.getBatchGroupCount() > 1)
-        return false;
     // Bodies without a collective of their own: parts are gathered and
     // reduced once more.
     return factor.reduction.has_value() || isa<sh::ReduceOp>(op);

@@ -5,12 +5,13 @@
 #include "shoal/Analysis/Cuttable.h"
 #include "shoal/Analysis/OrderedForms.h"
 #include "shoal/Analysis/ShardedView.h"
+#include "shoal/Analysis/ShardingRules.h"
 
 using namespace mlir;
 using namespace shoal;
 
 std::optional<OpModel> OpModel::get(Operation *op, MeshModel &mesh) {
-  std::optional<ShardingRule> rule = getShardingRule(op);
+  std::optional<ShardingRule> rule = getFormRule(op);
   if (!rule || rule->operands.size() != op->getNumOperands() ||
       rule->results.size() != op->getNumResults())
     return std::nullopt;
@@ -33,6 +34,7 @@ std::optional<OpModel> OpModel::get(Operation *op, MeshModel &mesh) {
       model.rule.factors[f].reduction = kind;
   for (int64_t f = 0; f < model.rule.getNumFactors(); ++f)
     model.cuttable.push_back(isFactorCuttable(op, model.rule, f));
+  model.findGranules();
   return model;
 }
 
@@ -90,8 +92,10 @@ void OpModel::addToDim(OpForm &form, const DimMapping &dim,
       int64_t minor = 1;
       for (size_t m = k + 1; m < dim.factors.size(); ++m)
         minor *= rule.factors[dim.factors[m]].size;
-      int64_t natural = ceilDiv(factorSize, parts);
-      if (at == 0 && at + take == list.size() && block % minor == 0 &&
+      int64_t natural = defaultBlock(f, parts);
+      if (at == 0 && at + take == list.size() && !isWindowed(dim) &&
+          size == factorSize * minor && block % minor == 0 &&
+          block / minor % granules[f] == 0 &&
           block / minor * parts >= factorSize)
         natural = block / minor;
       form.blocks[f] = natural;
@@ -253,12 +257,12 @@ PlacementState OpModel::placement(const OpForm &form, size_t tensor) const {
     }
     if (state.dims[d].empty())
       continue;
-    // Where a window maps other positions than the result's, the operand has a
+    // Where windows map other positions than the result's, the operand has a
     // size and a block of its own.
     int64_t n = shapes[tensor][d], product = 1;
     for (int64_t f : dim.factors)
       product *= rule.factors[f].size;
-    if (product != n || (dim.window && !dim.window->isIdentity()))
+    if (tensor < numOperands() && (product != n || isWindowed(dim)))
       block = ceilDiv(n, partCount(state.dims[d], mesh->atoms()));
     state.blocks[d] = block;
   }
@@ -296,13 +300,15 @@ bool OpModel::isValid(const OpForm &form) const {
       seen |= atomBit(atom);
     }
   }
-  if (!reductionKind(form))
+  if (!reductionKind(form) || !hasValidWindows(form))
     return false;
   // In a compound dimension a cut minor factor needs all major ones cut to
   // single elements, or the parts would not be contiguous; and it must divide,
   // or its padding would lie inside the dimension instead of at its end.
   for (int64_t t = 0; t < rule.getNumTensors(); ++t)
     for (const DimMapping &dim : rule.getTensor(t).dims) {
+      if (isWindowed(dim))
+        continue;
       bool open = false;
       int64_t major = 1;
       for (int64_t f : dim.factors) {
@@ -344,27 +350,9 @@ int64_t OpModel::innerBytes(const OpForm &form) const {
         bytes += (parts - 1) *
                  localElements(placement(form, numOperands() + r)) *
                  elementBytesOf(op->getResult(r).getType());
-    if (factor.kind != FactorKind::Window)
-      continue;
-    for (size_t t = 0; t < numOperands(); ++t) {
-      int64_t d = rule.operands[t].findDim(f);
-      if (d < 0 || !rule.operands[t].dims[d].window)
-        continue;
-      const WindowMap &window = *rule.operands[t].dims[d].window;
-      int64_t r = rule.results[0].findDim(f);
-      int64_t made = placement(form, numOperands()).blocks[r];
-      PlacementState state = placement(form, t);
-      int64_t first = window.offset;
-      if (window.stride < 0)
-        first += window.stride * (made - 1);
-      bytes += windowBytes(
-          shapes[t][d], parts, state.blocks[d], first, window.stride * made,
-          std::abs(window.stride) * (made - 1) +
-              std::abs(window.dilation) * (window.size - 1) + 1,
-          localElements(state) / std::max<int64_t>(1, state.blocks[d]) *
-              elementBytesOf(op->getOperand(t).getType()));
-    }
   }
+  for (size_t t = 0; t < numOperands(); ++t)
+    bytes += fetchedBytes(form, t);
   return bytes;
 }
 

@@ -56,7 +56,8 @@ void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
       continue;
     for (size_t t = 0; t < operands.size(); ++t) {
       int64_t dim = rule.operands[t].findDim(f);
-      if (dim < 0)
+      // What windows read beyond the end is filled when it is fetched.
+      if (dim < 0 || rule.operands[t].dims[dim].window)
         continue;
       Type element = b.elementOf(operands[t]);
       // Indices of a scatter: its masked updates make them harmless.
@@ -126,6 +127,8 @@ FailureOr<SmallVector<Value>> OpLowering::lower(SmallVector<Value> operands) {
     return lowerConvolution(operands);
   if (isa<sh::ReduceWindowOp>(op))
     return lowerReduceWindow(operands);
+  if (isa<sh::SelectAndScatterOp>(op))
+    return lowerSelectAndScatter(operands);
   return cloneLocal(operands);
 }
 

@@ -1,7 +1,8 @@
-// Ops whose result index is a shifted, strided or reversed operand index:
-// slice, pad, reverse, concatenate. Each device fetches the stretch of the
-// operand that its block of the result reads (comm.reblock: what neighbours
-// hold of it is sent), then does the op on that stretch.
+// Ops that read an operand's dimension at stride·i + dilation·w + offset:
+// slice, pad, reverse, concatenate, convolution, window reductions. Each device
+// fetches the stretch of the operand that its part of the op reads
+// (comm.reblock: what neighbours hold of it is sent), then does the op on that
+// stretch, with the edge padding that is left.
 
 #include "Partitioner.h"
 
@@ -14,13 +15,15 @@ namespace sh = mlir::stablehlo;
 
 Value OpLowering::fetch(Value operand, size_t tensor, int64_t dim,
                         int64_t offset, int64_t step, int64_t width,
-                        Value fill) {
+                        Value fill, int64_t size) {
   AtomList atoms = atomsOf(tensor, dim);
   auto type = b.typeOf(operand);
-  int64_t block = type.getDimSize(dim), size = model.shape(tensor)[dim];
-  // Everything stays where it is: only padding may differ.
-  if (offset == 0 && step == block && width == block && !fill)
-    return operand;
+  int64_t block = type.getDimSize(dim);
+  if (size < 0)
+    size = model.shape(tensor)[dim];
+  // Everything is here already; only padding may differ.
+  if (step == block && offset >= 0 && offset + width <= block && !fill)
+    return b.slice(operand, dim, offset, offset + width);
   SmallVector<int64_t> shape(type.getShape());
   shape[dim] = width;
   return comm::ReblockOp::create(
@@ -32,6 +35,20 @@ Value OpLowering::fetch(Value operand, size_t tensor, int64_t dim,
       b.getArrayAttr({Attribute(LocationAttr(op->getLoc()))}));
 }
 
+std::optional<WindowStretch>
+OpLowering::fetchWindow(Value &operand, size_t tensor, int64_t dim,
+                        function_ref<Value()> makeFill) {
+  std::optional<WindowStretch> stretch = model.stretch(form, tensor, dim);
+  if (!stretch || !isCut(tensor, dim))
+    return std::nullopt;
+  Value fill;
+  if (stretch->readsOutside && makeFill)
+    fill = makeFill();
+  operand = fetch(operand, tensor, dim, stretch->offset, stretch->step,
+                  stretch->width, fill);
+  return stretch;
+}
+
 SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
   auto slice = cast<sh::SliceOp>(op);
   Value value = operands[0];
@@ -39,19 +56,17 @@ SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
       limits(slice.getLimitIndices()), strides(slice.getStrides());
   bool left = false;
   for (size_t d = 0; d < starts.size(); ++d) {
-    if (!isCut(0, d)) {
-      left |=
-          starts[d] != 0 || limits[d] != model.shape(0)[d] || strides[d] != 1;
+    if (isCut(0, d)) {
+      // What is left of the slice are its strides within the stretch.
+      fetchWindow(value, 0, d);
+      starts[d] = 0;
+      limits[d] = b.typeOf(value).getDimSize(d);
+      if (model.shape(0)[d] == model.shape(1)[d])
+        strides[d] = 1;
+      left |= strides[d] != 1;
       continue;
     }
-    int64_t block = blockOf(1, d);
-    if (model.shape(0)[d] != model.shape(1)[d]) {
-      value = fetch(value, 0, d, starts[d], strides[d] * block,
-                    strides[d] * (block - 1) + 1, Value());
-      left |= strides[d] != 1;
-    }
-    starts[d] = 0;
-    limits[d] = b.typeOf(value).getDimSize(d);
+    left |= starts[d] != 0 || limits[d] != model.shape(0)[d] || strides[d] != 1;
   }
   if (!left)
     return {value};
@@ -63,32 +78,27 @@ SmallVector<Value> OpLowering::lowerPad(ArrayRef<Value> operands) {
   auto pad = cast<sh::PadOp>(op);
   Value value = operands[0];
   SmallVector<int64_t> low(pad.getEdgePaddingLow()),
-      high(pad.getEdgePaddingHigh());
+      high(pad.getEdgePaddingHigh()), interior(pad.getInteriorPadding());
   bool left = false;
   for (size_t d = 0; d < low.size(); ++d) {
     if (isCut(0, d)) {
-      if (low[d] != 0 || high[d] != 0)
-        value = fetch(value, 0, d, -low[d], blockOf(2, d), blockOf(2, d),
-                      operands[1]);
-      low[d] = high[d] = 0;
+      auto stretch = fetchWindow(value, 0, d, [&] { return operands[1]; });
+      low[d] = stretch ? stretch->low : 0;
+      high[d] = stretch ? stretch->high : 0;
     }
-    left |= low[d] || high[d] || pad.getInteriorPadding()[d];
+    left |= low[d] || high[d] || (interior[d] && b.typeOf(value).getDimSize(d) > 1);
   }
   if (!left)
     return {value};
   return {sh::PadOp::create(b, b.loc(), localResultTypes()[0], value,
-                            operands[1], low, high, pad.getInteriorPadding())};
+                            operands[1], low, high, interior)};
 }
 
 SmallVector<Value> OpLowering::lowerReverse(ArrayRef<Value> operands) {
   auto reverse = cast<sh::ReverseOp>(op);
   Value value = operands[0];
   for (int64_t d : reverse.getDimensions())
-    if (isCut(0, d)) {
-      int64_t block = blockOf(1, d);
-      value =
-          fetch(value, 0, d, model.shape(0)[d] - block, -block, block, Value());
-    }
+    fetchWindow(value, 0, d);
   return {sh::ReverseOp::create(b, b.loc(), localResultTypes()[0], value,
                                 reverse.getDimensions())};
 }
@@ -122,49 +132,68 @@ SmallVector<Value> OpLowering::lowerConcatenate(ArrayRef<Value> operands) {
   return {joined};
 }
 
-/// Where a window dimension is cut: the stretch that the windows of this
-/// device's block of the result read, with what lies outside as `fill`. True
-/// if it was fetched, and so needs no edge padding any more.
-bool OpLowering::fetchWindow(Value &operand, size_t tensor, int64_t dim,
-                             int64_t resultDim, Value fill) {
-  const std::optional<WindowMap> &window =
-      model.getRule().operands[tensor].dims[dim].window;
-  if (!window || !isCut(tensor, dim))
-    return false;
-  int64_t block = blockOf(model.numOperands(), resultDim);
-  operand = fetch(operand, tensor, dim, window->offset, window->stride * block,
-                  window->stride * (block - 1) +
-                      window->dilation * (window->size - 1) + 1,
-                  fill);
-  return true;
+/// The padding attribute of a windowed op: low and high by dimension.
+static DenseIntElementsAttr paddingAttr(ArrayRef<int64_t> padding,
+                                        OpBuilder &b) {
+  return DenseIntElementsAttr::get(
+      RankedTensorType::get({static_cast<int64_t>(padding.size() / 2), 2},
+                            b.getI64Type()),
+      padding);
+}
+static SmallVector<int64_t> paddingOf(std::optional<DenseIntElementsAttr> given,
+                                      size_t rank) {
+  SmallVector<int64_t> padding(2 * rank, 0);
+  if (given)
+    padding.assign(given->value_begin<int64_t>(), given->value_end<int64_t>());
+  return padding;
 }
 
 SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
   auto conv = cast<sh::ConvolutionOp>(op);
   auto numbers = conv.getDimensionNumbers();
   SmallVector<Value> inputs(operands);
-  SmallVector<int64_t> padding(2 * numbers.getInputSpatialDimensions().size(),
-                               0);
-  if (auto given = conv.getPadding())
-    padding.assign(given->value_begin<int64_t>(), given->value_end<int64_t>());
+  SmallVector<int64_t> padding = paddingOf(
+      conv.getPadding(), numbers.getInputSpatialDimensions().size());
   bool fetched = false;
   for (auto [i, dim] : llvm::enumerate(numbers.getInputSpatialDimensions())) {
-    Value zero = isCut(0, dim)
-                     ? b.zeros(b.tensorType({}, b.elementOf(inputs[0])))
-                     : Value();
-    if (!fetchWindow(inputs[0], 0, dim, numbers.getOutputSpatialDimensions()[i],
-                     zero))
+    auto makeZero = [&] {
+      return b.zeros(b.tensorType({}, b.elementOf(inputs[0])));
+    };
+    std::optional<WindowStretch> stretch = model.stretch(form, 0, dim);
+    if (!stretch || !isCut(0, dim))
       continue;
-    padding[2 * i] = padding[2 * i + 1] = 0;
+    // A kernel that is cut may hold zeros for taps beyond its end: what they
+    // are multiplied with has to be a number.
+    int64_t kernelDim = numbers.getKernelSpatialDimensions()[i];
+    int64_t taps = b.typeOf(inputs[1]).getDimSize(kernelDim);
+    bool paddedTaps =
+        isCut(1, kernelDim) &&
+        taps * partCount(ArrayRef<uint8_t>(atomsOf(1, kernelDim)),
+                         mesh.atoms()) !=
+            model.shape(1)[kernelDim];
+    Value fill = stretch->readsOutside || paddedTaps ? makeZero() : Value();
+    inputs[0] = fetch(inputs[0], 0, dim, stretch->offset, stretch->step,
+                      stretch->width, fill);
+    padding[2 * i] = stretch->low;
+    padding[2 * i + 1] = stretch->high;
     fetched = true;
   }
   SmallVector<Value> results = cloneLocal(inputs);
+  auto local = cast<sh::ConvolutionOp>(results[0].getDefiningOp());
   if (fetched)
-    cast<sh::ConvolutionOp>(results[0].getDefiningOp())
-        .setPaddingAttr(DenseIntElementsAttr::get(
-            RankedTensorType::get({static_cast<int64_t>(padding.size() / 2), 2},
-                                  b.getI64Type()),
-            padding));
+    local.setPaddingAttr(paddingAttr(padding, b));
+  // A device's share of the groups.
+  auto sizeOf = [&](Value value, int64_t dim) {
+    return b.typeOf(value).getDimSize(dim);
+  };
+  if (conv.getFeatureGroupCount() > 1)
+    local.setFeatureGroupCount(
+        sizeOf(inputs[0], numbers.getInputFeatureDimension()) /
+        sizeOf(inputs[1], numbers.getKernelInputFeatureDimension()));
+  if (conv.getBatchGroupCount() > 1)
+    local.setBatchGroupCount(
+        sizeOf(inputs[0], numbers.getInputBatchDimension()) /
+        sizeOf(results[0], numbers.getOutputBatchDimension()));
   return results;
 }
 
@@ -173,22 +202,49 @@ SmallVector<Value> OpLowering::lowerReduceWindow(ArrayRef<Value> operands) {
   size_t count = reduce.getInputs().size();
   size_t rank = model.shape(0).size();
   SmallVector<Value> inputs(operands);
-  SmallVector<int64_t> padding(2 * rank, 0);
-  if (auto given = reduce.getPadding())
-    padding.assign(given->value_begin<int64_t>(), given->value_end<int64_t>());
+  SmallVector<int64_t> padding = paddingOf(reduce.getPadding(), rank);
+  SmallVector<int64_t> sizes(reduce.getWindowDimensions());
   bool fetched = false;
-  for (size_t d = 0; d < rank; ++d)
-    for (size_t i = 0; i < count; ++i)
-      if (fetchWindow(inputs[i], i, d, d, inputs[count + i])) {
-        padding[2 * d] = padding[2 * d + 1] = 0;
-        fetched = true;
+  for (size_t d = 0; d < rank; ++d) {
+    if (!isCut(0, d))
+      continue;
+    // Where taps are shared, each device has its part of every window.
+    int64_t end = -1;
+    const DimMapping &dim = model.getRule().operands[0].dims[d];
+    bool isTaps = false;
+    for (int64_t f : dim.factors)
+      if (!form.factors[f].empty() &&
+          model.getRule().factors[f].kind == FactorKind::Reduction) {
+        isTaps = true;
+        int64_t parts = partCount(ArrayRef<uint8_t>(form.factors[f]),
+                                  mesh.atoms());
+        // A single window ends with its last tap.
+        if (form.blocks[f] * parts != sizes[d])
+          end = std::min(model.shape(0)[d],
+                         dim.window->offset +
+                             dim.window->dilation * (sizes[d] - 1) + 1);
+        sizes[d] = form.blocks[f];
       }
+    for (size_t i = 0; i < count; ++i) {
+      std::optional<WindowStretch> stretch = model.stretch(form, i, d);
+      if (!stretch)
+        continue;
+      // Padding takes the initial value, which is neutral where taps are cut.
+      Value fill;
+      if (stretch->readsOutside || isTaps)
+        fill = inputs[count + i];
+      inputs[i] = fetch(inputs[i], i, d, stretch->offset, stretch->step,
+                        stretch->width, fill, end);
+      padding[2 * d] = stretch->low;
+      padding[2 * d + 1] = stretch->high;
+      fetched = true;
+    }
+  }
   SmallVector<Value> results = cloneLocal(inputs);
-  if (fetched)
-    cast<sh::ReduceWindowOp>(results[0].getDefiningOp())
-        .setPaddingAttr(DenseIntElementsAttr::get(
-            RankedTensorType::get({static_cast<int64_t>(rank), 2},
-                                  b.getI64Type()),
-            padding));
+  if (fetched) {
+    auto local = cast<sh::ReduceWindowOp>(results[0].getDefiningOp());
+    local.setPaddingAttr(paddingAttr(padding, b));
+    local.setWindowDimensions(sizes);
+  }
   return results;
 }

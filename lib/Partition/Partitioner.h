@@ -177,18 +177,25 @@ private:
   llvm::SmallVector<mlir::Value> lowerRandomBits(llvm::ArrayRef<mlir::Value>);
   // LowerWindow.cpp
   /// The stretch [offset + i*step, + width) of a cut dimension, i being this
-  /// device's part; outside the dimension `fill`, or anything.
+  /// device's part; outside the dimension `fill`, or anything. The dimension
+  /// may be taken to end at `size` already.
   mlir::Value fetch(mlir::Value operand, size_t tensor, int64_t dim,
                     int64_t offset, int64_t step, int64_t width,
-                    mlir::Value fill);
-  bool fetchWindow(mlir::Value &operand, size_t tensor, int64_t dim,
-                   int64_t resultDim, mlir::Value fill);
+                    mlir::Value fill, int64_t size = -1);
+  /// Where a dimension is cut and read through windows: the stretch that this
+  /// device's part of the op reads (see OpModel::stretch).
+  std::optional<WindowStretch>
+  fetchWindow(mlir::Value &operand, size_t tensor, int64_t dim,
+              llvm::function_ref<mlir::Value()> makeFill = nullptr);
   llvm::SmallVector<mlir::Value> lowerSlice(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerPad(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerReverse(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerConcatenate(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerConvolution(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerReduceWindow(llvm::ArrayRef<mlir::Value>);
+  // LowerSelectAndScatter.cpp
+  llvm::SmallVector<mlir::Value>
+      lowerSelectAndScatter(llvm::ArrayRef<mlir::Value>);
   // LowerSource.cpp
   llvm::SmallVector<mlir::Value> lowerConstant();
   llvm::SmallVector<mlir::Value> lowerIota();

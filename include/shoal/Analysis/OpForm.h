@@ -6,6 +6,7 @@
 
 #include "dialects/Shoal/ShardingRule.h"
 #include "shoal/Analysis/MeshModel.h"
+#include "shoal/Analysis/WindowStretch.h"
 
 namespace shoal {
 
@@ -77,6 +78,14 @@ public:
   /// windows fetch from neighbours, parts of a reduction that are merged.
   int64_t innerBytes(const OpForm &form) const;
 
+  /// What part i of the op reads of an operand's dimension that is cut and
+  /// read through windows; nothing for other dimensions. Elements that the
+  /// device's own block lacks are fetched from its neighbours.
+  std::optional<WindowStretch> stretch(const OpForm &form, size_t operand,
+                                       int64_t dim) const;
+  /// Windows scatter into the result along the factor (select_and_scatter).
+  bool scattersAlong(int64_t factor) const;
+
   FormAttr toAttr(const OpForm &form) const;
   /// Reads a form from its attribute and the partial states of the operands.
   OpForm fromAttr(FormAttr attr, mlir::Operation *op) const;
@@ -92,7 +101,14 @@ private:
   ShardingRule rule;
   llvm::SmallVector<llvm::SmallVector<int64_t, 4>, 4> shapes;
   llvm::SmallVector<bool, 8> cuttable;
+  /// Blocks of a factor are multiples of this.
+  llvm::SmallVector<int64_t, 8> granules;
 
+  void findGranules();
+  int64_t defaultBlock(int64_t factor, int64_t parts) const;
+  bool isWindowed(const DimMapping &dim) const;
+  bool hasValidWindows(const OpForm &form) const;
+  int64_t fetchedBytes(const OpForm &form, size_t operand) const;
   void addToDim(OpForm &form, const DimMapping &dim,
                 llvm::ArrayRef<uint8_t> list, int64_t block, int64_t size,
                 bool &complete) const;

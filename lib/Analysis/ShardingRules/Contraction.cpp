@@ -70,22 +70,31 @@ ShardingRule dotRule(DotOp op) {
 // convolution
 //===----------------------------------------------------------------------===//
 
+/// What a rule is for.
+enum class Purpose {
+  /// Shardy's: sizes divide the tensors' dimensions, so that axes may pass.
+  Propagation,
+  /// Everything the op may be computed in parts along.
+  Forms
+};
+
 /// One spatial dimension. The input's is the number of windows (the output's)
 /// combined with the window (the kernel's); the larger is the major factor, so
 /// that a sharding of the input goes there first. A factor of 1 is left out.
 void addSpatial(RuleBuilder &builder, int64_t lhsDim, int64_t rhsDim,
                 int64_t outDim, int64_t lhsSize, int64_t rhsSize,
-                int64_t outSize, WindowMap window) {
+                int64_t outSize, WindowMap window, Purpose purpose) {
+  bool isForms = purpose == Purpose::Forms;
   int64_t rest = lhsSize;
   auto addWindows = [&] {
-    int64_t size = std::min(rest, outSize);
-    if (size <= 1)
+    int64_t size = isForms ? outSize : std::min(rest, outSize);
+    if (size <= 1 && !isForms)
       return;
     builder.add({lhsDim, kNone}, {outDim}, size, FactorKind::Window);
     rest /= size;
   };
   auto addTaps = [&] {
-    int64_t size = std::min(rest, rhsSize);
+    int64_t size = isForms ? rhsSize : std::min(rest, rhsSize);
     if (size <= 1)
       return;
     addReduction(builder, {lhsDim, rhsDim}, size);
@@ -108,7 +117,8 @@ ShardingRule makeConvolution(Operation *op, Value lhsValue, Value rhsValue,
                              std::optional<ArrayRef<int64_t>> rhsDilation,
                              ArrayRef<int64_t> paddingLow,
                              std::optional<ArrayRef<bool>> reversal,
-                             int64_t featureGroups, int64_t batchGroups) {
+                             int64_t featureGroups, int64_t batchGroups,
+                             Purpose purpose) {
   ArrayRef<int64_t> lhs = shapeOf(lhsValue), rhs = shapeOf(rhsValue);
   ArrayRef<int64_t> out = shapeOf(op->getResult(0));
   // A dynamic_conv's padding operand stays unrelated.
@@ -139,7 +149,7 @@ ShardingRule makeConvolution(Operation *op, Value lhsValue, Value rhsValue,
       window.offset += window.dilation * (window.size - 1);
       window.dilation = -window.dilation;
     }
-    addSpatial(builder, l, r, o, lhs[l], rhs[r], out[o], window);
+    addSpatial(builder, l, r, o, lhs[l], rhs[r], out[o], window, purpose);
   }
 
   if (featureGroups > 1)
@@ -158,7 +168,7 @@ ShardingRule makeConvolution(Operation *op, Value lhsValue, Value rhsValue,
   return builder.build();
 }
 
-ShardingRule convolutionRule(ConvolutionOp op) {
+ShardingRule makeConvolution(ConvolutionOp op, Purpose purpose) {
   SmallVector<int64_t> low;
   if (auto padding = op.getPadding())
     for (auto [i, value] : llvm::enumerate(padding->getValues<int64_t>()))
@@ -168,10 +178,18 @@ ShardingRule convolutionRule(ConvolutionOp op) {
                          op.getDimensionNumbers(), op.getWindowStrides(),
                          op.getLhsDilation(), op.getRhsDilation(), low,
                          op.getWindowReversal(), op.getFeatureGroupCount(),
-                         op.getBatchGroupCount());
+                         op.getBatchGroupCount(), purpose);
+}
+
+ShardingRule convolutionRule(ConvolutionOp op) {
+  return makeConvolution(op, Purpose::Propagation);
 }
 
 } // namespace
+
+ShardingRule convolutionFormRule(ConvolutionOp op) {
+  return makeConvolution(op, Purpose::Forms);
+}
 
 void attachContraction(MLIRContext *context) {
   attach<DotGeneralOp, dotGeneralRule>(context);

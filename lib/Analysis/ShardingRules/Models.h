@@ -5,6 +5,11 @@
 
 #include "dialects/Shoal/Shoal.h"
 
+namespace mlir::stablehlo {
+class ConvolutionOp;
+class ReduceWindowOp;
+} // namespace mlir::stablehlo
+
 namespace shoal::rules {
 
 template <typename Op, ShardingRule (*makeRule)(Op)>
@@ -50,6 +55,11 @@ ShardingRule pointwise(mlir::Operation *op);
 /// The closed kind that a reducer region computes, if it is one operation on
 /// its two arguments; nullopt for any other body.
 std::optional<ReductionKind> getReductionKind(mlir::Region &body);
+
+/// The rules that forms follow where they differ from those that shardings
+/// propagate by (see getFormRule).
+ShardingRule convolutionFormRule(mlir::stablehlo::ConvolutionOp op);
+ShardingRule reduceWindowFormRule(mlir::stablehlo::ReduceWindowOp op);
 
 void attachElementwise(mlir::MLIRContext *context);
 void attachShape(mlir::MLIRContext *context);

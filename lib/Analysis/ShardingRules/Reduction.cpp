@@ -86,6 +86,29 @@ ShardingRule reduceWindowRule(ReduceWindowOp op) {
   return builder.build();
 }
 
+/// With each window's taps as a factor that is reduced: devices may share a
+/// window that is as large as the image.
+ShardingRule reduceWindowForms(ReduceWindowOp op) {
+  ShardingRule rule = reduceWindowRule(op);
+  std::optional<ReductionKind> kind = getReductionKind(op.getBody());
+  if (op.getInputs().size() != 1 || !kind)
+    return rule;
+  for (DimMapping &dim : rule.operands[0].dims) {
+    if (!dim.window || dim.window->size <= 1)
+      continue;
+    int64_t windows = rule.factors[dim.factors[0]].size;
+    bool first = dim.window->size > windows;
+    Factor taps;
+    taps.size = dim.window->size;
+    taps.kind = FactorKind::Reduction;
+    taps.reduction = kind;
+    rule.factors.push_back(taps);
+    dim.factors.insert(first ? dim.factors.begin() : dim.factors.end(),
+                       rule.factors.size() - 1);
+  }
+  return rule;
+}
+
 //===----------------------------------------------------------------------===//
 // select_and_scatter
 //===----------------------------------------------------------------------===//
@@ -177,6 +200,10 @@ ShardingRule batchNormGradRule(BatchNormGradOp op) {
 }
 
 } // namespace
+
+ShardingRule reduceWindowFormRule(ReduceWindowOp op) {
+  return reduceWindowForms(op);
+}
 
 void attachReduction(MLIRContext *context) {
   attach<ReduceOp, reduceRule>(context);
