@@ -91,7 +91,10 @@ def compare(got, want, value):
 
 def check(seed, args, ops=None):
     """None when all agree, else what went wrong, for the program of a seed."""
-    only = [getattr(generate, n) for n in args.only] if args.only else None
+    only = None
+    for n in args.only or []:
+        g = getattr(generate, n)
+        only = (only or []) + (g if isinstance(g, list) else [g])
     text, params, results, mesh = generate.make(seed, ops, only)
     arrays = inputs(params, seed)
     want = judge(text, arrays)
@@ -135,7 +138,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seeds", default="0:1000", help="range A:B of seeds")
     p.add_argument("--ops", type=int, help="operations per program; default: 1 to 12 at random")
-    p.add_argument("--only", nargs="*", help="names of generators to draw from")
+    p.add_argument("--only", nargs="*", help="names of generators, or of lists of them, to draw from")
     p.add_argument("--keep", help="folder for failing programs")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
