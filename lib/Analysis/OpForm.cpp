@@ -123,12 +123,15 @@ SmallVector<OpForm, 2> OpModel::displaced(size_t tensor,
                                           const PlacementState &state) const {
   const TensorMapping &mapping = rule.getTensor(tensor);
   AtomList moved;
+  SmallVector<int64_t> origins;
   PlacementState kept = state;
   for (size_t d = 0; d < state.dims.size() && d < mapping.dims.size(); ++d)
     if (llvm::any_of(mapping.dims[d].factors, [&](int64_t f) {
           return !cuttable[f] || rule.factors[f].kind == FactorKind::Ordered;
         })) {
       moved.append(state.dims[d]);
+      if (!state.dims[d].empty())
+        llvm::append_range(origins, mapping.dims[d].factors);
       kept.dims[d].clear();
       kept.blocks[d] = shapes[tensor][d];
     }
@@ -139,13 +142,16 @@ SmallVector<OpForm, 2> OpModel::displaced(size_t tensor,
   int64_t extra = partCount(ArrayRef<uint8_t>(moved), mesh->atoms());
   struct Target {
     OpForm form;
-    bool elsewhere;
+    int elsewhere;
     int64_t padded; // Parts of the result that a device computes, in all.
   };
   SmallVector<Target, 4> targets;
   for (int64_t f = 0; f < rule.getNumFactors(); ++f) {
-    if (!cuttable[f] || rule.factors[f].kind != FactorKind::PassThrough ||
-        base.blocks[f] < 2)
+    // Another ordered dimension may take the cut as well: its form has a price.
+    bool isFree = rule.factors[f].kind == FactorKind::PassThrough;
+    bool isOrdered = rule.factors[f].kind == FactorKind::Ordered &&
+                     !llvm::is_contained(origins, f);
+    if (!cuttable[f] || !(isFree || isOrdered) || base.blocks[f] < 2)
       continue;
     OpForm form = base;
     int64_t parts = extra * partCount(base.factors[f], mesh->atoms());
@@ -154,7 +160,7 @@ SmallVector<OpForm, 2> OpModel::displaced(size_t tensor,
     if (!isValid(form))
       continue;
     // Per mille of the work that each device does.
-    targets.push_back({form, !mapping.contains(f),
+    targets.push_back({form, isOrdered + !mapping.contains(f),
                        1000 * form.blocks[f] / rule.factors[f].size});
   }
   llvm::stable_sort(targets, [](const Target &a, const Target &b) {
@@ -300,7 +306,8 @@ bool OpModel::isValid(const OpForm &form) const {
       seen |= atomBit(atom);
     }
   }
-  if (!reductionKind(form) || !hasValidWindows(form))
+  if (!reductionKind(form) || !hasValidWindows(form) ||
+      !isOrderedFormValid(op, *this, form, mesh->atoms()))
     return false;
   // In a compound dimension a cut minor factor needs all major ones cut to
   // single elements, or the parts would not be contiguous; and it must divide,

@@ -306,7 +306,87 @@ private:
                     cast<RankedTensorType>(halo.getType()).getDimSize(dim),
                     halo.getGroups().getDeviceGroups(op));
     }
+    if (auto exchange = dyn_cast<comm::RaggedAllToAllOp>(op))
+      return ragged(exchange);
     return {};
+  }
+
+  /// StableHLO has no such exchange: everything is gathered, and each row
+  /// looked up. Row k of `table` is what device k says of its piece for this
+  /// one: where it lies, how long it is, where it goes.
+  Value ragged(comm::RaggedAllToAllOp op) {
+    Groups groups = op.getGroups().getDeviceGroups(op);
+    auto type = typeOf(op.getInput());
+    int64_t n = groups[0].size(), rows = type.getDimSize(0);
+    SmallVector<int64_t> shape(type.getShape());
+    shape[0] = n * rows;
+    Value all = sh::AllGatherOp::create(b, loc, TypeRange{type.clone(shape)},
+                                        ValueRange{op.getInput()}, 0,
+                                        groupsAttr(groups), channel(),
+                                        /*use_global_device_ids=*/true)
+                    ->getResult(0);
+    Type i32 = b.getI32Type();
+    SmallVector<Value> columns;
+    for (Value list :
+         {op.getInputOffsets(), op.getSendSizes(), op.getOutputOffsets()}) {
+      Value column = sh::ConvertOp::create(
+          b, loc, RankedTensorType::get({n}, i32), list);
+      columns.push_back(sh::ReshapeOp::create(
+          b, loc, RankedTensorType::get({n, 1}, i32), column));
+    }
+    auto tableType = RankedTensorType::get({n, 3}, i32);
+    Value table = sh::ConcatenateOp::create(b, loc, tableType, columns, 1);
+    table = sh::AllToAllOp::create(b, loc, TypeRange{tableType},
+                                   ValueRange{table}, 0, 0, n,
+                                   groupsAttr(groups), channel())
+                ->getResult(0);
+    Value result = op.getOutput();
+    auto outType = typeOf(result);
+    int64_t outRows = outType.getDimSize(0);
+    auto line = RankedTensorType::get({outRows}, i32);
+    auto bits = RankedTensorType::get({outRows}, b.getI1Type());
+    Value place = sh::IotaOp::create(b, loc, line, 0);
+    SmallVector<int64_t> sizes(type.getShape()), offsets;
+    sizes[0] = 1;
+    for (int64_t d = 1; d < type.getRank(); ++d)
+      offsets.push_back(d);
+    auto compare = [&](Value x, Value y, sh::ComparisonDirection how) -> Value {
+      return sh::CompareOp::create(
+          b, loc, bits, x, y,
+          sh::ComparisonDirectionAttr::get(b.getContext(), how),
+          sh::ComparisonTypeAttr());
+    };
+    for (int64_t k = 0; k < n; ++k) {
+      auto entry = [&](int64_t column) -> Value {
+        Value one = sh::SliceOp::create(
+            b, loc, RankedTensorType::get({1, 1}, i32), table,
+            ArrayRef<int64_t>{k, column}, ArrayRef<int64_t>{k + 1, column + 1},
+            ArrayRef<int64_t>{1, 1});
+        one = sh::ReshapeOp::create(b, loc, RankedTensorType::get({}, i32), one);
+        return sh::BroadcastInDimOp::create(b, loc, line, one,
+                                            ArrayRef<int64_t>{});
+      };
+      Value within = sh::SubtractOp::create(b, loc, line, place, entry(2));
+      Value zeros = sh::SubtractOp::create(b, loc, line, place, place);
+      Value mine = sh::AndOp::create(
+          b, loc, bits, compare(within, zeros, sh::ComparisonDirection::GE),
+          compare(within, entry(1), sh::ComparisonDirection::LT));
+      Value from = sh::AddOp::create(b, loc, line, within, entry(0));
+      Value base = sh::BroadcastInDimOp::create(b, loc, line, scalar(k * rows),
+                                                ArrayRef<int64_t>{});
+      from = sh::AddOp::create(b, loc, line, from, base);
+      from = sh::ReshapeOp::create(
+          b, loc, RankedTensorType::get({outRows, 1}, i32), from);
+      auto numbers = sh::GatherDimensionNumbersAttr::get(
+          b.getContext(), offsets, {0}, {}, {}, {0}, 1);
+      Value piece = sh::GatherOp::create(b, loc, outType, all, from, numbers,
+                                         sizes, false);
+      Value wide = sh::BroadcastInDimOp::create(
+          b, loc, RankedTensorType::get(outType.getShape(), b.getI1Type()),
+          mine, ArrayRef<int64_t>{0});
+      result = sh::SelectOp::create(b, loc, outType, wide, piece, result);
+    }
+    return result;
   }
 
   /// Device i of each group gets [offset + i*step, + width) of a dimension of

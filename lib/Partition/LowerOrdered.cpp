@@ -21,6 +21,10 @@ SmallVector<Value> OpLowering::lowerOrdered(ArrayRef<Value> operands,
     return lowerTopK(operands, f);
   case OrderedForm::Scan:
     return lowerScan(operands, f);
+  case OrderedForm::Exchange:
+    return lowerSort(operands, f);
+  case OrderedForm::Transform:
+    return lowerFft(operands);
   case OrderedForm::None:
     break;
   }

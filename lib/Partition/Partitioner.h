@@ -6,6 +6,7 @@
 #include "LocalBuilder.h"
 #include "shoal/Analysis/OpForm.h"
 
+#include "dialects/StableHLO/StableHLO.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -166,6 +167,14 @@ private:
                                            int64_t f);
   llvm::SmallVector<mlir::Value> lowerScan(llvm::ArrayRef<mlir::Value>,
                                            int64_t f);
+  // LowerSort.cpp
+  llvm::SmallVector<mlir::Value> lowerSort(llvm::ArrayRef<mlir::Value>,
+                                           int64_t f);
+  // LowerFft.cpp
+  llvm::SmallVector<mlir::Value> lowerFft(llvm::ArrayRef<mlir::Value>);
+  mlir::Value transformAlong(mlir::Value value, int64_t dim, int64_t length,
+                             mlir::stablehlo::FftType type);
+  mlir::Value dividedTransform(mlir::Value value);
   /// Blocks of everyone joined along `dim`, padded to whole blocks.
   mlir::Value allGather(mlir::Value part, int64_t dim,
                         llvm::ArrayRef<uint8_t> atoms, llvm::StringRef what);

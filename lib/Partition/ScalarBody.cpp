@@ -14,6 +14,8 @@ SmallVector<Value> shoal::inlineBody(Region &body, ArrayRef<Value> args,
   IRMapping mapping;
   SmallVector<int64_t> shape;
   for (auto [arg, value] : llvm::zip_equal(block.getArguments(), args)) {
+    if (!value)
+      continue; // Not used.
     shape.assign(b.typeOf(value).getShape().begin(),
                  b.typeOf(value).getShape().end());
     mapping.map(arg, b.convert(value, b.elementOf(arg)));

@@ -775,6 +775,34 @@ def fft(p):
     p.emit(f"stablehlo.add {re}, {im} : {tensor(out, 'f32')}", "f32", out, False, bound, err)
 
 
+def scattered(p, n, dtype, most):
+    """n numbers in no order, most of them several times, sharded somehow: big enough that moving little pays."""
+    t, ti = tensor((n,), dtype), tensor((n,), "i32")
+    i, a, b, c, d, e = (p.fresh() for _ in range(6))
+    by, mod = p.const(p.rng.choice([7919, 5003, -6151]), "i32"), p.const(most, "i32")
+    p.lines += [f"{i} = stablehlo.iota dim = 0 : {ti}", f"{a} = stablehlo.broadcast_in_dim {by}, dims = [] : (tensor<i32>) -> {ti}", f"{b} = stablehlo.multiply {i}, {a} : {ti}",
+                f"{c} = stablehlo.multiply {b}, {i} : {ti}", f"{d} = stablehlo.broadcast_in_dim {mod}, dims = [] : (tensor<i32>) -> {ti}", f"{e} = stablehlo.remainder {c}, {d} : {ti}"]
+    v = p.emit(f"stablehlo.convert {e} : ({ti}) -> {t}", dtype, (n,), True, most)
+    return p.emit(f"sdy.sharding_constraint {v.name} {p.sharding(v.shape)} : {v.type}", dtype, (n,), True, most)
+
+
+def long_sort(p):
+    v = scattered(p, p.rng.randint(500, 4096), p.rng.choice(["f32", "i32"]), p.rng.choice([3, 100, 100000]))
+    u = scattered(p, v.shape[0], "i32", 50)
+    short = Program(p.rng, p.mesh, p.lines, [v, u], counter=p.counter)
+    (sort_pairs if p.rng.random() < 0.7 else sort)(short)
+    p.counter = short.counter
+    p.values += short.values[2:]
+
+
+def long_fft(p):
+    v = scattered(p, p.rng.choice([576, 1152, 1024, 2048, 4096, 1000]), "f32", 5)
+    short = Program(p.rng, p.mesh, p.lines, [v], counter=p.counter)
+    fft(short)
+    p.counter = short.counter
+    p.values += short.values[1:]
+
+
 def dominant(p, rank, n):
     """A symmetric matrix (batched) with a heavy diagonal, made of iotas: 2n where row equals column, else 1/(1 + |row - column|)."""
     shape = p.shape(rank - 2, 16) + (n, n)
@@ -873,7 +901,8 @@ def conditional(p):
 GENERATORS = [binary, binary, unary, smooth, compare_select, convert, broadcast, broadcast, reshape, reshape, transpose,
               slice_, pad, concatenate, reverse, iota, reduce, reduce, dot_general, dot_general, dynamic_slice,
               dynamic_update_slice, gather, scatter_add, reduce_window, select_and_scatter, convolution, sort, cumulative,
-              arg_extreme, own_reduce, sort_pairs, top_k, random_bits, fft, cholesky, triangular_solve, counted_loop, conditional]
+              arg_extreme, own_reduce, sort_pairs, top_k, random_bits, fft, long_sort, long_fft, cholesky, triangular_solve,
+              counted_loop, conditional]
 
 
 # Ops that read their operands through windows.

@@ -105,3 +105,66 @@ func.func @bits(%s: tensor<2xui64>) -> (tensor<2xui64>, tensor<10x8xui32> {shoal
   %0, %1 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY {shoal.shardings = #shoal.sharding_per_value<[<@m, [{}]>, <@m, [{"x"}, {}]>]>} : (tensor<2xui64>) -> (tensor<2xui64>, tensor<10x8xui32>)
   return %0, %1 : tensor<2xui64>, tensor<10x8xui32>
 }
+
+// -----
+
+// Each part is sorted, searched for where to divide it, divided, exchanged and
+// sorted again. Padding goes last by an operand that says so.
+
+// CHECK-LABEL: func @sort(
+shoal.mesh @m <["x"=4]>
+func.func @sort(%a: tensor<1023xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>},
+                %b: tensor<1023xi32> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>})
+    -> (tensor<1023xi32> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>}) {
+  // CHECK: %[[PAD:.*]] = stablehlo.compare GE
+  // CHECK: "stablehlo.sort"(%arg0, %arg1, %[[PAD]])
+  // CHECK: stablehlo.while
+  // CHECK: comm.all_gather {{.*}} : (tensor<3xf32>) -> tensor<12xf32>
+  // CHECK: comm.all_reduce add {{.*}} : tensor<12xi32>
+  // CHECK: comm.ragged_all_to_all {{.*}} -> tensor<256xf32>
+  // CHECK: comm.ragged_all_to_all {{.*}} -> tensor<256xi32>
+  // CHECK: "stablehlo.sort"
+  // CHECK-NOT: comm
+  %0:2 = "stablehlo.sort"(%a, %b) <{dimension = 0 : i64, is_stable = true}> ({
+  ^bb0(%x: tensor<f32>, %y: tensor<f32>, %u: tensor<i32>, %v: tensor<i32>):
+    %p = stablehlo.compare LT, %x, %y : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    stablehlo.return %p : tensor<i1>
+  }) {shoal.shardings = #shoal.sharding_per_value<[<@m, [{"x"}]>, <@m, [{"x"}]>]>} : (tensor<1023xf32>, tensor<1023xi32>) -> (tensor<1023xf32>, tensor<1023xi32>)
+  return %0#1 : tensor<1023xi32>
+}
+
+// -----
+
+// A transform with no other dimension is divided into shorter ones.
+
+// CHECK-LABEL: func @long_fft(
+shoal.mesh @m <["x"=4]>
+func.func @long_fft(%a: tensor<64xcomplex<f32>> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>})
+    -> (tensor<64xcomplex<f32>> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>}) {
+  // CHECK: comm.all_to_all
+  // CHECK: stablehlo.fft {{.*}} length = [4]
+  // CHECK: comm.all_to_all
+  // CHECK: stablehlo.fft {{.*}} length = [16]
+  // CHECK: comm.all_to_all
+  // CHECK-NOT: comm
+  %0 = stablehlo.fft %a, type = FFT, length = [64] {shoal.shardings = #shoal.sharding_per_value<[<@m, [{"x"}]>]>} : (tensor<64xcomplex<f32>>) -> tensor<64xcomplex<f32>>
+  return %0 : tensor<64xcomplex<f32>>
+}
+
+// -----
+
+// Of several dimensions: the cut goes to another one while its own is
+// transformed.
+
+// CHECK-LABEL: func @planes(
+shoal.mesh @m <["x"=4]>
+func.func @planes(%a: tensor<16x32xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>})
+    -> (tensor<16x17xcomplex<f32>> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>}) {
+  // CHECK: stablehlo.fft {{.*}} type = RFFT, length = [32]
+  // CHECK: comm.all_to_all {{.*}} -> tensor<16x5xcomplex<f32>>
+  // CHECK: stablehlo.fft {{.*}} type = FFT, length = [16]
+  // CHECK: comm.all_to_all {{.*}} -> tensor<4x17xcomplex<f32>>
+  // CHECK-NOT: comm
+  %0 = stablehlo.fft %a, type = RFFT, length = [16, 32] {shoal.shardings = #shoal.sharding_per_value<[<@m, [{"x"}, {}]>]>} : (tensor<16x32xf32>) -> tensor<16x17xcomplex<f32>>
+  return %0 : tensor<16x17xcomplex<f32>>
+}

@@ -16,6 +16,12 @@ enum class OrderedForm {
   TopK,
   /// Scan of each part, then the total of the parts before it.
   Scan,
+  /// Sort of each part; searches for the places where each sorted part is to
+  /// be divided; exchange of these pieces; sort of what came.
+  Exchange,
+  /// Fourier transform: the cut goes to another dimension and back, or, with no
+  /// other dimension, the transform is divided into two shorter ones.
+  Transform,
 };
 
 /// How the op is computed with ordered factor `f` cut.
@@ -35,6 +41,20 @@ struct ScanDim {
 /// The dimension along which a reduce_window is a scan with an initial value
 /// that changes nothing, all its other windows being single elements.
 std::optional<ScanDim> getScanDim(mlir::Operation *op);
+
+/// Whether cut ordered factors leave the room that their lowering needs.
+bool isOrderedFormValid(mlir::Operation *op, const OpModel &model,
+                        const OpForm &form, llvm::ArrayRef<MeshAtom> atoms);
+
+/// Rounds of the searches that divide sorted parts of `block` elements.
+int64_t exchangeRounds(int64_t block);
+/// Whether a comparator looks at operand `i` of its sort.
+bool comparatorUses(mlir::Operation *sort, unsigned i);
+
+/// The dimension that takes the cut of `dim` during a transform along it: the
+/// one with the least padding; -1 if there is none.
+int64_t transformHelper(const PlacementState &state, int64_t dim,
+                        llvm::ArrayRef<MeshAtom> atoms);
 
 /// Bytes each device sends inside the op for its cut ordered factors.
 int64_t orderedBytes(mlir::Operation *op, const OpModel &model,
