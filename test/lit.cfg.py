@@ -1,6 +1,7 @@
 # -*- Python -*-
 # Substitutions and features for all lit tests of Shoal.
 import os
+import shutil
 import subprocess
 import sys
 
@@ -23,6 +24,9 @@ config.substitutions.append(("%python", python))
 # Tests that compare with JAX say `REQUIRES: jax`.
 if not subprocess.run([python, "-c", "import jax"], capture_output=True).returncode:
     config.available_features.add("jax")
+
+if shutil.which("mpirun"):
+    config.available_features.add("mpirun")
 config.substitutions.append(("%models", os.path.join(config.shoal_src_root, "examples", "models")))
 config.substitutions.append(("%build", config.shoal_obj_root))
 config.substitutions.append(("%mlir_dir", config.mlir_dir))

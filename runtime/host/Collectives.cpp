@@ -203,6 +203,8 @@ void reduceScatter(const CollectiveCall &call,
     return;
   forEach(p * outer, p * p * outer * outRow, [&](int64_t i) {
     int64_t member = i / outer, row = i % outer;
+    if (!members[member].out[b])
+      return;
     int64_t bytes = std::min(outRow, inRow - member * outRow);
     if (bytes <= 0)
       return; // only padding
@@ -225,6 +227,8 @@ void allToAll(const CollectiveCall &call,
     int64_t from = i / p, to = i % p;
     const std::byte *source = members[from].in[b];
     std::byte *target = members[to].out[b];
+    if (!target)
+      return;
     for (int64_t at = 0; at < piece;) {
       int64_t s = to * splitBytes + at % splitBytes,
               t = from * concatBytes + at % concatBytes;
@@ -280,6 +284,8 @@ void reblock(const CollectiveCall &call, std::span<const MemberBuffers> members,
   int64_t outer = v[0], rowBytes = v[1], inRows = v[2], outRows = v[3];
   int64_t p = static_cast<int64_t>(members.size());
   forEach(p, p * outer * outRows * rowBytes, [&](int64_t to) {
+    if (!members[to].out[b])
+      return;
     forEachRun(v, p, to, [&](const RowRun &run) {
       size_t bytes = static_cast<size_t>(run.count * rowBytes);
       for (int64_t o = 0; o < outer; ++o) {
@@ -331,15 +337,16 @@ void raggedAllToAll(const CollectiveCall &call,
                     std::span<const MemberBuffers> members) {
   int64_t p = static_cast<int64_t>(members.size()), rowBytes = call.params[0];
   for (const MemberBuffers &m : members)
-    if (m.out[0] != m.in[1])
+    if (m.out[0] && m.out[0] != m.in[1])
       std::memcpy(m.out[0], m.in[1],
                   static_cast<size_t>(call.buffers[1].inBytes));
   for (int64_t from = 0; from < p; ++from)
     for (int64_t to = 0; to < p; ++to) {
       RaggedPiece piece = raggedPiece(call, members[from], to);
-      std::memcpy(members[to].out[0] + piece.target * rowBytes,
-                  members[from].in[0] + piece.source * rowBytes,
-                  static_cast<size_t>(piece.count * rowBytes));
+      if (members[to].out[0])
+        std::memcpy(members[to].out[0] + piece.target * rowBytes,
+                    members[from].in[0] + piece.source * rowBytes,
+                    static_cast<size_t>(piece.count * rowBytes));
     }
 }
 
@@ -357,7 +364,7 @@ void executeCollective(const CollectiveCall &call,
       forEach(p * p, p * buffer.outBytes, [&](int64_t i) {
         int64_t to = i / p, from = i % p;
         int64_t bytes = std::min(row, outRow - from * row);
-        if (bytes > 0)
+        if (bytes > 0 && members[to].out[b])
           copyRows(members[to].out[b] + from * row, outRow, members[from].in[b],
                    row, bytes, outer);
       });
@@ -379,6 +386,8 @@ void executeCollective(const CollectiveCall &call,
         source[pairs[i + 1]] = pairs[i];
       forEach(p, p * buffer.inBytes, [&](int64_t to) {
         size_t bytes = static_cast<size_t>(buffer.outBytes);
+        if (!members[to].out[b])
+          return;
         if (source[to] < 0)
           std::memset(members[to].out[b], 0, bytes);
         else
@@ -389,7 +398,7 @@ void executeCollective(const CollectiveCall &call,
     case Kind::Broadcast: {
       const std::byte *from = members[call.params[0]].in[b];
       forEach(p, p * buffer.inBytes, [&](int64_t to) {
-        if (members[to].out[b] != from)
+        if (members[to].out[b] && members[to].out[b] != from)
           std::memcpy(members[to].out[b], from,
                       static_cast<size_t>(buffer.outBytes));
       });
@@ -407,6 +416,62 @@ void executeCollective(const CollectiveCall &call,
     case Kind::Recv:
       break;
     }
+  }
+}
+
+void forEachNeeded(const CollectiveCall &call, int64_t p,
+                   const MemberBuffers &fromBuffers, int64_t from, int64_t to,
+                   size_t b,
+                   const std::function<void(int64_t, int64_t)> &visit) {
+  const auto &buffer = call.buffers[b];
+  const auto &v = call.params;
+  switch (call.kind) {
+  case Kind::AllGather:
+  case Kind::AllReduce:
+    visit(0, buffer.inBytes);
+    break;
+  case Kind::ReduceScatter:
+    for (int64_t row = 0; row < v[0]; ++row) {
+      int64_t bytes = std::min(v[2], v[1] - to * v[2]);
+      if (bytes > 0)
+        visit(row * v[1] + to * v[2], bytes);
+    }
+    break;
+  case Kind::AllToAll:
+    for (int64_t row = 0; row < v[0]; ++row) {
+      int64_t bytes = std::min(v[2], v[1] - to * v[2]);
+      if (bytes > 0)
+        visit(row * v[1] + to * v[2], bytes);
+    }
+    break;
+  case Kind::Permute: {
+    std::span<const int64_t> pairs = pairsOf(call);
+    for (size_t i = 0; i < pairs.size(); i += 2)
+      if (pairs[i] == from && pairs[i + 1] == to)
+        visit(0, buffer.inBytes);
+    break;
+  }
+  case Kind::Broadcast:
+    if (from == v[0])
+      visit(0, buffer.inBytes);
+    break;
+  case Kind::Reblock:
+    forEachRun(v, p, to, [&](const RowRun &run) {
+      if (run.from == from)
+        for (int64_t o = 0; o < v[0]; ++o)
+          visit((o * v[2] + run.source) * v[1], run.count * v[1]);
+    });
+    break;
+  case Kind::RaggedAllToAll:
+    if (b == 0) {
+      RaggedPiece piece = raggedPiece(call, fromBuffers, to);
+      visit(piece.source * v[0], piece.count * v[0]);
+    }
+    break;
+  case Kind::Barrier:
+  case Kind::Send:
+  case Kind::Recv:
+    break;
   }
 }
 

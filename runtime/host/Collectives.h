@@ -5,6 +5,7 @@
 #include "shoal/runtime/Program.h"
 #include "shoal/runtime/Status.h"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,9 +43,17 @@ std::string checkCall(const CollectiveCall &call, int64_t groupSize);
 
 /// Moves and folds the data of a whole group; members in order of position.
 /// Splits itself over idle threads of the pool; the result does not depend on
-/// how. Not for Send and Recv.
+/// how. Members with null outputs (those of other processes) get nothing. Not
+/// for Send and Recv.
 void executeCollective(const CollectiveCall &call,
                        std::span<const MemberBuffers> members);
+
+/// Visits the ranges (offset, bytes) of the input buffer `b` of the member at
+/// position `from`, whose buffers are given, that the one at `to` needs.
+void forEachNeeded(const CollectiveCall &call, int64_t groupSize,
+                   const MemberBuffers &fromBuffers, int64_t from, int64_t to,
+                   size_t b,
+                   const std::function<void(int64_t, int64_t)> &visit);
 
 /// Bytes that the member at `position` sends, in ring accounting (DESIGN.md
 /// section 4).

@@ -41,13 +41,16 @@ Status Execution::checkMemory() const {
   for (const auto &r : program.section<program::Result>(Section::Results))
     if (r.aliasArgument == program::kNone)
       perRank += static_cast<double>(slots[r.slot].bytes);
-  double need = global + perRank * static_cast<double>(h.numRanks);
+  int64_t numHere = 0;
+  for (int64_t r = 0; r < static_cast<int64_t>(h.numRanks); ++r)
+    numHere += isHere(r);
+  double need = global + perRank * static_cast<double>(numHere);
   double have = static_cast<double>(availableMemory());
   if (need <= have)
     return Status::ok();
   return Status::badInput(
       "the run needs " + bytesText(need) + " of memory (" +
-      std::to_string(h.numRanks) + (h.numRanks == 1 ? " rank" : " ranks") +
+      std::to_string(numHere) + (numHere == 1 ? " rank" : " ranks") +
       " in one process, " + bytesText(perRank) + " each), but there are " +
       bytesText(have) +
       "; use smaller shapes or a smaller mesh, or only compile it");
@@ -189,17 +192,28 @@ Status Execution::prepare(std::vector<HostTensor> args) {
     return s;
   int64_t numRanks = static_cast<int64_t>(program.header().numRanks);
   size_t numChecks = program.section<program::Check>(Section::Checks).size();
+  if (options.world && options.world->size() > numRanks)
+    return Status::badInput("the model has " + std::to_string(numRanks) +
+                            (numRanks == 1 ? " rank" : " ranks") +
+                            ", but was started as " +
+                            std::to_string(options.world->size()) +
+                            " processes; start at most one for each rank");
   for (int64_t r = 0; r < numRanks; ++r)
-    if (Status s = makeRank(r, arguments); !s)
-      return s;
+    if (isHere(r))
+      if (Status s = makeRank(r, arguments); !s)
+        return s;
   meetings.resize(groups.size());
   for (size_t g = 0; g < groups.size(); ++g) {
     meetings[g].resize(static_cast<size_t>(numRanks));
     for (int64_t r = 0; r < numRanks; ++r)
-      if (program.position(groups[g], r) == 0)
+      if (program.position(groups[g], r) == 0) {
         meetings[g][r] = std::make_unique<Rendezvous>();
+        for (int64_t m = 0; m < groups[g].groupSize; ++m)
+          meetings[g][r]->numHere += isHere(program.member(groups[g], r, m));
+      }
   }
-  checkCount.assign(ranks.size(), std::vector<uint64_t>(numChecks));
+  checkCount.assign(static_cast<size_t>(numRanks),
+                    std::vector<uint64_t>(numChecks));
   reported.assign(numChecks, false);
   return Status::ok();
 }
@@ -222,6 +236,7 @@ void Execution::fillDonated() {
 Status Execution::step(bool &stuck,
                        std::chrono::steady_clock::time_point &begun) {
   stuck = false;
+  ++stepNumber;
   fillDonated();
   for (auto &rank : ranks) {
     rank->frames.clear();
@@ -252,6 +267,14 @@ Status Execution::step(bool &stuck,
     if (active.load() == 0)
       break;
     auto now = Clock::now();
+    if (failed.load() && !failure.isOk()) {
+      // Another process has failed, or a rank: the others stop at their next
+      // instruction, unless they never reach it.
+      allLeft.wait_for(lock, std::chrono::seconds(2),
+                       [&] { return active.load() == 0; });
+      stuck = active.load() != 0;
+      return failure;
+    }
     bool late = options.deadline && now > *options.deadline;
     uint64_t progress = 0;
     bool someWait = false;
@@ -267,14 +290,19 @@ Status Execution::step(bool &stuck,
     bool stall = someWait && quiet.count() > options.stallSeconds;
     if (!late && !stall)
       continue;
-    if (failure.isOk()) {
-      char limit[32];
-      std::snprintf(limit, sizeof(limit), "%g", options.timeLimit);
-      failure = stall ? stalled(quiet.count())
-                      : Status::fault("time limit of " + std::string(limit) +
-                                      " s exceeded: " + waitingList(false));
-    }
+    // Other processes are asked; one of them may be asking this one.
+    lock.unlock();
+    char limit[32];
+    std::snprintf(limit, sizeof(limit), "%g", options.timeLimit);
+    Status why = stall ? stalled(quiet.count())
+                       : Status::fault("time limit of " + std::string(limit) +
+                                       " s exceeded: " + waitingList(false));
+    lock.lock();
+    if (failure.isOk())
+      failure = std::move(why);
     failed = true;
+    if (options.world)
+      options.world->interrupt();
     // Those that still compute stop at their next instruction.
     allLeft.wait_for(lock, std::chrono::seconds(1),
                      [&] { return active.load() == 0; });
@@ -300,14 +328,37 @@ Result<std::vector<HostTensor>> Execution::takeResults() {
     t.buffer = AlignedBuffer(static_cast<size_t>(std::max<int64_t>(bytes, 0)));
     if (bytes < 0 || !t.buffer.isValid())
       return Status::badInput("not enough memory for the results");
-    for (auto &rank : ranks) {
-      Block b =
-          blockOf(program, r.sharding, r.globalType, r.localType, rank->number);
-      if (b.first)
-        placeBlock(b, rank->slots[r.slot], t.data(), byteSize(t.type));
+    uint64_t index = static_cast<uint64_t>(
+        &r - program.section<program::Result>(Section::Results).data());
+    for (int64_t n = 0; n < static_cast<int64_t>(program.header().numRanks);
+         ++n) {
+      Block b = blockOf(program, r.sharding, r.globalType, r.localType, n);
+      if (!b.first)
+        continue;
+      World::Key key{3, index, static_cast<uint64_t>(n), 0};
+      const std::byte *block = nullptr;
+      std::optional<std::vector<std::byte>> received;
+      for (auto &rank : ranks)
+        if (rank->number == n)
+          block = rank->slots[r.slot];
+      if (!isMain()) {
+        if (block)
+          options.world->post(0, key, {block, slots[r.slot].bytes});
+        continue;
+      }
+      if (!block) {
+        received = options.world->take(homeOf(n), key);
+        if (!received || received->size() != slots[r.slot].bytes)
+          return Status::fault("the results of rank " + std::to_string(n) +
+                               " did not arrive");
+        block = received->data();
+      }
+      placeBlock(b, block, t.data(), byteSize(t.type));
     }
     results.push_back(std::move(t));
   }
+  if (!isMain())
+    results.clear();
   return results;
 }
 

@@ -9,6 +9,8 @@
 #include "shoal/runtime/Run.h"
 #include "shoal/runtime/Shards.h"
 
+#include "host/Exchange.h"
+
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -95,6 +97,8 @@ struct Rendezvous {
     std::vector<MemberBuffers> members;
     std::vector<Rank *> waiting;
   };
+  /// Members that live in this process.
+  int64_t numHere = 0;
   std::mutex mutex;
   uint64_t first = 0; // sequence number of pending.front()
   std::deque<std::unique_ptr<Pending>> pending;
@@ -107,6 +111,9 @@ using Channel = std::array<int64_t, 4>;
 struct Mailbox {
   std::deque<std::vector<std::byte>> messages;
   Rank *receiver = nullptr; // waits for a message
+  /// To and from other processes.
+  uint64_t numPosted = 0, numTaken = 0;
+  bool isTaking = false;
 };
 
 /// A check operation that all ranks reach; the last one judges.
@@ -129,6 +136,8 @@ public:
   /// ready. `stuck` is set if threads may still be busy.
   Status step(bool &stuck, std::chrono::steady_clock::time_point &begun);
   Result<std::vector<HostTensor>> takeResults();
+  /// The sum of a figure over all processes, in process 0.
+  double sumOverProcesses(double here);
   /// Forgets what was measured so far.
   void clearProfile();
   std::vector<ProfileRow> takeProfile(int64_t steps) const;
@@ -138,7 +147,7 @@ public:
   RunOptions options;
   std::span<const program::Slot> slots;
   std::span<const program::Group> groups;
-  std::vector<std::unique_ptr<Rank>> ranks;
+  std::vector<std::unique_ptr<Rank>> ranks; ///< of this process
   std::vector<std::string> failedChecks;
   std::map<std::string, ShoalCustomCallFn, std::less<>> customCalls;
   std::atomic<bool> failed{false};
@@ -151,6 +160,7 @@ public:
             MemberBuffers buffers, const program::Instruction &i, bool wait);
   /// Waits for an earlier `meet`; true if it is done.
   bool await(Rank &rank, uint32_t group, uint64_t sequence);
+  void deliver(const Channel &channel, std::vector<std::byte> data);
   void send(const Channel &channel, const std::byte *data, int64_t bytes);
   /// True if messages for all buffers were there and have been copied.
   bool receive(Rank &rank, const Channel &channel, const CollectiveCall &call,
@@ -160,6 +170,8 @@ public:
                  std::span<const int64_t> operands);
   /// A rank has left its thread: it waits, has ended, or gave up.
   void left();
+  /// What the ranks of this process are doing.
+  World::Activity activity() const;
   void resume(Rank *rank);
   std::string groupName(uint32_t group) const;
   std::string locationOf(const program::Instruction &i) const;
@@ -169,10 +181,23 @@ private:
   Status loadCustomCalls();
   Status makeRank(int64_t number, const std::vector<HostTensor> &arguments);
   void fillDonated();
+  // Ranks of other processes (Remote.cpp).
+  bool isMain() const { return !options.world || options.world->rank() == 0; }
+  int homeOf(int64_t rank) const;
+  bool isHere(int64_t rank) const;
+  /// Runs `work` on a thread of its own; the step does not end before it.
+  void runAside(std::function<void()> work);
+  void exchange(Rendezvous &place, Rendezvous::Pending &pending, uint32_t group,
+                int64_t rank, uint64_t sequence);
+  void finish(Rendezvous &place, Rendezvous::Pending &pending);
+  World::Key messageKey(const Channel &channel, uint64_t number) const;
+  void takeMessages(const Channel &channel, size_t count);
+  void judgeTogether(uint32_t check, uint64_t turn, PendingCheck &values);
   bool judge(uint32_t check, const PendingCheck &values);
   Status deadlock() const;
   Status stalled(double seconds) const;
   std::string waitingList(bool waiting) const;
+
   Rendezvous &rendezvous(uint32_t group, int64_t rank);
 
   std::vector<HostTensor> arguments;
@@ -187,6 +212,7 @@ private:
 
   std::mutex mutex;
   std::condition_variable allLeft;
+  uint64_t stepNumber = 0, figures = 0;
   std::atomic<int64_t> active{0};
   Status failure;
 };

@@ -109,6 +109,8 @@ void Execution::fail(Status status) {
   if (failure.isOk())
     failure = std::move(status);
   failed.store(true);
+  if (options.world)
+    options.world->interrupt();
 }
 
 void Execution::left() {
@@ -166,26 +168,39 @@ bool Execution::meet(Rank &rank, uint32_t group, CollectiveCall call,
     return false;
   }
   p.members[position] = std::move(buffers);
-  if (++p.arrived < g.groupSize) {
-    if (!wait)
-      return true;
+  bool isLast = ++p.arrived == place.numHere;
+  bool isRemote = place.numHere < g.groupSize;
+  bool goesOn = isLast && !isRemote;
+  if (wait && !goesOn) {
     rank.waiting = true;
     p.waiting.push_back(&rank);
-    return false;
   }
+  if (!isLast)
+    return !wait;
   lock.unlock();
+  if (isRemote) {
+    exchange(place, p, group, rank.number, sequence);
+    return !wait;
+  }
   executeCollective(p.call, p.members);
-  lock.lock();
-  p.done = true;
-  std::vector<Rank *> waiting = std::move(p.waiting);
-  while (!place.pending.empty() && place.pending.front()->done) {
-    place.pending.pop_front();
-    ++place.first;
+  finish(place, p);
+  return true;
+}
+
+/// A collective is done: those who wait for it go on.
+void Execution::finish(Rendezvous &place, Rendezvous::Pending &p) {
+  std::vector<Rank *> waiting;
+  {
+    std::lock_guard<std::mutex> lock(place.mutex);
+    p.done = true;
+    waiting = std::move(p.waiting);
+    while (!place.pending.empty() && place.pending.front()->done) {
+      place.pending.pop_front();
+      ++place.first;
+    }
   }
-  lock.unlock();
   for (Rank *r : waiting)
     resume(r);
-  return true;
 }
 
 bool Execution::await(Rank &rank, uint32_t group, uint64_t sequence) {
@@ -203,11 +218,25 @@ bool Execution::await(Rank &rank, uint32_t group, uint64_t sequence) {
 
 void Execution::send(const Channel &channel, const std::byte *data,
                      int64_t bytes) {
+  if (!isHere(channel[3])) {
+    uint64_t number;
+    {
+      std::lock_guard<std::mutex> lock(mailMutex);
+      number = mail[channel].numPosted++;
+    }
+    options.world->post(homeOf(channel[3]), messageKey(channel, number),
+                        {data, static_cast<size_t>(bytes)});
+    return;
+  }
+  deliver(channel, std::vector<std::byte>(data, data + bytes));
+}
+
+void Execution::deliver(const Channel &channel, std::vector<std::byte> data) {
   Rank *receiver;
   {
     std::lock_guard<std::mutex> lock(mailMutex);
     Mailbox &box = mail[channel];
-    box.messages.emplace_back(data, data + bytes);
+    box.messages.push_back(std::move(data));
     receiver = std::exchange(box.receiver, nullptr);
   }
   if (receiver)
@@ -224,6 +253,10 @@ bool Execution::receive(Rank &rank, const Channel &channel,
     --rank.frames.back().at; // come back to this instruction
     rank.waiting = true;
     box.receiver = &rank;
+    if (!isHere(channel[2]) && !box.isTaking) {
+      box.isTaking = true;
+      takeMessages(channel, call.buffers.size());
+    }
     return false;
   }
   for (size_t b = 0; b < call.buffers.size(); ++b) {
@@ -254,9 +287,9 @@ bool Execution::meetCheck(Rank &rank, const program::Instruction &i,
     auto it = checks.try_emplace({check, turn}).first;
     PendingCheck &p = it->second;
     if (p.arrived == 0) {
-      p.actual.resize(ranks.size());
-      p.expected.resize(ranks.size());
-      p.passed.resize(ranks.size());
+      p.actual.resize(checkCount.size());
+      p.expected.resize(checkCount.size());
+      p.passed.resize(checkCount.size());
       p.actualType = slots[ops[1]].type;
       p.instruction = &i;
     }
@@ -270,6 +303,12 @@ bool Execution::meetCheck(Rank &rank, const program::Instruction &i,
     if (++p.arrived < static_cast<int64_t>(ranks.size())) {
       rank.waiting = true;
       p.waiting.push_back(&rank);
+      return false;
+    }
+    if (options.world) {
+      rank.waiting = true;
+      p.waiting.push_back(&rank);
+      judgeTogether(check, turn, p);
       return false;
     }
     bool good = judge(check, p);

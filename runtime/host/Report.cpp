@@ -106,6 +106,19 @@ std::vector<ProfileRow> Execution::takeProfile(int64_t steps) const {
 }
 
 /// "ranks 0, 1 and 5 wait in X; rank 3 …": ranks in the same place together.
+World::Activity Execution::activity() const {
+  World::Activity a{true, ""};
+  for (auto &rank : ranks)
+    if (!rank->waiting) {
+      a.waits = false;
+      a.text +=
+          (a.text.empty() ? "rank " : ", rank ") +
+          std::to_string(rank->number) +
+          (rank->finished ? " has finished" : " is in " + rank->whereabouts());
+    }
+  return a;
+}
+
 std::string Execution::waitingList(bool waitingOnly) const {
   // Verb for one rank, verb for several, place.
   std::map<std::array<std::string, 3>, std::vector<int64_t>> places;
@@ -154,6 +167,15 @@ Status Execution::stalled(double seconds) const {
     if (!rank->finished && !rank->waiting)
       hung += (hung.empty() ? "rank " : ", rank ") +
               std::to_string(rank->number) + " hangs in " + rank->whereabouts();
+  // Whoever does not just wait for others is to blame.
+  if (options.world) {
+    std::vector<World::Activity> others = options.world->survey(1);
+    for (int i = 0; i < options.world->size(); ++i)
+      if (i != options.world->rank() && !others[i].waits)
+        hung += (hung.empty() ? "" : "; ") + options.world->name(i) +
+                (others[i].text.empty() ? " does not answer"
+                                        : ": " + others[i].text);
+  }
   char text[32];
   std::snprintf(text, sizeof(text), "%.0f", seconds);
   return Status::fault("no progress for " + std::string(text) + " s: " + hung +

@@ -50,8 +50,16 @@ Result<RunResult> runPackage(const Package &package,
                              std::vector<HostTensor> arguments,
                              const RunOptions &options) {
   auto execution = std::make_unique<Execution>(package, options);
-  if (Status s = execution->prepare(std::move(arguments)); !s)
+  World *world = options.world;
+  if (Status s = execution->prepare(std::move(arguments)); !s) {
+    if (world)
+      world->abort(s.message());
     return s;
+  }
+  if (world) {
+    world->onFailure([&](Status s) { execution->fail(std::move(s)); });
+    world->onQuestion([&] { return execution->activity(); });
+  }
   RunResult result;
   bool measure = options.measure || options.repeat > 1;
   int64_t steps = options.repeat + (options.repeat > 1 ? 1 : 0);
@@ -62,6 +70,11 @@ Result<RunResult> runPackage(const Package &package,
     std::chrono::duration<double> time =
         std::chrono::steady_clock::now() - begin;
     if (!status) {
+      if (world) {
+        world->onFailure(nullptr);
+        world->onQuestion(nullptr);
+        world->abort(status.message());
+      }
       if (stuck)
         execution.release(); // threads may still use it
       return status;
@@ -76,16 +89,24 @@ Result<RunResult> runPackage(const Package &package,
                    static_cast<long long>(s + 1), static_cast<long long>(steps),
                    time.count(), s + 1 == steps ? "\n" : "   ");
   }
-  double numRanks = static_cast<double>(execution->ranks.size());
+  double numRanks = static_cast<double>(package.program().header().numRanks);
   for (auto &rank : execution->ranks) {
     result.bytesSentPerDevice += rank->bytesSent / numRanks;
     result.collectivesPerDevice +=
         static_cast<double>(rank->collectives) / numRanks;
   }
+  result.bytesSentPerDevice =
+      execution->sumOverProcesses(result.bytesSentPerDevice);
+  result.collectivesPerDevice =
+      execution->sumOverProcesses(result.collectivesPerDevice);
   if (options.profile)
     result.profile = execution->takeProfile(options.repeat);
   result.failedChecks = execution->failedChecks;
   Result<std::vector<HostTensor>> values = execution->takeResults();
+  if (world) {
+    world->onFailure(nullptr);
+    world->onQuestion(nullptr);
+  }
   if (!values)
     return values.status();
   result.results = std::move(*values);

@@ -5,6 +5,7 @@
 #include "shoal/runtime/Npz.h"
 #include "shoal/runtime/Random.h"
 #include "shoal/runtime/ReportTable.h"
+#include "shoal/runtime/World.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -166,13 +167,34 @@ static int runModel(Options &o, const CommandLine &line) {
     reportFile = std::move(*opened);
   }
 
+  Result<ProcessPlace> place = findPlace();
+  if (!place)
+    return fail(place.status());
+  std::unique_ptr<World> world;
+  if (place->size > 1 && !o.inspect) {
+    Result<std::unique_ptr<World>> joined = World::join(*place);
+    if (!joined)
+      return fail(joined.status());
+    world = std::move(*joined);
+  }
+  bool isMain = !world || world->rank() == 0;
+
   bool compiled = looksLikePackage(o.model) || o.model.ends_with(".so");
   CompiledModel model{o.model, false, ""};
   if (!compiled) {
+    // Process 0 first: the others find its work in the cache, if they share it.
+    constexpr World::Key ready{100, 0, 0, 0};
+    if (!isMain && !world->take(0, ready))
+      return fail(Status::fault("process 0 could not compile the model"));
     Result<CompiledModel> made = compileModel(o);
-    if (!made)
+    if (!made) {
+      if (world)
+        world->abort("the model does not compile");
       return fail(made.status());
+    }
     model = *made;
+    for (int i = 1; isMain && world && i < world->size(); ++i)
+      world->post(i, ready, {});
   } else if (o.singleDevice) {
     return fail(Status::badInput("--single-device: '" + o.model +
                                  "' is compiled for its devices; give "
@@ -201,6 +223,7 @@ static int runModel(Options &o, const CommandLine &line) {
   run.repeat = o.repeat;
   run.measure = !o.report.empty();
   run.profile = o.profile;
+  run.world = world.get();
   run.deadline = o.deadline;
   run.timeLimit = o.timeLimit;
   run.progress = ::isatty(2);
@@ -222,6 +245,13 @@ static int runModel(Options &o, const CommandLine &line) {
     reportFile.discard();
     output = NpzWriter();
     leave(code);
+  }
+  if (world && !world->meetAtEnd())
+    return fail(world->status());
+  if (!isMain) {
+    reportFile.discard();
+    output = NpzWriter();
+    return 0;
   }
 
   int code = 0;

@@ -13,6 +13,8 @@
 
 namespace shoal::rt {
 
+class World;
+
 /// For tests: makes one rank misbehave when it reaches its n-th instruction.
 struct Fault {
   enum class Kind { Die, Hang, Skip, Delay } kind = Kind::Die;
@@ -35,6 +37,9 @@ struct RunOptions {
   bool progress = false;    ///< say on stderr how far a long run is
   std::optional<Fault> fault;
   std::vector<std::string> customCallLibraries;
+  /// The processes among which the ranks are divided, in order; null: all ranks
+  /// are here.
+  World *world = nullptr;
 };
 
 /// One instruction of the program, over the measured steps.
@@ -55,7 +60,8 @@ struct RunResult {
 };
 
 /// Runs the package on `arguments` (global values, one per argument of the
-/// program, of its types). Errors: exit code 2 if it cannot start (memory,
+/// program, of its types). With several processes all of them call this;
+/// results are complete in process 0 and empty in the others. Errors: exit code 2 if it cannot start (memory,
 /// a missing custom call), 3 for a fault, with a message that names the rank
 /// and what it was doing. After a fault of a rank that does not return, threads
 /// may still be busy: the caller should leave by _exit.
