@@ -24,15 +24,51 @@ Value OpLowering::fetch(Value operand, size_t tensor, int64_t dim,
   // Everything is here already; only padding may differ.
   if (step == block && offset >= 0 && offset + width <= block && !fill)
     return b.slice(operand, dim, offset, offset + width);
+  auto groups = comm::GroupsAttr::get(mesh.meshRef(), mesh.toAxes(atoms));
+  // What was cut just now is still there as a whole: nothing needs to be sent.
+  if (auto cut = operand.getDefiningOp<comm::AllSliceOp>())
+    if (static_cast<int64_t>(cut.getDim()) == dim && cut.getGroups() == groups &&
+        b.typeOf(cut.getInput()).getDimSize(dim) == model.shape(tensor)[dim])
+      return takeWindow(cut.getInput(), dim, atoms, offset, step, width, fill,
+                        size);
+  // A change of blocks before it is done by the same move.
+  if (auto before = operand.getDefiningOp<comm::ReblockOp>())
+    if (static_cast<int64_t>(before.getDim()) == dim &&
+        before.getGroups() == groups && before.getOffset() == 0 &&
+        before.getStepOrDefault() == block &&
+        static_cast<int64_t>(before.getSize()) == model.shape(tensor)[dim])
+      operand = before.getInput();
   SmallVector<int64_t> shape(type.getShape());
   shape[dim] = width;
   return comm::ReblockOp::create(
       b, b.loc(), b.tensorType(shape, type.getElementType()), operand, fill,
-      dim, size, offset, b.getI64IntegerAttr(step),
-      comm::GroupsAttr::get(mesh.meshRef(), mesh.toAxes(atoms)),
+      dim, size, offset, b.getI64IntegerAttr(step), groups,
       b.getStringAttr("elements that " + op->getName().getStringRef() +
                       " shifts across devices"),
       b.getArrayAttr({Attribute(LocationAttr(op->getLoc()))}));
+}
+
+Value OpLowering::takeWindow(Value whole, int64_t dim, ArrayRef<uint8_t> atoms,
+                             int64_t offset, int64_t step, int64_t width,
+                             Value fill, int64_t size) {
+  // Padded so far that every part's stretch lies inside.
+  int64_t parts = partCount(atoms, mesh.atoms());
+  int64_t other = offset + step * (parts - 1);
+  int64_t low = std::max<int64_t>(0, -std::min(offset, other));
+  int64_t high =
+      std::max<int64_t>(0, std::max(offset, other) + width - size);
+  if (!fill)
+    fill = b.zeros(b.tensorType({}, b.elementOf(whole)));
+  whole = b.pad(b.slice(whole, dim, 0, size), dim, low, high, fill);
+  auto type = b.typeOf(whole);
+  SmallVector<int64_t> shape(type.getShape());
+  shape[dim] = width;
+  SmallVector<Value> starts(shape.size(), b.scalarInt(0, b.getI32Type()));
+  starts[dim] = b.add(b.mul(b.axisIndex(atoms), b.scalarInt(step, b.getI32Type())),
+                      b.scalarInt(offset + low, b.getI32Type()));
+  return sh::DynamicSliceOp::create(
+      b, b.loc(), b.tensorType(shape, type.getElementType()), whole, starts,
+      shape);
 }
 
 std::optional<WindowStretch>

@@ -191,6 +191,11 @@ private:
   mlir::Value fetch(mlir::Value operand, size_t tensor, int64_t dim,
                     int64_t offset, int64_t step, int64_t width,
                     mlir::Value fill, int64_t size = -1);
+  /// The same out of a tensor that every device has as a whole.
+  mlir::Value takeWindow(mlir::Value whole, int64_t dim,
+                         llvm::ArrayRef<uint8_t> atoms, int64_t offset,
+                         int64_t step, int64_t width, mlir::Value fill,
+                         int64_t size);
   /// Where a dimension is cut and read through windows: the stretch that this
   /// device's part of the op reads (see OpModel::stretch).
   std::optional<WindowStretch>
