@@ -4,7 +4,11 @@
 // CHECK: %[[W:.*]] = stablehlo.convert %arg0 : (tensor<8xbf16>) -> tensor<8xf32>
 // CHECK: stablehlo.reduce(%[[W]]
 func.func @promoted(%a: tensor<8xbf16>, %i: tensor<f32>) -> tensor<f32> {
-  %0 = stablehlo.reduce(%a init: %i) applies stablehlo.add across dimensions = [0] : (tensor<8xbf16>, tensor<f32>) -> tensor<f32>
+  %0 = stablehlo.reduce(%a init: %i) across dimensions = [0] : (tensor<8xbf16>, tensor<f32>) -> tensor<f32>
+   reducer(%x: tensor<f32>, %y: tensor<f32>) {
+    %s = stablehlo.add %x, %y : tensor<f32>
+    stablehlo.return %s : tensor<f32>
+  }
   return %0 : tensor<f32>
 }
 
