@@ -34,14 +34,14 @@ warnings.simplefilter("ignore")
 STORED = {"i2": np.int8, "i4": np.int8, "ui2": np.uint8, "ui4": np.uint8}
 
 
-def make(seed, count, only):
+def make(seed, count, only, big=False):
     """The instances of a seed's program."""
     rng = random.Random(seed)
     pool = [(g, w) for g, w in ops.GENERATORS if not only or g.__name__.strip("_") in only]
     instances = []
     while len(instances) < count:
         generator = rng.choices([g for g, _ in pool], [w for _, w in pool])[0]
-        instance = Instance(rng.getrandbits(40), len(instances))
+        instance = Instance(rng.getrandbits(40), len(instances), big)
         instance.kind = generator.__name__.strip("_")
         if generator(instance) is not False:
             instances.append(instance)
@@ -184,7 +184,7 @@ class Fuzzer:
         return problem
 
     def check(self, seed):
-        instances = make(seed, self.args.ops, self.args.only)
+        instances = make(seed, self.args.ops, self.args.only, self.args.big)
         text = module_of(instances)
         if random.Random(seed).random() < 0.5:
             good, printed = self.judge.ask("print", text)
@@ -237,6 +237,7 @@ def main():
     p.add_argument("--ops", type=int, default=20, help="instances in a program")
     p.add_argument("--only", nargs="*", help="names of generators to draw from")
     p.add_argument("--keep", help="folder for failing instances")
+    p.add_argument("--big", action="store_true", help="shapes of some 10,000 elements, which are cut into chunks and blocks")
     p.add_argument("--reference", action="store_true", help="the generators' references judge, not JAX")
     p.add_argument("--verbose", action="store_true", help="print where JAX differs from the specification")
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))

@@ -89,10 +89,13 @@ def dot_general(i):
     zero = 0.03
 
     def sizes(n, top):
+        if i.big:
+            return [r.choice([2, 3, 5, 16, 33, 64, 65, 100, 129, 300][:top]) for _ in range(n)]
         return [0 if i.chance(zero) else r.choice([1, 2, 3, 4, 5, 7, 8, 16, 17, 33][:top]) for _ in range(n)]
     batch, con = sizes(nb, 4), sizes(nc, 10 if nc == 1 else 5)
     left, right = sizes(nl, 10 if nb < 2 else 5), sizes(nr, 10 if nb < 2 else 5)
-    while product(batch + left + right) > 2500 or product(batch + left + con) > 4000 or product(batch + right + con) > 4000:
+    most = 60000 if i.big else 2500
+    while product(batch + left + right) > most or product(batch + left + con) > 2 * most or product(batch + right + con) > 2 * most:
         batch, con, left, right = ([max(min(x, 1), x // 2) for x in xs] for xs in (batch, con, left, right))
 
     def place(free):
@@ -193,10 +196,10 @@ def convolution(i):
         feature_groups = r.choice([2, 3, 4])
     elif i.chance(0.3):
         batch_groups = r.choice([2, 3])
-    top = {0: 9, 1: 12, 2: 7, 3: 4, 4: 3, 5: 2}[n]
-    cin = r.choice([1, 2, 3, 5, 8 if n < 3 else 1])
+    top = {0: 9, 1: 12, 2: 7, 3: 4, 4: 3, 5: 2}[n] * (4 if i.big and n in (1, 2) else 1)
+    cin = r.choice([1, 2, 3, 5, 8 if n < 3 else 1] if not i.big else [3, 16, 20, 33])
     batch = r.choice([1, 1, 2, 3]) * batch_groups
-    cout = r.choice([1, 2, 3, 17 if n == 1 else 4]) * feature_groups * batch_groups
+    cout = r.choice([1, 2, 3, 17 if n == 1 else 4] if not i.big else [1, 5, 16, 40]) * feature_groups * batch_groups
     if i.chance(0.03):
         batch = 0
     spatial, window, strides, pads, base, dil, rev, out = [], [], [], [], [], [], [], []

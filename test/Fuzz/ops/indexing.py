@@ -59,9 +59,9 @@ def gather(i):
     if any(shape[d] == 0 for d in collapsed + batching):
         return False
     # Batch dimensions of the result: those of the batching dims and others.
-    batch = [("x", None, r.choice([1, 2, 3, 5, 7])) for _ in range(r.choice([0, 1, 1, 2]))] + [("b", d, shape[d]) for d in batching]
+    batch = [("x", None, r.choice([1, 2, 3, 5, 7] if not i.big else [1, 3, 50, 300])) for _ in range(r.choice([0, 1, 1, 2]))] + [("b", d, shape[d]) for d in batching]
     r.shuffle(batch)
-    if product(s for _, _, s in batch) * product(slice_sizes) > 3000:
+    if product(s for _, _, s in batch) * product(slice_sizes) > (100000 if i.big else 3000):
         return False
     indices_shape = [s for _, _, s in batch]
     implicit = len(start_map) == 1 and i.chance(0.5)
@@ -110,10 +110,10 @@ def gather(i):
 def scatter(i):
     r = i.rng
     shape, batching, scatter_map, inserted, window = dims_of_indexing(i, True)
-    batch = [("x", None, 0 if i.chance(0.02) else r.choice([1, 2, 3, 5])) for _ in range(r.choice([0, 1, 1, 2]))] + [("b", d, shape[d]) for d in batching]
+    batch = [("x", None, 0 if i.chance(0.02) else r.choice([1, 2, 3, 5] if not i.big else [1, 3, 50, 300])) for _ in range(r.choice([0, 1, 1, 2]))] + [("b", d, shape[d]) for d in batching]
     r.shuffle(batch)
     window_sizes = [r.choice([shape[d], r.randint(min(1, shape[d]), shape[d])]) for d in window]
-    if product(s for _, _, s in batch) * product(window_sizes) > 600:
+    if product(s for _, _, s in batch) * product(window_sizes) > (50000 if i.big else 600):
         return False
     indices_shape = [s for _, _, s in batch]
     implicit = len(scatter_map) == 1 and i.chance(0.5)

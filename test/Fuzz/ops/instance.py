@@ -108,7 +108,8 @@ def dense(values, dtype):
 class Instance:
     """Generators call arg, const, op and result; the driver reads the rest."""
 
-    def __init__(self, seed, tag):
+    def __init__(self, seed, tag, big=False):
+        self.big = big                                     # shapes that are cut into chunks and blocks
         self.rng = random.Random(seed)
         self.np = np.random.default_rng(seed)
         self.tag = tag
@@ -246,11 +247,14 @@ class Instance:
     def dim(self, zero=0.02):
         if self.rng.random() < zero:
             return 0
+        if self.big:
+            return self.rng.choice([1, 2, 3, 7, 16, 33, 64, 100, 128, 129, 200, 257, 512, 1000, 5000])
         return self.rng.choice([1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33])
 
     def shape(self, rank=None, low=0, high=6, limit=600, zero=0.02):
         if rank is None:
             rank = min(self.rng.randint(low, high), self.rng.randint(low, high) + 1)
+        limit = limit * 100 if self.big else limit
         s = [self.dim(zero) for _ in range(rank)]
         while product(s) > limit:
             s[self.rng.randrange(rank)] = self.rng.choice([1, 2, 3])

@@ -198,6 +198,8 @@ def rng_bit_generator(i):
     if algorithm == "DEFAULT":
         algorithm = "PHILOX"
     state = i.np.integers(0, 2 ** 63, (n,)).astype(np.uint64)
+    if i.chance(0.1):   # floats of random bits; narrow integers, which XLA has not
+        t = r.choice(["f32", "f64", "f16", "bf16"])
     i.ops(f'"stablehlo.rng_bit_generator"({i.arg(state, "ui64")}) <{{rng_algorithm = #stablehlo<rng_algorithm {algorithm}>}}> : ({type_of((n,), "ui64")}) -> ({type_of((n,), "ui64")}, {type_of(shape, t)})',
           [("ui64", (n,)), (t, shape)])
 

@@ -181,6 +181,19 @@ void emitRandomBits(stablehlo::RngBitGeneratorOp op, BufferEmitter &b) {
           operandAddress(b, state), ir.getInt64(stateBytes), b.result(0),
           ir.getInt64(getElementBytes(type)), ir.getInt64(shape.size()), dims,
           b.result(1)});
+  // Of narrower types the low bits count, extended as they are stored.
+  int64_t spare = 8 - type.getIntOrFloatBitWidth();
+  if (spare <= 0)
+    return;
+  e.forLoop(countOf(shape), [&](IndexExpr i) {
+    llvm::Value *at =
+        ir.CreateInBoundsGEP(ir.getInt8Ty(), b.result(1), e.value(i));
+    llvm::Value *bits =
+        ir.CreateShl(ir.CreateLoad(ir.getInt8Ty(), at), spare);
+    bits = type.isSignlessInteger() ? ir.CreateAShr(bits, spare)
+                                    : ir.CreateLShr(bits, spare);
+    ir.CreateStore(bits, at);
+  });
 }
 
 void emitRandom(stablehlo::RngOp op, BufferEmitter &b) {
