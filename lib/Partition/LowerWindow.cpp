@@ -222,14 +222,15 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
   auto sizeOf = [&](Value value, int64_t dim) {
     return b.typeOf(value).getDimSize(dim);
   };
-  if (conv.getFeatureGroupCount() > 1)
+  int64_t features =
+      sizeOf(inputs[1], numbers.getKernelInputFeatureDimension());
+  int64_t batch = sizeOf(results[0], numbers.getOutputBatchDimension());
+  if (conv.getFeatureGroupCount() > 1 && features > 0)
     local.setFeatureGroupCount(
-        sizeOf(inputs[0], numbers.getInputFeatureDimension()) /
-        sizeOf(inputs[1], numbers.getKernelInputFeatureDimension()));
-  if (conv.getBatchGroupCount() > 1)
+        sizeOf(inputs[0], numbers.getInputFeatureDimension()) / features);
+  if (conv.getBatchGroupCount() > 1 && batch > 0)
     local.setBatchGroupCount(
-        sizeOf(inputs[0], numbers.getInputBatchDimension()) /
-        sizeOf(results[0], numbers.getOutputBatchDimension()));
+        sizeOf(inputs[0], numbers.getInputBatchDimension()) / batch);
   return results;
 }
 

@@ -193,15 +193,19 @@ def convolution(i):
     n = r.choice([0, 1, 1, 2, 2, 2, 3, 4]) if i.chance(0.95) else 5
     feature_groups = batch_groups = 1
     if i.chance(0.35):
-        feature_groups = r.choice([2, 3, 4])
+        feature_groups = r.choice([2, 3, 4, 4, 8])
     elif i.chance(0.3):
         batch_groups = r.choice([2, 3])
     top = {0: 9, 1: 12, 2: 7, 3: 4, 4: 3, 5: 2}[n] * (4 if i.big and n in (1, 2) else 1)
     cin = r.choice([1, 2, 3, 5, 8 if n < 3 else 1] if not i.big else [3, 16, 20, 33])
+    if feature_groups >= 4 and i.chance(0.7):   # depthwise
+        cin = 1
     batch = r.choice([1, 1, 2, 3]) * batch_groups
     cout = r.choice([1, 2, 3, 17 if n == 1 else 4] if not i.big else [1, 5, 16, 40]) * feature_groups * batch_groups
     if i.chance(0.03):
         batch = 0
+    elif i.chance(0.03):
+        cin = 0
     spatial, window, strides, pads, base, dil, rev, out = [], [], [], [], [], [], [], []
     for _ in range(n):
         while True:

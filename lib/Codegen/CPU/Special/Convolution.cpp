@@ -6,9 +6,9 @@
 // block of positions is a chunk. Patches and kernel are packed with padding,
 // dilation, reversal and layout resolved, so that only packing knows of them;
 // the product is the runtime's (oneDNN) for f32 and bf16, a vectorizable loop
-// nest for other types.
-#include "Special.h"
-#include "Window.h"
+// nest for other types. Depthwise convolutions go another way
+// (DepthwiseConvolution.cpp).
+#include "Convolution.h"
 #include "lib/Codegen/CPU/Convert.h"
 #include "lib/Codegen/CPU/ScalarMath.h"
 
@@ -20,52 +20,41 @@ using namespace mlir;
 
 namespace shoal::cpu {
 
+ConvolutionGeometry::ConvolutionGeometry(stablehlo::ConvolutionOp op) {
+  stablehlo::ConvDimensionNumbersAttr numbers = op.getDimensionNumbers();
+  ArrayRef<int64_t> lhs = shapeOfTensor(op.getLhs());
+  ArrayRef<int64_t> rhs = shapeOfTensor(op.getRhs());
+  ArrayRef<int64_t> out = shapeOfTensor(op->getResult(0));
+  featureGroups = op.getFeatureGroupCount();
+  batchGroups = op.getBatchGroupCount();
+  groups = featureGroups * batchGroups;
+  inFeatures = rhs[numbers.getKernelInputFeatureDimension()];
+  outFeatures = rhs[numbers.getKernelOutputFeatureDimension()] / groups;
+  positions.push_back(out[numbers.getOutputBatchDimension()]);
+  SmallVector<int64_t> spatial;
+  for (int64_t d : numbers.getOutputSpatialDimensions())
+    positions.push_back(out[d]);
+  for (int64_t d : numbers.getInputSpatialDimensions())
+    spatial.push_back(lhs[d]);
+  for (int64_t d : numbers.getKernelSpatialDimensions())
+    window.push_back(rhs[d]);
+  dims = getWindow(spatial, window, op.getWindowStrides(), op.getPadding(),
+                   op.getLhsDilation(), op.getRhsDilation());
+  if (auto reversal = op.getWindowReversal())
+    for (auto [dim, reversed] : llvm::zip(dims, *reversal))
+      dim.reversed = reversed;
+  rows = countOf(positions);
+  inner = countOf(window) * inFeatures;
+  // Patches of a block stay in the second-level cache where they can; each
+  // call packs the kernel again, which 128 rows of products pay for.
+  constexpr int64_t patchElements = 1 << 16;
+  block = std::clamp<int64_t>(patchElements / std::max<int64_t>(inner, 1), 128,
+                              1024);
+  block = std::min(block, std::max<int64_t>(rows, 1));
+  blocks = llvm::divideCeil(rows, block);
+}
+
 namespace {
-
-/// Sizes of the products, from shapes only.
-struct Geometry {
-  explicit Geometry(stablehlo::ConvolutionOp op) {
-    stablehlo::ConvDimensionNumbersAttr numbers = op.getDimensionNumbers();
-    ArrayRef<int64_t> lhs = shapeOfTensor(op.getLhs());
-    ArrayRef<int64_t> rhs = shapeOfTensor(op.getRhs());
-    ArrayRef<int64_t> out = shapeOfTensor(op->getResult(0));
-    featureGroups = op.getFeatureGroupCount();
-    batchGroups = op.getBatchGroupCount();
-    groups = featureGroups * batchGroups;
-    inFeatures = rhs[numbers.getKernelInputFeatureDimension()];
-    outFeatures = rhs[numbers.getKernelOutputFeatureDimension()] / groups;
-    positions.push_back(out[numbers.getOutputBatchDimension()]);
-    SmallVector<int64_t> spatial;
-    for (int64_t d : numbers.getOutputSpatialDimensions())
-      positions.push_back(out[d]);
-    for (int64_t d : numbers.getInputSpatialDimensions())
-      spatial.push_back(lhs[d]);
-    for (int64_t d : numbers.getKernelSpatialDimensions())
-      window.push_back(rhs[d]);
-    dims = getWindow(spatial, window, op.getWindowStrides(), op.getPadding(),
-                     op.getLhsDilation(), op.getRhsDilation());
-    if (auto reversal = op.getWindowReversal())
-      for (auto [dim, reversed] : llvm::zip(dims, *reversal))
-        dim.reversed = reversed;
-    rows = countOf(positions);
-    inner = countOf(window) * inFeatures;
-    // Patches of a block stay in the second-level cache where they can; each
-    // call packs the kernel again, which 128 rows of products pay for.
-    constexpr int64_t patchElements = 1 << 16;
-    block = std::clamp<int64_t>(patchElements / std::max<int64_t>(inner, 1),
-                                128, 1024);
-    block = std::min(block, std::max<int64_t>(rows, 1));
-    blocks = llvm::divideCeil(rows, block);
-  }
-
-  int64_t featureGroups, batchGroups, groups;
-  int64_t inFeatures, outFeatures; // of one group
-  SmallVector<int64_t> positions, window;
-  SmallVector<WindowDim> dims;
-  int64_t rows, inner;   // of one group's product
-  int64_t block, blocks; // rows in a chunk, chunks of a group
-};
-
 class Convolution {
 public:
   Convolution(stablehlo::ConvolutionOp op, BufferEmitter &b)
@@ -107,10 +96,9 @@ private:
   /// What is packed and summed in. Narrow floats are summed in f32, integers
   /// in the result's type.
   void chooseTypes() {
-    Type f32 = Float32Type::get(op->getContext());
     useLibrary = lhsType == rhsType && (lhsType.isF32() || lhsType.isBF16()) &&
                  (outType.isF32() || outType.isBF16());
-    sumType = isNarrowFloat(outType) ? f32 : outType;
+    sumType = convolutionSumType(outType);
     packedType = useLibrary ? lhsType : sumType;
   }
 
@@ -260,7 +248,7 @@ private:
   BufferEmitter &b;
   ElementEmitter &e;
   IRBuilder &ir;
-  Geometry g;
+  ConvolutionGeometry g;
   stablehlo::ConvDimensionNumbersAttr numbers;
   Type lhsType, rhsType, outType, packedType, sumType;
   bool useLibrary = false;
@@ -271,14 +259,20 @@ private:
 void registerConvolutionOps(OpEmitters &emitters) {
   OpEmitter &emitter = emitters.buffer<stablehlo::ConvolutionOp>(
       [](stablehlo::ConvolutionOp op, BufferEmitter &b) {
-        Convolution(op, b).run();
+        if (isDepthwise(op))
+          emitDepthwise(op, b);
+        else
+          Convolution(op, b).run();
       });
   emitter.chunks = [](Operation *op) {
-    Geometry g(cast<stablehlo::ConvolutionOp>(op));
+    if (auto convolution = cast<stablehlo::ConvolutionOp>(op);
+        isDepthwise(convolution))
+      return depthwiseChunks(convolution);
+    ConvolutionGeometry g(cast<stablehlo::ConvolutionOp>(op));
     return std::max<int64_t>(g.groups * g.blocks, 1);
   };
   emitter.flops = [](Operation *op) {
-    Geometry g(cast<stablehlo::ConvolutionOp>(op));
+    ConvolutionGeometry g(cast<stablehlo::ConvolutionOp>(op));
     return 2 * g.groups * g.rows * g.inner * g.outFeatures;
   };
 }

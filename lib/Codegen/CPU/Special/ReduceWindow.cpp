@@ -188,30 +188,14 @@ private:
   }
 
   /// Combines window element `w` of the last dimension into the results of a
-  /// row, where it is inside: 0 <= column * stride + offset < array.
+  /// row, where it is inside the array.
   void combineRow(llvm::function_ref<Index(IndexExpr)> at,
                   ArrayRef<IndexExpr> outerIndex, const IndexExpr &w) {
-    const WindowDim &dim = dims.back();
     int64_t columns = shape.back();
-    IndexExpr offset = w * dim.windowDilation - IndexExpr(dim.padLow);
-    llvm::Value *low = ir.getInt64(0), *high = ir.getInt64(columns);
-    llvm::Value *stride = ir.getInt64(dim.stride);
-    auto clamp = [&](llvm::Value *bound) {
-      bound = ir.CreateBinaryIntrinsic(llvm::Intrinsic::smax, bound,
-                                       ir.getInt64(0));
-      return ir.CreateBinaryIntrinsic(llvm::Intrinsic::smin, bound,
-                                      ir.getInt64(columns));
-    };
-    // Quotients rounded up; the dividends are above -stride, or clamped.
-    if (offset.getLower() < 0)
-      low = clamp(
-          ir.CreateSDiv(e.value(IndexExpr(dim.stride - 1) - offset), stride));
-    if (offset.getUpper() + (columns - 1) * dim.stride >= dim.array)
-      high = clamp(ir.CreateSDiv(
-          e.value(IndexExpr(dim.array + dim.stride - 1) - offset), stride));
-    e.forLoop(low, high, columns, [&](IndexExpr c) {
+    WindowRange range = outputsInside(e, dims.back(), columns, w);
+    e.forLoop(range.low, range.high, columns, [&](IndexExpr c) {
       Index from(outerIndex.begin(), outerIndex.end());
-      from.push_back(c * dim.stride + offset);
+      from.push_back(c * dims.back().stride + range.offset);
       storeResults(at(c), combine(loadResults(at(c)), elements(from)));
     });
   }

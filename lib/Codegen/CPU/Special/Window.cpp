@@ -70,4 +70,28 @@ WindowIndex locate(ElementEmitter &e, ArrayRef<WindowDim> dims,
   return result;
 }
 
+WindowRange outputsInside(ElementEmitter &e, const WindowDim &dim,
+                          int64_t outputs, const IndexExpr &window) {
+  // 0 <= output * stride + offset < array
+  IRBuilder &ir = e.ir();
+  IndexExpr w = dim.reversed ? IndexExpr(dim.window - 1) - window : window;
+  WindowRange range = {ir.getInt64(0), ir.getInt64(outputs),
+                       w * dim.windowDilation - IndexExpr(dim.padLow)};
+  auto clamp = [&](llvm::Value *bound) {
+    bound =
+        ir.CreateBinaryIntrinsic(llvm::Intrinsic::smax, bound, ir.getInt64(0));
+    return ir.CreateBinaryIntrinsic(llvm::Intrinsic::smin, bound,
+                                    ir.getInt64(outputs));
+  };
+  // Quotients rounded up; the dividends are above -stride, or clamped.
+  llvm::Value *stride = ir.getInt64(dim.stride);
+  if (range.offset.getLower() < 0)
+    range.low = clamp(ir.CreateSDiv(
+        e.value(IndexExpr(dim.stride - 1) - range.offset), stride));
+  if (range.offset.getUpper() + (outputs - 1) * dim.stride >= dim.array)
+    range.high = clamp(ir.CreateSDiv(
+        e.value(IndexExpr(dim.array + dim.stride - 1) - range.offset), stride));
+  return range;
+}
+
 } // namespace shoal::cpu

@@ -53,6 +53,15 @@ WindowIndex locate(ElementEmitter &e, llvm::ArrayRef<WindowDim> dims,
                    llvm::ArrayRef<IndexExpr> output,
                    llvm::ArrayRef<IndexExpr> window);
 
+/// The outputs [low, high) of `outputs` for which window element `window` lies
+/// inside the array, at output * stride + offset; for baseDilation 1.
+struct WindowRange {
+  llvm::Value *low, *high;
+  IndexExpr offset;
+};
+WindowRange outputsInside(ElementEmitter &e, const WindowDim &dim,
+                          int64_t outputs, const IndexExpr &window);
+
 } // namespace shoal::cpu
 
 #endif // SHOAL_LIB_CODEGEN_CPU_SPECIAL_WINDOW_H
