@@ -205,9 +205,11 @@ void Partitioner::remarkGather(Operation *op, OpModel &model,
           return (want.cut() & atomBit(atom)) != 0;
         }))
       continue;
+    // (One that could be cut was left whole by cost.)
+    if (llvm::any_of(mapping.dims[d].factors,
+                     [&](int64_t f) { return model.canCut(f); }))
+      continue;
     for (int64_t f : mapping.dims[d].factors) {
-      if (model.canCut(f))
-        continue;
       const ReshardPlan &plan = mesh.planner().plan(
           have, want, model.shape(operand),
           elementBytesOf(op->getOperand(operand).getType()));

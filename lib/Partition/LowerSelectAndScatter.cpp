@@ -2,11 +2,17 @@
 // result computes it: it fetches the windows that touch its part (operand and
 // source) and scatters; what falls outside its part is another device's to
 // compute as well, and is dropped. So nothing is added across devices.
+//
+// Where no window reaches over the dimension's ends and the initial value is
+// neutral, that is the op itself on longer blocks. Else what is padding differs
+// from device to device, and the op is taken apart: a window reduction says
+// which element each window prefers, a scatter brings the source there.
 
 #include "Partitioner.h"
 
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/ScalarBodies.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -24,7 +30,9 @@ struct Dim {
   /// element of part 0, and what the next part adds.
   int64_t operandStart = 0, operandStep = 0;
   int64_t sourceStart = 0, sourceStep = 0;
-  int64_t operandSize = 0, sourceSize = 0, block = 0;
+  int64_t operandSize = 0, sourceSize = 0;
+  /// Elements that the part's windows read.
+  int64_t width = 0;
   AtomList atoms;
 };
 
@@ -61,9 +69,9 @@ public:
     for (auto [d, dim] : llvm::enumerate(dims)) {
       window.push_back(dim.window);
       stride.push_back(dim.stride);
-      padding.append({dim.low, dim.high});
-      out.push_back((shape[d] + dim.low + dim.high - dim.window) / dim.stride +
-                    1);
+      int64_t low = dim.cut ? 0 : dim.low, high = dim.cut ? 0 : dim.high;
+      padding.append({low, high});
+      out.push_back((shape[d] + low + high - dim.window) / dim.stride + 1);
     }
     Type element = type.getElementType();
     Value anything = b.zeros(b.tensorType({}, element));
@@ -91,6 +99,38 @@ public:
                                                       shape)),
                                     dims[d].sourceSize));
     return b.select(valid, place, splat(shape, -1));
+  }
+
+  /// The op itself on the stretches, then the device's own part. `operand` has
+  /// the part's elements as well as those of all windows.
+  Value asOne(Value operand, Value source, Value init, RankedTensorType result) {
+    auto type = b.typeOf(operand);
+    SmallVector<int64_t> padding, window, stride, starts, limits;
+    for (auto [d, dim] : llvm::enumerate(dims)) {
+      window.push_back(dim.window);
+      stride.push_back(dim.stride);
+      int64_t first = dim.cut ? std::min<int64_t>(dim.operandStart, 0) : 0;
+      int64_t low = dim.cut ? first - dim.operandStart : dim.low;
+      int64_t high = dim.high;
+      if (dim.cut)
+        high = dim.operandStart + dim.width - (first + type.getDimSize(d));
+      padding.append({low, high});
+      starts.push_back(-first);
+      limits.push_back(-first + result.getDimSize(d));
+    }
+    auto local = sh::SelectAndScatterOp::create(
+        b, b.loc(), type, operand, source, init, b.getDenseI64ArrayAttr(window),
+        b.getDenseI64ArrayAttr(stride),
+        DenseIntElementsAttr::get(
+            RankedTensorType::get({int64_t(dims.size()), 2}, b.getI64Type()),
+            padding));
+    IRMapping map;
+    op.getSelect().cloneInto(&local.getSelect(), map);
+    op.getScatter().cloneInto(&local.getScatter(), map);
+    Value made = local.getResult();
+    for (size_t d = 0; d < dims.size(); ++d)
+      made = b.slice(made, d, starts[d], limits[d]);
+    return made;
   }
 
   /// The source's elements scattered to where their windows point.
@@ -196,6 +236,8 @@ OpLowering::lowerSelectAndScatter(ArrayRef<Value> operands) {
   auto result = cast<RankedTensorType>(localResultTypes()[0]);
   SmallVector<Dim> dims(result.getRank());
   bool any = false;
+  bool asOne =
+      isNeutral(scatter.getScatter(), SmallVector<Value>{op->getOperand(2)});
   for (auto [d, dim] : llvm::enumerate(dims)) {
     if (auto window = scatter.getWindowDimensions(); window && !window->empty())
       dim.window = (*window)[d];
@@ -205,28 +247,45 @@ OpLowering::lowerSelectAndScatter(ArrayRef<Value> operands) {
       dim.low = *(padding->value_begin<int64_t>() + 2 * d);
       dim.high = *(padding->value_begin<int64_t>() + 2 * d + 1);
     }
-    dim.cut = rule.operands[0].dims[d].window && isCut(2 + 1, d);
+    dim.cut = rule.operands[0].dims[d].window && isCut(3, d);
     if (!dim.cut)
       continue;
     any = true;
+    dim.operandSize = model.shape(0)[d];
+    dim.sourceSize = model.shape(1)[d];
+    asOne &= dim.low <= 0 && (dim.sourceSize - 1) * dim.stride - dim.low +
+                                     dim.window <=
+                                 dim.operandSize;
     WindowStretch at = *model.stretch(form, 0, d);
     WindowStretch from = *model.stretch(form, 1, d);
-    dim.low = dim.high = 0;
-    dim.block = result.getDimSize(d);
     dim.atoms = atomsOf(3, d);
     dim.operandStart = at.offset;
     dim.operandStep = at.step;
+    dim.width = at.width;
     dim.sourceStart = from.offset;
     dim.sourceStep = from.step;
-    dim.operandSize = model.shape(0)[d];
-    dim.sourceSize = model.shape(1)[d];
-    // Checked by hand: no fill, since what no window reads is not selected.
-    operand = fetch(operand, 0, d, at.offset, at.step, at.width, Value());
-    source = fetch(source, 1, d, from.offset, from.step, from.width, Value());
   }
   if (!any)
     return cloneLocal(operands);
+  // What lies outside the tensors is in windows that do not exist: they scatter
+  // the initial value, or nothing.
+  for (auto [d, dim] : llvm::enumerate(dims)) {
+    if (!dim.cut)
+      continue;
+    int64_t first = dim.operandStart, end = first + dim.width;
+    if (asOne) {
+      first = std::min<int64_t>(first, 0);
+      end = std::max(end, result.getDimSize(d));
+    }
+    operand = fetch(operand, 0, d, first, dim.operandStep, end - first, Value());
+    TouchingWindows windows{dim.sourceStart,
+                            (dim.width - dim.window) / dim.stride + 1};
+    source = fetch(source, 1, d, windows.first, dim.sourceStep, windows.count,
+                   asOne ? operands[2] : Value());
+  }
   SelectAndScatter local(scatter, dims, b);
+  if (asOne)
+    return {local.asOne(operand, source, operands[2], result)};
   Value place = local.dropWindows(local.select(operand));
   return {local.scatter(place, b.typeOf(operand).getShape(), source,
                         operands[2], result)};
