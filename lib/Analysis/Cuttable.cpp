@@ -22,7 +22,8 @@ static bool isIndexedCuttable(Operation *op, const ShardingRule &rule,
     return dim >= 0 && (slice.getSliceSizes()[dim] == 1 ||
                         mergeKind(op, rule, factor).has_value());
   }
-  return isa<sh::ScatterOp, sh::DynamicUpdateSliceOp>(op);
+  // (slice: of single elements, see OpModel::get.)
+  return isa<sh::ScatterOp, sh::DynamicUpdateSliceOp, sh::SliceOp>(op);
 }
 
 /// Along factors that only some tensors have, an op may still need everything:

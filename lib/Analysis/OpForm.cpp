@@ -10,6 +10,34 @@
 using namespace mlir;
 using namespace shoal;
 
+/// A slice of single elements along a dimension: where that is cut, one device
+/// has them, the others contribute nothing, and the result is a sum to be. For
+/// forms this says more than that the result's one index is the operand's.
+static void refineSingleElements(Operation *op, ShardingRule &rule) {
+  if (!isa<stablehlo::SliceOp>(op))
+    return;
+  auto in = cast<RankedTensorType>(op->getOperand(0).getType());
+  auto out = cast<RankedTensorType>(op->getResult(0).getType());
+  bool isBool = in.getElementType().isInteger(1);
+  ReductionKind kind = isBool ? ReductionKind::Or : ReductionKind::Add;
+  if (!getNeutralElement(kind, in.getElementType()))
+    return;
+  for (int64_t d = 0; d < in.getRank(); ++d) {
+    if (out.getDimSize(d) != 1 || in.getDimSize(d) == 1)
+      continue;
+    int64_t f = rule.results[0].dims[d].factors.front();
+    rule.factors[f].size = 1;
+    rule.factors[f].kind = FactorKind::PassThrough;
+    rule.operands[0].dims[d].factors = {rule.getNumFactors()};
+    rule.operands[0].dims[d].window.reset();
+    Factor elements;
+    elements.size = in.getDimSize(d);
+    elements.kind = FactorKind::Indexed;
+    elements.reduction = kind;
+    rule.factors.push_back(elements);
+  }
+}
+
 std::optional<OpModel> OpModel::get(Operation *op, MeshModel &mesh) {
   std::optional<ShardingRule> rule = getFormRule(op);
   if (!rule || rule->operands.size() != op->getNumOperands() ||
@@ -27,6 +55,7 @@ std::optional<OpModel> OpModel::get(Operation *op, MeshModel &mesh) {
     addShape(type);
   for (Type type : op->getResultTypes())
     addShape(type);
+  refineSingleElements(op, model.rule);
   // Reading by index from a cut dimension: one device has the element, the
   // others contribute zero.
   for (int64_t f = 0; f < model.rule.getNumFactors(); ++f)

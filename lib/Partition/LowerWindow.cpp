@@ -85,6 +85,21 @@ OpLowering::fetchWindow(Value &operand, size_t tensor, int64_t dim,
   return stretch;
 }
 
+/// Element `at` of a cut dimension: its owner has it, the others have what
+/// changes nothing in the sum.
+Value OpLowering::pickElement(Value value, int64_t dim, int64_t at) {
+  int64_t block = b.typeOf(value).getDimSize(dim);
+  value = b.slice(value, dim, at % block, at % block + 1);
+  auto type = b.typeOf(value);
+  Type element = type.getElementType();
+  Attribute neutral = getNeutralElement(
+      element.isInteger(1) ? ReductionKind::Or : ReductionKind::Add, element);
+  Value mine = b.compare(LocalBuilder::Compare::EQ,
+                         b.axisIndex(atomsOf(0, dim)),
+                         b.scalarInt(at / block, b.getI32Type()));
+  return b.select(mine, value, b.splat(type.getShape(), element, neutral));
+}
+
 SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
   auto slice = cast<sh::SliceOp>(op);
   Value value = operands[0];
@@ -92,6 +107,13 @@ SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
       limits(slice.getLimitIndices()), strides(slice.getStrides());
   bool left = false;
   for (size_t d = 0; d < starts.size(); ++d) {
+    if (isCut(0, d) && model.shape(1)[d] == 1) {
+      value = pickElement(value, d, starts[d]);
+      starts[d] = 0;
+      limits[d] = 1;
+      strides[d] = 1;
+      continue;
+    }
     if (isCut(0, d)) {
       // What is left of the slice are its strides within the stretch.
       fetchWindow(value, 0, d);

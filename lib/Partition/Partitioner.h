@@ -201,6 +201,7 @@ private:
   std::optional<WindowStretch>
   fetchWindow(mlir::Value &operand, size_t tensor, int64_t dim,
               llvm::function_ref<mlir::Value()> makeFill = nullptr);
+  mlir::Value pickElement(mlir::Value value, int64_t dim, int64_t at);
   llvm::SmallVector<mlir::Value> lowerSlice(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerPad(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerReverse(llvm::ArrayRef<mlir::Value>);
