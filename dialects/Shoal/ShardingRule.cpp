@@ -2,6 +2,7 @@
 #include "dialects/Shoal/ShardingRule.h"
 #include "dialects/Shoal/Shoal.h"
 
+#include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -118,6 +119,8 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
     rule.factors[f].kind = FactorKind::Window;
   for (int64_t f : attr.getBlocked())
     rule.factors[f].blocked = true;
+  // Factors whose size a dimension says, which may be 0.
+  llvm::BitVector known(rule.factors.size());
 
   auto read = [&](ArrayRef<TensorFactorsAttr> list, TypeRange types,
                   SmallVectorImpl<TensorMapping> &into) -> std::string {
@@ -138,9 +141,12 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
                                                    dim.getFactors().end());
         // A size left open is what remains of a dimension once the other
         // factors of it are known; with several open ones, none is.
-        if (dim.getFactors().size() == 1 &&
-            rule.factors[dim.getFactors()[0]].size == 0)
-          rule.factors[dim.getFactors()[0]].size = type.getDimSize(d);
+        if (dim.getFactors().size() != 1)
+          continue;
+        int64_t factor = dim.getFactors()[0];
+        known.set(factor);
+        if (rule.factors[factor].size == 0)
+          rule.factors[factor].size = type.getDimSize(d);
       }
     }
     return "";
@@ -152,7 +158,7 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
   if (!problem.empty())
     return fail(problem);
   for (auto [i, factor] : llvm::enumerate(rule.factors))
-    if (factor.size <= 0)
+    if (factor.size < 0 || (factor.size == 0 && !known[i]))
       return fail("the size of factor " + Twine(i) + " is not known");
   for (int64_t operand : attr.getLinear()) {
     if (operand < 0 || operand >= static_cast<int64_t>(op->getNumOperands()))

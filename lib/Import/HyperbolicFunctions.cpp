@@ -78,6 +78,8 @@ Value shoal::buildAsinAcosKernel(ElementwiseBuilder &b, Value z) {
       b.select(isTiny, b.neg(b.div(b.mul(xPlus, xMinus), b.add(a, 1.0))),
                b.select(b.ge(x, 1.0), atLeastOne, belowOne));
   Value root = b.sqrt(b.mul(aMinus, b.add(a, 1.0)));
+  // At x = 1, where s is y, half of y may vanish.
+  root = b.select(b.bitAnd(b.eq(x, 1.0), b.lt(y, safeMin)), b.sqrt(y), root);
   Value im =
       b.select(isLarge, large,
                b.select(isTiny, b.div(y, root), b.log1p(b.add(aMinus, root))));
@@ -143,6 +145,11 @@ static std::pair<Value, Value> buildAtanhParts(ElementwiseBuilder &b, Value x,
   Value near = b.mul(
       b.log1p(b.div(b.mul(ax, 4.0), b.add(b.mul(minus, minus), b.mul(ay, ay)))),
       0.25);
+  // Beside ±1 the square of y may vanish: log(2 / y) / 2.
+  Value beside = b.mul(b.sub(b.constant(std::log(2.0), x), b.log(ay)), 0.5);
+  near =
+      b.select(b.bitAnd(b.eq(ax, 1.0), b.lt(ay, b.sqrt(b.smallestNormal(x)))),
+               beside, near);
   Value xRatio = b.div(ax, larger), yRatio = b.div(ay, larger);
   Value far =
       b.div(b.div(xRatio, b.add(b.mul(xRatio, xRatio), b.mul(yRatio, yRatio))),

@@ -125,13 +125,16 @@ static void registerFunctions(OpEmitters &emitters) {
       [](stablehlo::ReducePrecisionOp op, Operands x, ElementEmitter &e) {
         IRBuilder &ir = e.ir();
         Type type = elementTypeOf(op);
-        llvm::Value *result =
-            kernelmath::call(ir,
-                             type.isF64() ? "shoal_reduce_precision_f64"
-                                          : "shoal_reduce_precision_f32",
-                             x[0].re->getType(),
-                             {x[0].re, ir.getInt32(op.getExponentBits()),
-                              ir.getInt32(op.getMantissaBits())});
+        unsigned width = cast<FloatType>(type).getWidth();
+        unsigned mantissa = cast<FloatType>(type).getFPMantissaWidth() - 1;
+        llvm::Value *result = kernelmath::call(
+            ir,
+            type.isF64() ? "shoal_reduce_precision_f64"
+                         : "shoal_reduce_precision_f32",
+            x[0].re->getType(),
+            {x[0].re, ir.getInt32(op.getExponentBits()),
+             ir.getInt32(op.getMantissaBits()),
+             ir.getInt32(width - 1 - mantissa), ir.getInt32(mantissa)});
         return Scalar{roundToType(ir, result, type)};
       },
       OpCost::Medium);

@@ -76,9 +76,9 @@ Scalar emitDivide(IRBuilder &ir, Type type, Scalar x, Scalar y) {
 }
 
 Scalar emitRemainder(IRBuilder &ir, Type type, Scalar x, Scalar y) {
-  // frem is C's fmod, exact; a value of the type without rounding.
+  // frem is C's fmod, exact; only formats without minus zero round it.
   if (isa<FloatType>(type))
-    return {ir.CreateFRem(x.re, y.re)};
+    return {roundToType(ir, ir.CreateFRem(x.re, y.re), type)};
   if (!isComplex(type))
     return {emitIntRemainder(ir, x.re, y.re, isUnsigned(type))};
   // x - y trunc(x / y), the quotient truncated part by part.

@@ -78,18 +78,27 @@ SHOAL_MATH Complex<T> divide(Complex<T> x, Complex<T> y) {
 /// (1 + p) 2^n with room for a factor that is tiny.
 template <typename T>
 SHOAL_MATH ExpParts<T> expPartsWide(T x) {
-  constexpr T top = ExpConstants<T>::largest * T(1.6);
+  constexpr T top = ExpConstants<T>::largest * T(2.2);
   constexpr T bottom = ExpConstants<T>::smallest * T(1.4);
   T c = x > top ? top : x;
   c = c < bottom ? bottom : c;
   return expParts(c);
 }
 
+/// factor * m * 2^n for n of those parts, without underflow on the way where
+/// the factor is tiny and n large.
+template <typename T>
+SHOAL_MATH T scaleWide(T factor, T m, SBitsOf<T> n) {
+  SBitsOf<T> first = n > 0 ? n / 3 : 0, rest = n - first, half = rest >> 1;
+  return factor * powerOfTwo<T>(first) * m * powerOfTwo<T>(half) *
+         powerOfTwo<T>(rest - half);
+}
+
 template <typename T>
 SHOAL_MATH Complex<T> exp(Complex<T> z) {
   ExpParts<T> e = expPartsWide(z.re);
   T m = T(1) + e.p;
-  Complex<T> r = {scale(m * cos(z.im), e.n), scale(m * sin(z.im), e.n)};
+  Complex<T> r = {scaleWide(cos(z.im), m, e.n), scaleWide(sin(z.im), m, e.n)};
   bool vanishes = z.re == -infinity<T> && !isFinite(z.im);
   r = select<T>(vanishes, {T(0), T(0)}, r);
   r.re = z.re == infinity<T> && !isFinite(z.im) ? infinity<T> : r.re;
@@ -151,12 +160,11 @@ SHOAL_MATH Complex<T> squareRoot(Complex<T> z) {
   SBitsOf<T> e = commonExponent(z.re, z.im) & ~SBitsOf<T>(1);
   T s = powerOfTwo<T>(-e);
   T x = z.re * s, y = z.im * s;
-  T t = squareRoot((hypot(x, y) + fabs(x)) * T(0.5));
-  T u = y / (T(2) * t);
+  T t = squareRoot((hypot(x, y) + fabs(x)) * T(0.5)) * powerOfTwo<T>(e >> 1);
+  // The other part from the unscaled one, which the scale may have flushed.
+  T u = z.im / (T(2) * t);
   bool left = bits(z.re) >> (sizeof(T) * 8 - 1);
   Complex<T> r = {left ? fabs(u) : t, left ? copysign(t, z.im) : u};
-  T back = powerOfTwo<T>(e >> 1);
-  r = {r.re * back, r.im * back};
   r = select<T>(z.re == T(0) && z.im == T(0), {T(0), z.im}, r);
   r = select<T>(z.re == infinity<T>,
                 {infinity<T>, isNaN(z.im) ? z.im : copysign(T(0), z.im)}, r);
@@ -177,10 +185,10 @@ SHOAL_MATH Complex<T> coshSinh(T y, T byCosh, T bySinh) {
   ExpParts<T> e = expPartsWide(a);
   T m = T(1) + e.p;
   Complex<T> big = {
-      scale(m * byCosh, e.n - 1),
-      scale(m * copysign(bySinh,
-                         bits(bySinh) >> (sizeof(T) * 8 - 1) ? -T(1) : T(1)),
-            e.n - 1)};
+      scaleWide(byCosh, m, e.n - 1),
+      scaleWide(
+          copysign(bySinh, bits(bySinh) >> (sizeof(T) * 8 - 1) ? -T(1) : T(1)),
+          m, e.n - 1)};
   T capped = a > T(30) ? T(30) : a;
   T em = expm1(capped);
   T ex = em + T(1);

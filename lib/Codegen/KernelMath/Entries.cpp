@@ -102,11 +102,13 @@ extern "C" float shoal_round_bf16(float x) { return math::roundToBFloat16(x); }
 extern "C" float shoal_toodd_f64(double x) { return math::roundToOdd(x); }
 extern "C" float shoal_toodd_i64(int64_t x) { return math::signedToOdd(x); }
 extern "C" float shoal_toodd_ui64(uint64_t x) { return math::unsignedToOdd(x); }
-extern "C" float shoal_reduce_precision_f32(float x, int32_t e, int32_t m) {
-  return math::reducePrecision(x, e, m);
+extern "C" float shoal_reduce_precision_f32(float x, int32_t e, int32_t m,
+                                            int32_t ownE, int32_t ownM) {
+  return math::reducePrecision(x, e, m, ownE, ownM);
 }
-extern "C" double shoal_reduce_precision_f64(double x, int32_t e, int32_t m) {
-  return math::reducePrecision(x, e, m);
+extern "C" double shoal_reduce_precision_f64(double x, int32_t e, int32_t m,
+                                             int32_t ownE, int32_t ownM) {
+  return math::reducePrecision(x, e, m, ownE, ownM);
 }
 
 extern "C" int64_t shoal_pow_i64(int64_t x, int64_t y) {

@@ -96,8 +96,8 @@ SHOAL_MATH T tanh(T x) {
   T z = x * x;
   T small = x + x * z * polynomial(z, Coefficients<T>::tanh);
   T capped = a > T(25) ? T(25) : a;
-  T large = copysign(T(1) - T(2) / (exp(T(2) * capped) + T(1)), x);
-  return a < T(0.625) ? small : large;
+  T large = T(1) - T(2) / (exp(T(2) * capped) + T(1));
+  return copysign(a < T(0.625) ? small : large, x); // of -0 too
 }
 
 } // namespace shoal::math

@@ -62,7 +62,11 @@ SHOAL_MATH float decode(uint8_t code) {
   float result = c < (1u << F::m) ? subnormal : normal;
   if (F::special == Special::IEEE) {
     result = c == F::infinityCode ? infinity<float> : result;
-    result = c > F::infinityCode ? quietNaN<float> : result;
+    // NaNs keep their bits, which a bitcast may ask for.
+    result = c > F::infinityCode
+                 ? fromBits<float>(0x7f800000u | (c - F::infinityCode)
+                                                     << (23 - F::m))
+                 : result;
   }
   if (F::special == Special::FN)
     result = c == F::nanCode ? quietNaN<float> : result;
@@ -115,7 +119,12 @@ SHOAL_MATH uint8_t encode(float x) {
       a < powerOfTwo<float>(F::smallestExponent) ? subnormal : normal;
   if (F::special == Special::IEEE)
     code = a == infinity<float> ? F::infinityCode : code;
-  if (F::special == Special::IEEE || F::special == Special::FN)
+  if (F::special == Special::IEEE) {
+    uint32_t nan = F::infinityCode | (b >> (23 - F::m) & ((1u << F::m) - 1));
+    nan = nan == F::infinityCode ? F::nanCode : nan;
+    code = isNaN(x) ? nan : code;
+  }
+  if (F::special == Special::FN)
     code = isNaN(x) ? F::nanCode : code;
   code |= bits(x) >> 31 << (F::e + F::m);
   if (F::special == Special::FNUZ)
@@ -182,23 +191,36 @@ SHOAL_MATH float unsignedToOdd(uint64_t x) {
 /// The value as a format of `exponentBits` and `mantissaBits` would hold it:
 /// StableHLO's reduce_precision. Ties to even; subnormals of the smaller
 /// format are flushed to zero and what overflows is infinite, as XLA has it.
+/// The value is of a type of `ownExponent` and `ownMantissa` bits held in T,
+/// whose subnormals are rounded at their own place and, where the exponent is
+/// not narrower, kept.
 template <typename T>
-SHOAL_MATH T reducePrecision(T x, int exponentBits, int mantissaBits) {
+SHOAL_MATH T reducePrecision(T x, int exponentBits, int mantissaBits,
+                             int ownExponent, int ownMantissa) {
   using Bits = BitsOf<T>;
   constexpr int mantissa = FloatTraits<T>::mantissa;
   constexpr int bias = FloatTraits<T>::bias;
   Bits b = bits(x) & ~signBit<T>;
+  int ownBias = (1 << (ownExponent - 1)) - 1;
+  // In T itself the place of a subnormal's last bit is that of its bits.
+  bool wide = ownBias < bias;
+  Bits ownSmallest = Bits(bias + 1 - ownBias) << mantissa;
   int drop = mantissa - mantissaBits;
-  if (drop > 0) {
+  if (mantissaBits < ownMantissa) {
     Bits last = b >> drop & 1;
-    b += ((Bits(1) << (drop - 1)) - 1) + last;
-    b &= ~((Bits(1) << drop) - 1);
+    Bits rounded = b + ((Bits(1) << (drop - 1)) - 1) + last;
+    rounded &= ~((Bits(1) << drop) - 1);
+    // Adding 2^mantissa units of the last place rounds to it.
+    T magic =
+        wide ? powerOfTwo<T>(1 - ownBias - mantissaBits + mantissa) : T(0);
+    Bits subnormal = bits((fromBits<T>(b) + magic) - magic);
+    b = wide && b < ownSmallest ? subnormal : rounded;
   }
   int smallBias = (1 << (exponentBits - 1)) - 1;
   Bits largestExponent = Bits(bias + smallBias);
   Bits smallestExponent = Bits(bias - smallBias + 1);
   Bits exponent = b >> mantissa;
-  if (exponentBits < (sizeof(T) == 4 ? 8 : 11)) {
+  if (exponentBits < ownExponent) {
     b = exponent > largestExponent ? bits(infinity<T>) : b;
     b = exponent < smallestExponent ? 0 : b;
   }

@@ -128,13 +128,18 @@ TEST(BFloat16, KeepsSubnormals) {
 }
 
 TEST(ReducePrecision, AsHalf) {
-  auto *reduce = math<float(float, int, int)>("shoal_reduce_precision_f32");
+  auto *reduceAs = math<float(float, int, int, int, int)>(
+      "shoal_reduce_precision_f32");
+  auto reduce = [&](float x, int e, int m) { return reduceAs(x, e, m, 8, 23); };
   EXPECT_EQ(reduce(65519, 5, 10), 65504);
   EXPECT_EQ(reduce(65520, 5, 10), INFINITY);
   EXPECT_EQ(reduce(-6e-5f, 5, 10), 0);
   EXPECT_EQ(reduce(1 + 0x1p-11f, 5, 10), 1);
   EXPECT_EQ(reduce(1 + 0x1.8p-11f, 5, 10), 1 + 0x1p-10f);
   EXPECT_EQ(reduce(1e-40f, 8, 23), 1e-40f);
+  // A subnormal of f16 is rounded where its bits are.
+  EXPECT_EQ(reduceAs(0x1p-24f, 5, 10, 5, 10), 0x1p-24f);
+  EXPECT_EQ(reduceAs(0x1.4p-22f, 8, 7, 5, 10), 0x1p-21f);
   EXPECT_TRUE(std::isnan(reduce(NAN, 5, 2)));
 }
 
