@@ -82,7 +82,7 @@ def StableHLO_AbsOp : StableHLO_UnaryElementwiseOp<"abs", [HLO_InferTypes],
     RankedTensorOf<[HLO_SInt, HLO_Float, HLO_QuantizedInt]>> {
   let summary = "absolute value; modulus of a complex number";
 }
-def StableHLO_CbrtOp : StableHLO_UnaryElementwiseOpWithResultAccuracy<"cbrt", HLO_FpOrQuantizedIntTensor> {
+def StableHLO_CbrtOp : StableHLO_UnaryElementwiseOpWithResultAccuracy<"cbrt", HLO_FpComplexOrQuantizedIntTensor> {
   let summary = "cubic root";
 }
 def StableHLO_CeilOp : StableHLO_SameTypeUnaryOp<"ceil", HLO_FpOrQuantizedIntTensor> {

@@ -5,6 +5,7 @@
 #include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/FusionGroups.h"
+#include "shoal/Support/Contract.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
@@ -182,7 +183,8 @@ void FusePass::outline(const FusionGroup &group) {
     // equal kernels apart.
     SmallVector<StringAttr> notes;
     for (NamedAttribute attribute : copy->getDiscardableAttrs())
-      notes.push_back(attribute.getName());
+      if (attribute.getName() != kContractAttr)
+        notes.push_back(attribute.getName());
     for (StringAttr note : notes)
       copy->removeDiscardableAttr(note);
   }

@@ -1,6 +1,8 @@
 // Writes formulas over tensors as StableHLO, element by element.
 #include "ElementwiseBuilder.h"
 
+#include "shoal/Support/Contract.h"
+
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -64,13 +66,28 @@ Value ElementwiseBuilder::bits(uint64_t bits, Value like) {
                                            /*implicitTrunc=*/true)));
 }
 
+template <typename Op>
+Value ElementwiseBuilder::arithmetic(Value a, Value b) {
+  auto op = Op::create(builder, loc, a.getType(), a, b);
+  Type element = getElementTypeOrSelf(a.getType());
+  if (element.isF32() || element.isF64())
+    op->setDiscardableAttr(kContractAttr, builder.getUnitAttr());
+  return op;
+}
+Value ElementwiseBuilder::add(Value a, Value b) {
+  return arithmetic<stablehlo::AddOp>(a, b);
+}
+Value ElementwiseBuilder::sub(Value a, Value b) {
+  return arithmetic<stablehlo::SubtractOp>(a, b);
+}
+Value ElementwiseBuilder::mul(Value a, Value b) {
+  return arithmetic<stablehlo::MulOp>(a, b);
+}
+
 #define SHOAL_BINARY(NAME, OP)                                                 \
   Value ElementwiseBuilder::NAME(Value a, Value b) {                           \
     return stablehlo::OP::create(builder, loc, a.getType(), a, b);             \
   }
-SHOAL_BINARY(add, AddOp)
-SHOAL_BINARY(sub, SubtractOp)
-SHOAL_BINARY(mul, MulOp)
 SHOAL_BINARY(div, DivOp)
 SHOAL_BINARY(rem, RemOp)
 SHOAL_BINARY(pow, PowOp)
@@ -157,17 +174,6 @@ Value ElementwiseBuilder::polynomial(Value x, Values coefficients) {
   Value sum = constant(coefficients.front(), x);
   for (double coefficient : coefficients.drop_front())
     sum = add(mul(sum, x), coefficient);
-  return sum;
-}
-
-Value ElementwiseBuilder::fusedPolynomial(Value x, Values coefficients) {
-  Type f32 = builder.getF32Type(), f64 = builder.getF64Type();
-  Value wide = convert(x, f64);
-  Value sum = constant(static_cast<float>(coefficients.front()), x);
-  for (double coefficient : coefficients.drop_front())
-    sum = convert(add(mul(convert(sum, f64), wide),
-                      static_cast<double>(static_cast<float>(coefficient))),
-                  f32);
   return sum;
 }
 

@@ -9,7 +9,8 @@
 namespace shoal {
 
 /// All values are tensors of one shape; constants take the type of a value they
-/// are written beside.
+/// are written beside. Sums and products of f32 and f64 may be contracted
+/// (shoal/Support/Contract.h).
 class ElementwiseBuilder {
 public:
   using Value = mlir::Value;
@@ -88,12 +89,12 @@ public:
 
   /// Horner's rule, highest coefficient first.
   Value polynomial(Value x, Values coefficients);
-  /// The same in f32 with fused multiply-adds, by way of f64.
-  Value fusedPolynomial(Value x, Values coefficients);
   /// Clenshaw's rule for a Chebyshev series, as Cephes writes it.
   Value chebyshev(Value x, Values coefficients);
 
 private:
+  template <typename Op>
+  Value arithmetic(Value a, Value b);
   Value compare(mlir::stablehlo::ComparisonDirection direction, Value a,
                 Value b);
 

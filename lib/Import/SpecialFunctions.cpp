@@ -95,16 +95,16 @@ static Value buildErfcLarge(ElementwiseBuilder &b, Value x) {
 Value shoal::buildErf(ElementwiseBuilder &b, Value x) {
   if (!isF64(x)) {
     // XLA's function to the bit, though it is off by up to 5 units near 1: what
-    // models were trained with. It rounds once per step of the polynomials.
+    // models were trained with.
     Value y = b.clamp(-3.832506856900711, x, 3.832506856900711);
     Value square = b.mul(y, y);
-    Value alpha = b.fusedPolynomial(
+    Value alpha = b.polynomial(
         square, {0.00022905065861350646, 0.0034082910107109506,
                  0.050955695062380861, 0.18520832239976145, 1.128379143519084});
-    Value beta = b.fusedPolynomial(
-        square,
-        {-1.1791602954361697e-7, 0.000023547966471313185, 0.0010179625278914885,
-         0.014070470171167667, 0.11098505178285362, 0.49746925110067538, 1.0});
+    Value beta =
+        b.polynomial(square, {-1.1791602954361697e-7, 0.000023547966471313185,
+                              0.0010179625278914885, 0.014070470171167667,
+                              0.11098505178285362, 0.49746925110067538, 1.0});
     return b.div(b.mul(y, alpha), beta);
   }
   return b.select(b.lt(b.abs(x), 1.0), buildErfSmall(b, x),
@@ -179,6 +179,17 @@ Value shoal::buildErfInv(ElementwiseBuilder &b, Value x) {
 // Gamma and its kin
 //===----------------------------------------------------------------------===//
 
+/// A function of single precision by way of double: what is added to it next
+/// may cancel, and then its last bit decides several of the result's.
+static Value rounded(ElementwiseBuilder &b, Value x,
+                     Value (ElementwiseBuilder::*function)(Value)) {
+  Type element = getElementTypeOrSelf(x.getType());
+  if (!element.isF32())
+    return (b.*function)(x);
+  Value wide = b.convert(x, b.getBuilder().getF64Type());
+  return b.convert((b.*function)(wide), element);
+}
+
 static constexpr double kLanczosG = 7;
 static constexpr double kLanczosBase = 0.99999999999980993227684700473478;
 static constexpr double kLanczos[] = {
@@ -189,8 +200,9 @@ static constexpr double kLanczos[] = {
 
 /// log(z + g + 1/2), by log1p for backends whose log is less exact near 1.
 static Value buildLogT(ElementwiseBuilder &b, Value z) {
-  return b.add(b.log1p(b.div(z, kLanczosG + 0.5)),
-               b.constant(std::log(kLanczosG + 0.5), z));
+  return b.add(
+      rounded(b, b.div(z, kLanczosG + 0.5), &ElementwiseBuilder::log1p),
+      b.constant(std::log(kLanczosG + 0.5), z));
 }
 
 Value shoal::buildLgamma(ElementwiseBuilder &b, Value x) {
@@ -202,19 +214,24 @@ Value shoal::buildLgamma(ElementwiseBuilder &b, Value x) {
   for (auto [index, coefficient] : llvm::enumerate(kLanczos))
     a = b.add(a, b.div(coefficient, b.add(z, double(index + 1))));
   Value t = b.add(b.constant(kLanczosG + 0.5, x), z);
-  Value logT = b.add(b.constant(std::log(kLanczosG + 0.5), x),
-                     b.log1p(b.div(z, kLanczosG + 0.5)));
+  Value logT =
+      b.add(b.constant(std::log(kLanczosG + 0.5), x),
+            rounded(b, b.div(z, kLanczosG + 0.5), &ElementwiseBuilder::log1p));
   // (z + 1/2 - t / log t) log t does not overflow before the result does.
   Value r = b.mul(b.sub(b.add(z, 0.5), b.div(t, logT)), logT);
-  Value direct = b.add(
-      b.add(b.constant((std::log(2) + std::log(M_PI)) / 2, x), r), b.log(a));
+  Value direct =
+      b.add(b.add(b.constant((std::log(2) + std::log(M_PI)) / 2, x), r),
+            rounded(b, a, &ElementwiseBuilder::log));
 
   // |sin(πx)| has period 1 and is symmetric about 1/2; reducing x first keeps
   // it exact at the poles.
   Value magnitude = b.abs(x);
   Value fraction = b.sub(magnitude, b.floor(magnitude));
   fraction = b.select(b.gt(fraction, 0.5), b.sub(1.0, fraction), fraction);
-  Value logSin = b.log(b.sin(b.mul(b.constant(M_PI, x), fraction)));
+  Value logSin = rounded(b,
+                         rounded(b, b.mul(b.constant(M_PI, x), fraction),
+                                 &ElementwiseBuilder::sin),
+                         &ElementwiseBuilder::log);
   Value reflected = b.sub(b.sub(b.constant(std::log(M_PI), x), logSin), direct);
   // At a pole the sine wins.
   reflected = b.select(b.isFinite(logSin), reflected, b.neg(logSin));
@@ -241,7 +258,9 @@ Value shoal::buildDigamma(ElementwiseBuilder &b, Value x) {
   Value reduced = b.add(x, b.abs(b.floor(b.add(x, 0.5))));
   Value pi = b.constant(M_PI, x);
   Value angle = b.mul(pi, reduced);
-  Value reflected = b.sub(direct, b.div(b.mul(pi, b.cos(angle)), b.sin(angle)));
+  Value reflected = b.sub(
+      direct, b.div(b.mul(pi, rounded(b, angle, &ElementwiseBuilder::cos)),
+                    rounded(b, angle, &ElementwiseBuilder::sin)));
   Value result = b.select(reflect, reflected, direct);
 
   // A pole at every integer up to 0.

@@ -6,6 +6,7 @@
 
 #include "dialects/StableHLO/StableHLO.h"
 #include "lib/Codegen/KernelMath/KernelMath.h"
+#include "shoal/Support/Contract.h"
 
 using namespace mlir;
 
@@ -24,7 +25,14 @@ static void binary(OpEmitters &emitters,
                    OpCost cost = OpCost::Cheap) {
   emitters.scalar<OpT>(
       [fn](OpT op, Operands x, ElementEmitter &e) {
-        return fn(e.ir(), elementTypeOf(op), x[0], x[1]);
+        IRBuilder &ir = e.ir();
+        llvm::IRBuilderBase::FastMathFlagGuard guard(ir);
+        if (op->hasAttr(kContractAttr)) {
+          llvm::FastMathFlags flags = ir.getFastMathFlags();
+          flags.setAllowContract();
+          ir.setFastMathFlags(flags);
+        }
+        return fn(ir, elementTypeOf(op), x[0], x[1]);
       },
       cost);
 }

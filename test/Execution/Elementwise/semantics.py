@@ -209,8 +209,8 @@ INT_BINARY = {
 INT_UNARY = {
     "abs": lambda x, t: wrap(abs(x), t), "negate": lambda x, t: wrap(-x, t),
     "sign": lambda x, t: (x > 0) - (x < 0), "not": lambda x, t: wrap(~x, t),
-    "popcnt": lambda x, t: (x & ((1 << width(t)) - 1)).bit_count(),
-    "count_leading_zeros": lambda x, t: width(t) - (x & ((1 << width(t)) - 1)).bit_length(),
+    "popcnt": lambda x, t: wrap((x & ((1 << width(t)) - 1)).bit_count(), t),
+    "count_leading_zeros": lambda x, t: wrap(width(t) - (x & ((1 << width(t)) - 1)).bit_length(), t),
 }
 BOOL_BINARY = {
     "add": lambda x, y: x | y, "multiply": lambda x, y: x & y, "maximum": lambda x, y: x | y,
