@@ -53,6 +53,20 @@ static Value intSplat(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape,
       DenseElementsAttr::get(type, builder.getIntegerAttr(element, value)));
 }
 
+static Value zeroTensor(OpBuilder &builder, Location loc,
+                        RankedTensorType type) {
+  Type element = type.getElementType();
+  DenseElementsAttr zero;
+  if (auto complex = dyn_cast<ComplexType>(element)) {
+    APFloat part = APFloat::getZero(
+        cast<FloatType>(complex.getElementType()).getFloatSemantics());
+    zero = DenseElementsAttr::get(type, std::complex<APFloat>(part, part));
+  } else {
+    zero = DenseElementsAttr::get(type, builder.getZeroAttr(element));
+  }
+  return stablehlo::ConstantOp::create(builder, loc, zero);
+}
+
 //===----------------------------------------------------------------------===//
 // top_k
 //===----------------------------------------------------------------------===//
@@ -137,11 +151,38 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
     return success();
   }
   auto sizesType = cast<RankedTensorType>(op.getGroupSizes().getType());
-  if (sizesType.getRank() != 1)
-    return op.emitError("group sizes per batch are not supported yet");
-  int64_t groups = sizesType.getDimSize(0);
+  int64_t last = sizesType.getRank() - 1;
+  int64_t groups = sizesType.getDimSize(last);
   bool contracted =
       llvm::is_contained(numbers.getLhsContractingDimensions(), ragged);
+
+  // Sizes may be given per index of the dimensions before the ragged one:
+  // batches first, then those of its own kind.
+  SmallVector<int64_t> prefix, rhsPrefix;
+  if (last > 0) {
+    llvm::append_range(prefix, numbers.getLhsBatchingDimensions());
+    llvm::append_range(rhsPrefix, rhsBatching);
+    if (contracted) {
+      for (auto [lhs, rhs] :
+           llvm::zip(numbers.getLhsContractingDimensions(), rhsContracting)) {
+        if (lhs == ragged)
+          break;
+        prefix.push_back(lhs);
+        rhsPrefix.push_back(rhs);
+      }
+    } else {
+      for (int64_t dim = 0; dim < ragged; ++dim)
+        if (!llvm::is_contained(numbers.getLhsBatchingDimensions(), dim) &&
+            !llvm::is_contained(numbers.getLhsContractingDimensions(), dim))
+          prefix.push_back(dim);
+    }
+  }
+  SmallVector<int64_t> prefixShape;
+  for (int64_t dim : prefix)
+    prefixShape.push_back(lhsType.getDimSize(dim));
+  if (ArrayRef(prefixShape) != sizesType.getShape().drop_back())
+    return op.emitError("group sizes must be of one dimension, or have those "
+                        "of the left operand before the ragged one");
 
   int64_t groupDim = -1;
   if (!contracted) {
@@ -154,40 +195,55 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
 
   // Rows [start, start + size) of group g count, the others are zeros.
   Type index = sizesType.getElementType();
-  auto indexType = lhsType.clone(index);
-  Value row = stablehlo::IotaOp::create(builder, loc, indexType,
-                                        builder.getI64IntegerAttr(ragged));
-  Value zeros = stablehlo::ConstantOp::create(
-      builder, loc,
-      DenseElementsAttr::get(lhsType,
-                             builder.getZeroAttr(lhsType.getElementType())));
-  Value start = intSplat(builder, loc, {}, index, 0);
-  auto spread = [&](Value scalar) -> Value {
-    return stablehlo::BroadcastInDimOp::create(
-        builder, loc, indexType, scalar, builder.getDenseI64ArrayAttr({}));
+  struct Masked {
+    Value operand, row, zeros;
+    ArrayRef<int64_t> prefix;
   };
+  auto prepare = [&](Value operand, int64_t dim, ArrayRef<int64_t> prefix) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    Value row = stablehlo::IotaOp::create(builder, loc, type.clone(index),
+                                          builder.getI64IntegerAttr(dim));
+    return Masked{operand, row, zeroTensor(builder, loc, type), prefix};
+  };
+  auto mask = [&](const Masked &m, Value start, Value end) -> Value {
+    auto spread = [&](Value bound) -> Value {
+      return stablehlo::BroadcastInDimOp::create(
+          builder, loc, m.row.getType(), bound,
+          builder.getDenseI64ArrayAttr(m.prefix));
+    };
+    Value inside = stablehlo::AndOp::create(
+        builder, loc,
+        stablehlo::CompareOp::create(builder, loc, m.row, spread(start),
+                                     stablehlo::ComparisonDirection::GE),
+        stablehlo::CompareOp::create(builder, loc, m.row, spread(end),
+                                     stablehlo::ComparisonDirection::LT));
+    return stablehlo::SelectOp::create(builder, loc, m.operand.getType(),
+                                       inside, m.operand, m.zeros);
+  };
+  Masked lhsRows = prepare(op.getLhs(), ragged, prefix), rhsRows;
+  if (contracted) {
+    auto at = llvm::find(numbers.getLhsContractingDimensions(), ragged);
+    int64_t rhsRagged =
+        rhsContracting[at - numbers.getLhsContractingDimensions().begin()];
+    rhsRows = prepare(op.getRhs(), rhsRagged, rhsPrefix);
+  }
+  Value start = intSplat(builder, loc, prefixShape, index, 0);
   SmallVector<Value> parts;
   Value sum;
   for (int64_t group = 0; group < groups; ++group) {
-    Value size =
-        dropDim(builder, loc,
-                sliceDim(builder, loc, op.getGroupSizes(), 0, group, 1), 0);
-    Value end = stablehlo::AddOp::create(builder, loc, start, size);
-    Value inside = stablehlo::AndOp::create(
+    Value size = dropDim(
         builder, loc,
-        stablehlo::CompareOp::create(builder, loc, row, spread(start),
-                                     stablehlo::ComparisonDirection::GE),
-        stablehlo::CompareOp::create(builder, loc, row, spread(end),
-                                     stablehlo::ComparisonDirection::LT));
-    Value masked = stablehlo::SelectOp::create(builder, loc, lhsType, inside,
-                                               op.getLhs(), zeros);
+        sliceDim(builder, loc, op.getGroupSizes(), last, group, 1), last);
+    Value end = stablehlo::AddOp::create(builder, loc, start, size);
+    Value masked = mask(lhsRows, start, end);
+    Value maskedRhs = contracted ? mask(rhsRows, start, end) : Value();
     start = end;
     if (contracted) {
       SmallVector<int64_t> shape(resultType.getShape().drop_front());
       Value dot =
           createDot(op, builder,
                     RankedTensorType::get(shape, resultType.getElementType()),
-                    masked, op.getRhs(), rhsBatching, rhsContracting);
+                    masked, maskedRhs, rhsBatching, rhsContracting);
       parts.push_back(addDim(builder, loc, dot, 0));
       continue;
     }
@@ -207,10 +263,7 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
                                                builder.getI64IntegerAttr(0))
                   .getResult();
   if (!sum)
-    sum = stablehlo::ConstantOp::create(
-        builder, loc,
-        DenseElementsAttr::get(
-            resultType, builder.getZeroAttr(resultType.getElementType())));
+    sum = zeroTensor(builder, loc, resultType);
   results.push_back(sum);
   return success();
 }
@@ -239,19 +292,8 @@ static LogicalResult decomposeScan(chlo::ScanOp op, OpBuilder &builder,
   Type i32 = builder.getI32Type();
   SmallVector<Value> operands = {intSplat(builder, loc, {}, i32, 0)};
   llvm::append_range(operands, op.getInits());
-  for (Type type : op.getOutputs().getTypes()) {
-    auto tensor = cast<RankedTensorType>(type);
-    Type element = tensor.getElementType();
-    DenseElementsAttr zero;
-    if (auto complex = dyn_cast<ComplexType>(element)) {
-      APFloat part = APFloat::getZero(
-          cast<FloatType>(complex.getElementType()).getFloatSemantics());
-      zero = DenseElementsAttr::get(tensor, std::complex<APFloat>(part, part));
-    } else {
-      zero = DenseElementsAttr::get(tensor, builder.getZeroAttr(element));
-    }
-    operands.push_back(stablehlo::ConstantOp::create(builder, loc, zero));
-  }
+  for (Type type : op.getOutputs().getTypes())
+    operands.push_back(zeroTensor(builder, loc, cast<RankedTensorType>(type)));
   SmallVector<Type> types(ValueRange(operands).getTypes());
   SmallVector<Location> locs(types.size(), loc);
   auto loop = stablehlo::WhileOp::create(builder, loc, types, operands);
