@@ -228,6 +228,23 @@ static FailureOr<Value> modernizeMap(MapOp op, OpBuilder &builder) {
   return get(body.getTerminator()->getOperand(0));
 }
 
+/// Factorisations and solves of narrow floats, computed in f32.
+static Value widenToF32(Operation *op, OpBuilder &builder) {
+  auto element = dyn_cast<FloatType>(typeOf(op->getResult(0)).getElementType());
+  if (!element || element.getWidth() >= 32)
+    return Value();
+  Operation *wide = op->clone();
+  for (OpOperand &operand : wide->getOpOperands())
+    operand.set(ConvertOp::create(
+        builder, op->getLoc(),
+        typeOf(operand.get()).clone(builder.getF32Type()), operand.get()));
+  Value result = wide->getResult(0);
+  result.setType(typeOf(result).clone(builder.getF32Type()));
+  builder.insert(wide);
+  return ConvertOp::create(builder, op->getLoc(), op->getResult(0).getType(),
+                           result);
+}
+
 static Value modernizeTorchIndexSelect(TorchIndexSelectOp op,
                                        OpBuilder &builder) {
   // One gather: batch dimensions of operand and index go together; along `dim`
@@ -355,6 +372,9 @@ struct ModernizeOpsPass : shoal::impl::ModernizeOpsPassBase<ModernizeOpsPass> {
               })
               .Case([&](TorchIndexSelectOp select) {
                 return modernizeTorchIndexSelect(select, builder);
+              })
+              .Case<CholeskyOp, TriangularSolveOp>([&](Operation *solver) {
+                return widenToF32(solver, builder);
               })
               .Default([&](Operation *other) {
                 return modernizeDynamic(other, builder);

@@ -14,6 +14,7 @@ import numpy as np
 import semantics as s
 from programs import Program, run_all, tensor
 
+np.seterr(all="ignore")
 rng = np.random.default_rng(1)
 programs = []
 

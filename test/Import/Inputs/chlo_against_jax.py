@@ -75,14 +75,15 @@ def points(kind, low, high, seed=0):
 
 
 INF = np.inf
-# op, element types, range of arguments, allowed difference
+# op, element types, range of arguments, allowed difference. In f32 the gamma functions take logarithms by
+# way of f64, which XLA does not; test/Execution/Elementwise/chlo.py judges them by the true values.
 UNARY = [
     ("acos", "f32 f64 bf16", (-1, 1), 3), ("acosh", "f32 f64", (1, 1e4), 3), ("asin", "f32 f64", (-1, 1), 3),
     ("asinh", "f32 f64 f16", (-1e3, 1e3), 3), ("atan", "f32 f64", (-10, 10), 3), ("atanh", "f32 f64", (-1, 1), 3),
     ("bessel_i1e", "f32 f64", (-40, 40), 3), ("cosh", "f32 f64", (-80, 80), 3), ("sinh", "f32 f64", (-80, 80), 3),
-    ("digamma", "f32 f64", (0.6, 50), 3), ("digamma", "f32 f64", (-5.3, 0.4), 8),
+    ("digamma", "f64", (0.6, 50), 3), ("digamma", "f64", (-5.3, 0.4), 8),
     ("erf", "f32 f64 bf16", (-6, 6), 3), ("erfc", "f32 f64 bf16", (-6, 9), 3),
-    ("erf_inv", "f32 f64", (-1, 1), 3), ("lgamma", "f32 f64", (2.5, 100), 3), ("lgamma", "f32 f64", (-10, 0.4), 8),
+    ("erf_inv", "f32 f64", (-1, 1), 3), ("lgamma", "f64", (2.5, 100), 3), ("lgamma", "f64", (-10, 0.4), 8),
     ("tan", "f32 f64", (-3, 3), 3), ("square", "f32 complex<f32>", (-100, 100), 1),
     ("is_inf", "f32", (-INF, INF), 0), ("is_pos_inf", "f32", (-INF, INF), 0), ("is_neg_inf", "f32", (-INF, INF), 0),
     ("conj", "complex<f32>", (-3, 3), 0),
