@@ -46,6 +46,16 @@ public:
           b, b.loc(), typeAfter(value, step), kind(step), value, step.dim,
           groups(step.atoms), reasonAttr, provenanceAttr);
     case ReshardKind::AllReduce:
+      if (auto it = b.owned.find(value); it != b.owned.end()) {
+        const LocalBuilder::SingleOwner &owner = it->second;
+        if (owner.atoms.size() == step.atoms.size() &&
+            std::is_permutation(owner.atoms.begin(), owner.atoms.end(),
+                                step.atoms.begin()))
+          return comm::BroadcastOp::create(
+              b, b.loc(), value.getType(), owner.value, /*rootIndex=*/Value(),
+              b.getI64IntegerAttr(owner.root), groups(owner.atoms), reasonAttr,
+              provenanceAttr);
+      }
       return comm::AllReduceOp::create(b, b.loc(), value.getType(), kind(step),
                                        value, groups(step.atoms), reasonAttr,
                                        provenanceAttr);

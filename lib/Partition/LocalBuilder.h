@@ -61,6 +61,15 @@ public:
                           llvm::ArrayRef<uint8_t> atoms, int64_t size,
                           mlir::Attribute fill);
 
+  /// A summand that one device has (`value` there, `root` in the order of
+  /// `atoms`) and that is neutral on the others: its sum is a broadcast.
+  struct SingleOwner {
+    mlir::Value value;
+    int64_t root;
+    llvm::SmallVector<uint8_t, 4> atoms;
+  };
+  llvm::DenseMap<mlir::Value, SingleOwner> owned;
+
 private:
   MeshModel &mesh;
   mlir::Location location;

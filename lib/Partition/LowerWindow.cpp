@@ -97,7 +97,9 @@ Value OpLowering::pickElement(Value value, int64_t dim, int64_t at) {
   Value mine = b.compare(LocalBuilder::Compare::EQ,
                          b.axisIndex(atomsOf(0, dim)),
                          b.scalarInt(at / block, b.getI32Type()));
-  return b.select(mine, value, b.splat(type.getShape(), element, neutral));
+  Value part = b.select(mine, value, b.splat(type.getShape(), element, neutral));
+  b.owned[part] = {value, at / block, atomsOf(0, dim)};
+  return part;
 }
 
 SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {

@@ -142,9 +142,9 @@ shoal.mesh @m <["x"=4]>
 func.func @last(
     %a: tensor<64x128xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>})
     -> (tensor<1x128xf32> {shoal.sharding = #shoal.sharding<@m, [{}, {}]>}) {
-  // CHECK: comm.reblock %arg0 dim = 0 size = 64 offset = 63 step = 1 {{.*}} -> tensor<1x128xf32>
-  // CHECK: comm.all_gather {{.*}} -> tensor<1x128xf32>
-  // CHECK-NOT: comm
+  // CHECK: %[[MINE:.*]] = stablehlo.slice %arg0 [15:16, 0:128]
+  // CHECK: comm.broadcast %[[MINE]] root = 3 over <@m, {"x"}>
+  // CHECK-NOT: comm.{{[^a]}}
   %0 = stablehlo.slice %a [63:64, 0:128] : (tensor<64x128xf32>) -> tensor<1x128xf32>
   return %0 : tensor<1x128xf32>
 }
