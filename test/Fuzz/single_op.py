@@ -54,8 +54,9 @@ def module_of(instances):
     names = ", ".join(f"{n}: {type_of(x.shape, t)}" for n, t, x in args)
     types = ", ".join(type_of(s, t) for _, t, s, _ in results)
     lines = "\n    ".join(line for i in instances for line in i.lines)
+    functions = "".join(f"  {f}\n" for i in instances for f in i.functions)
     return (f"module @single_op {{\n  func.func public @main({names}) -> ({types}) {{\n    {lines}\n"
-            f"    return {', '.join(n for n, *_ in results)} : {types}\n  }}\n}}\n")
+            f"    return {', '.join(n for n, *_ in results)} : {types}\n  }}\n{functions}}}\n")
 
 
 def arrays_of(instances):

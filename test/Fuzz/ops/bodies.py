@@ -49,7 +49,8 @@ def one(i, dtype, exact=True):
             return op, lambda s, v: [s.binary("subtract", s.binary("add", v[0], v[1]), s.binary("multiply", v[0], v[1]))], 0
         return op, by_select(op.upper()) if op in ("gt", "lt") else simple(op), neutral
     if is_complex(dtype):
-        op = r.choice(["add", "multiply"])
+        op = r.choice(["add", "multiply", "add", "multiply", "maximum", "minimum"])
+        i.trust_reference |= op in ("maximum", "minimum")   # lexicographic by the specification
         return op, simple(op), 0 if op == "add" else 1
     op = r.choice(["add", "add", "maximum", "minimum", "maximum", "minimum", "multiply", "gt", "lt", "abs_max"])
     if op == "abs_max":

@@ -43,6 +43,11 @@ def dims_of_indexing(i, windowed):
     return shape, batching, indexed, collapsed, window
 
 
+def is_sorted(indices, vector):
+    """Whether a promise that they are sorted may be made: there is at most one."""
+    return np.asarray(indices).size <= 1 or (vector < indices.ndim and indices.size == indices.shape[vector])
+
+
 def gather(i):
     r = i.rng
     shape, batching, start_map, collapsed, window = dims_of_indexing(i, False)
@@ -84,7 +89,7 @@ def gather(i):
     batching, sib = [batching[k] for k in order], [sib[k] for k in order]
     numbers = (f"#stablehlo.gather<offset_dims = {nums(offset)}, collapsed_slice_dims = {nums(collapsed)}, operand_batching_dims = {nums(batching)}, "
                f"start_indices_batching_dims = {nums(sib)}, start_index_map = {nums(start_map)}, index_vector_dim = {vector}>")
-    i.op(f'"stablehlo.gather"({i.arg(data, t)}, {i.arg(indices, itype)}) <{{dimension_numbers = {numbers}, indices_are_sorted = false, slice_sizes = {array(slice_sizes)}}}> : '
+    i.op(f'"stablehlo.gather"({i.arg(data, t)}, {i.arg(indices, itype)}) <{{dimension_numbers = {numbers}, indices_are_sorted = {str(is_sorted(indices, vector)).lower()}, slice_sizes = {array(slice_sizes)}}}> : '
          f"({type_of(shape, t)}, {type_of(indices_shape, itype)}) -> {type_of(out, t)}", t, out, "bits")
 
     def reference():
@@ -148,8 +153,9 @@ def scatter(i):
     numbers = (f"#stablehlo.scatter<update_window_dims = {nums(window_dims)}, inserted_window_dims = {nums(inserted)}, input_batching_dims = {nums(batching)}, "
                f"scatter_indices_batching_dims = {nums(sib)}, scatter_dims_to_operand_dims = {nums(scatter_map)}, index_vector_dim = {vector}>")
     operands = [i.arg(x, t) for x, t in zip(data, types)] + [i.arg(indices, itype)] + [i.arg(x, t) for x, t in zip(ups, types)]
+    flag = str(is_sorted(indices, vector)).lower()
     ins = [type_of(shape, t) for t in types] + [type_of(indices_shape, itype)] + [type_of(upd, t) for t in types]
-    i.ops(f'"stablehlo.scatter"({", ".join(operands)}) <{{indices_are_sorted = false, scatter_dimension_numbers = {numbers}, unique_indices = false}}> '
+    i.ops(f'"stablehlo.scatter"({", ".join(operands)}) <{{indices_are_sorted = {flag}, scatter_dimension_numbers = {numbers}, unique_indices = {flag}}}> '
           f'({i.region(types + types, body)}) : ({", ".join(ins)}) -> ({", ".join(type_of(shape, t) for t in types)})', [(t, shape) for t in types],
           [(1e-2, 1e-2) if t in ("f16", "bf16") else None for t in types])
 

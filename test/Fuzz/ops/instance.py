@@ -114,6 +114,7 @@ class Instance:
         self.np = np.random.default_rng(seed)
         self.tag = tag
         self.kind = ""
+        self.functions = []                                # beside main
         self.lines, self.args, self.results = [], [], []   # args: (name, dtype, array); results: (name, dtype, shape, tolerance)
         self.after = []                                    # what a later operation does to each result, or None
         self.disguise = 0.25
@@ -349,6 +350,10 @@ class EmitScalars:
     def select(self, p, a, b):
         return self._new(f"stablehlo.select {p[0]}, {a[0]}, {b[0]} : tensor<i1>, tensor<{a[1]}>", a[1])
 
+    def part(self, which, a):
+        t = a[1][8:-1]
+        return self._new(f"stablehlo.{which} {a[0]} : (tensor<{a[1]}>) -> tensor<{t}>", t)
+
     def convert(self, a, dtype):
         return self._new(f"stablehlo.convert {a[0]} : (tensor<{a[1]}>) -> tensor<{dtype}>", dtype)
 
@@ -408,6 +413,9 @@ class EvalScalars:
     def select(self, p, a, b):
         return np.where(p[0], a[0], b[0]), a[1]
 
+    def part(self, which, a):
+        return getattr(np.asarray(a[0]), which), a[1][8:-1]
+
     def convert(self, a, dtype):
         x = np.asarray(a[0])
         if is_int(dtype) and (is_int(a[1]) or a[1] == "i1"):
@@ -418,6 +426,8 @@ class EvalScalars:
 def total_order(x):
     """-NaN < -inf < … < -0 < +0 < … < NaN as integers."""
     x = np.asarray(x)
+    if x.dtype.itemsize == 1:   # formats narrower than a byte have their sign elsewhere
+        x = x.astype(np.float32)
     size = x.dtype.itemsize
     bits = x.view(f"i{size}").astype(np.int64)
     return np.where(bits < 0, (-1 << (8 * size - 1)) - 1 - bits if size < 8 else np.int64(-2 ** 63) - bits - 1, bits)

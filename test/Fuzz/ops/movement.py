@@ -163,7 +163,7 @@ def sort(i):
     shape = i.shape(low=1, high=4)
     d = r.randrange(len(shape))
     n = r.choice([1, 1, 2, 3, 4])
-    types = [any_type(i) if k else i.dtype(FLOATS, INTS, ["f32", "i32"], ["i1"]) for k in range(n)]
+    types = [any_type(i) if k else i.dtype(FLOATS, INTS, ["f32", "i32"], ["i1"], FLOATS, INTS, COMPLEX) for k in range(n)]
     key = types[0]
     data = [np.asarray(i.anything(shape, t)) if i.chance(0.5) else i.small(shape, t, 3) for t in types]
     way, kind = r.choice(["LT", "GT"]), r.choice(["plain", "plain", "two", "abs", "mixed"])
@@ -175,6 +175,9 @@ def sort(i):
         stable = False
 
     def comparator(s, v):
+        if is_complex(key):   # as JAX does: real parts, then imaginary parts
+            parts = [s.part(which, x) for which in ("real", "imag") for x in v[:2]]
+            return [s.select(s.compare("EQ", parts[0], parts[1], True), s.compare(way, parts[2], parts[3], True), s.compare(way, parts[0], parts[1], True))]
         if kind == "two":
             first = s.compare(way, v[0], v[1], total)
             equal = s.compare("EQ", v[0], v[1], total)
@@ -215,13 +218,12 @@ def top_k(i):
     t = i.dtype(FLOATS, INTS, ["f32", "i32"])
     n = shape[-1]
     k = i.rng.randint(0 if i.chance(0.05) else 1, n)
-    data = np.asarray(i.anything(shape, t, nan=False))
-    data = np.where(data == 0, np.zeros((), DTYPES[t]), data)
+    data = np.asarray(i.anything(shape, t, nan=i.chance(0.3)))
     out = list(shape[:-1]) + [k]
     i.ops(f"chlo.top_k({i.arg(data, t)}, k = {k}) : {type_of(shape, t)} -> ({type_of(out, t)}, {type_of(out, 'i32')})", [(t, out), ("i32", out)])
 
     def reference():
-        x = data.astype(object) if is_int(t) else data.astype(np.float64)
+        x = data.astype(object) if is_int(t) else total_order(data).astype(object)
         order = np.argsort(-x, axis=-1, kind="stable")[..., :k].astype(np.int32)
         return [np.take_along_axis(data, order, -1), order]
     i.reference = reference

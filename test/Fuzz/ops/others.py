@@ -24,7 +24,7 @@ def fft(i):
     x = i.np.normal(size=batch + ins)
     if is_complex(a):
         x = x + 1j * i.np.normal(size=batch + ins)
-    if kind == "IRFFT":   # what a real signal has, or XLA and others may differ
+    if kind == "IRFFT" and i.chance(0.5):   # the spectrum of a real signal
         x = np.fft.rfftn(i.np.normal(size=batch + lengths), axes=range(-n, 0))
     x = x.astype(DTYPES[a])
     size = product(lengths)
@@ -127,7 +127,7 @@ def clamp(i):
 
     def reference():
         kind = object if is_int(t) else np.float64
-        return [np.minimum(np.maximum(lo.astype(kind), x.astype(kind)), hi.astype(kind)).astype(DTYPES[t])]
+        return [np.asarray(np.minimum(np.maximum(lo.astype(kind), x.astype(kind)), hi.astype(kind)), dtype=kind).astype(DTYPES[t])]
     i.reference = reference
 
 
@@ -181,7 +181,12 @@ def cholesky(i):
         x = x + 1j * i.np.normal(size=batch + [n, n])
     a = (x @ np.conj(np.swapaxes(x, -1, -2)) + n * np.eye(n)).astype(DTYPES[t])
     tol = 2.0 ** -MANTISSA[t] * 500
-    got = i.op(f'"stablehlo.cholesky"({i.arg(a, t)}) <{{lower = {str(lower).lower()}}}> : ({type_of(a.shape, t)}) -> {type_of(a.shape, t)}', t, a.shape, (tol, tol))
+    if i.chance(0.4):   # the other triangle is not looked at
+        noise = i.np.normal(size=a.shape)
+        given = (np.tril(a) + np.triu(noise, 1) if lower else np.triu(a) + np.tril(noise, -1)).astype(DTYPES[t])
+    else:
+        given = a
+    i.op(f'"stablehlo.cholesky"({i.arg(given, t)}) <{{lower = {str(lower).lower()}}}> : ({type_of(a.shape, t)}) -> {type_of(a.shape, t)}', t, a.shape, (tol, tol))
 
     def reference():
         L = np.linalg.cholesky(a.astype(np.complex128 if is_complex(t) else np.float64))
@@ -272,5 +277,24 @@ def structure(i):
     i.reference = lambda: [y, x]
 
 
-GENERATORS = [(fft, 6), (batch_norm, 4), (map_, 2), (select, 2), (clamp, 2), (complex_, 1), (triangular_solve, 3), (cholesky, 2),
+def called(i):
+    """call and composite: the same body as a function."""
+    r = i.rng
+    shape, t = i.shape(high=3, limit=100), r.choice(["f32", "i32", "bf16", "ui8"])
+    x, y = i.small(shape, t, 3), i.small(shape, t, 3)
+    tt, name = type_of(shape, t), f"called_{i.tag}_{r.randrange(1000)}"
+    i.functions.append(f"func.func private @{name}(%a: {tt}, %b: {tt}) -> ({tt}, {tt}) {{\n    %0 = stablehlo.multiply %a, %b : {tt}\n    %1 = stablehlo.subtract %0, %a : {tt}\n    return %0, %1 : {tt}, {tt}\n  }}")
+    args = f"{i.arg(x, t)}, {i.arg(y, t)}"
+    if i.chance(0.5):
+        i.ops(f"func.call @{name}({args}) : ({tt}, {tt}) -> ({tt}, {tt})", [(t, shape)] * 2)
+    else:
+        i.ops(f'stablehlo.composite "test.op" {args} {{composite_attributes = {{k = {r.randrange(9)} : i64, name = "x"}}, decomposition = @{name}, version = {r.randrange(3)} : i32}} : ({tt}, {tt}) -> ({tt}, {tt})', [(t, shape)] * 2)
+
+    def reference():
+        p = (x * y).astype(DTYPES[t])
+        return [p, (p - x).astype(DTYPES[t])]
+    i.reference = reference
+
+
+GENERATORS = [(called, 1), (fft, 6), (batch_norm, 4), (map_, 2), (select, 2), (clamp, 2), (complex_, 1), (triangular_solve, 3), (cholesky, 2),
               (rng_bit_generator, 3), (reduce_precision, 2), (control, 3), (structure, 1)]

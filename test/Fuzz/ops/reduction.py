@@ -62,7 +62,7 @@ def describe(i, parts, body, shape):
                 if t in F8 or t == "f16":
                     x = i.np.choice([1.0, -1.0], shape).astype(DTYPES[t])
         else:
-            x = i.anything(shape, t, nan=False) if name in ("gt", "lt") else i.data(shape, t)
+            x = i.small(shape, t) if is_complex(t) else i.anything(shape, t, nan=False) if name in ("gt", "lt") else i.data(shape, t)
         data.append(x)
         init = neutral
         # A start that is not neutral counts once.
