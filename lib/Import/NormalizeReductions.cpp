@@ -1,5 +1,6 @@
 // Brings reductions into the form that later phases know: operands of the type
 // the body computes in, and windows whose padding counts for nothing.
+#include "shoal/Analysis/ScalarBodies.h"
 #include "shoal/Import/Passes.h"
 
 #include "dialects/StableHLO/StableHLO.h"
@@ -159,7 +160,8 @@ static void makePaddingExplicit(ReduceWindowOp op) {
       interior[i] = dilation - 1;
       hasCells |= dilation > 1;
     }
-  if (!hasCells || isIdempotentOnInit(op))
+  if (!hasCells || isIdempotentOnInit(op) ||
+      shoal::isNeutral(op.getBody(), SmallVector<Value>(op.getInitValues())))
     return;
   OpBuilder builder(op);
   for (size_t k = 0; k < op.getInputs().size(); ++k) {

@@ -30,6 +30,21 @@ func.func @neutral(%a: tensor<4xi32>, %i: tensor<i32>) -> (tensor<4xi32>, tensor
   return %0, %1 : tensor<4xi32>, tensor<4xi32>
 }
 
+// Neutral as computing the body shows: x + y - 1 from 1 on.
+// CHECK-LABEL: @computed
+// CHECK-NOT: pad %
+func.func @computed(%a: tensor<4xf32>) -> tensor<4xf32> {
+  %one = stablehlo.constant dense<1.0> : tensor<f32>
+  %0 = "stablehlo.reduce_window"(%a, %one) <{window_dimensions = array<i64: 4>, padding = dense<[[3, 0]]> : tensor<1x2xi64>}> ({
+  ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+    %c = stablehlo.constant dense<1.0> : tensor<f32>
+    %s = stablehlo.add %x, %y : tensor<f32>
+    %t = stablehlo.subtract %s, %c : tensor<f32>
+    stablehlo.return %t : tensor<f32>
+  }) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
 // CHECK-LABEL: @counted
 // CHECK: %[[P:.*]] = stablehlo.pad %arg0, %arg1, low = [3], high = [0], interior = [0]
 // CHECK: "stablehlo.reduce_window"(%[[P]], %arg1)
