@@ -470,12 +470,15 @@ namespace {
 struct ImportCollectivesPass
     : shoal::impl::ImportCollectivesPassBase<ImportCollectivesPass> {
   void runOnOperation() override {
+    if (failed(inlineAsyncOps(getOperation())))
+      return signalPassFailure();
     SmallVector<std::pair<Operation *, ManualOp>> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<stablehlo::AllReduceOp, stablehlo::ReduceScatterOp,
               stablehlo::AllGatherOp, stablehlo::AllToAllOp,
               stablehlo::CollectiveBroadcastOp, stablehlo::CollectivePermuteOp,
-              stablehlo::PartitionIdOp, stablehlo::ReplicaIdOp>(op))
+              stablehlo::CrossReplicaSumOp, stablehlo::PartitionIdOp,
+              stablehlo::ReplicaIdOp>(op))
         ops.push_back({op, op->getParentOfType<ManualOp>()});
     });
     for (auto [op, manual] : ops) {

@@ -72,3 +72,34 @@ LogicalResult shoal::importLoneCollective(Operation *op) {
   op->erase();
   return success();
 }
+
+LogicalResult shoal::inlineAsyncOps(Operation *root) {
+  SmallVector<stablehlo::AsyncStartOp> starts;
+  root->walk([&](stablehlo::AsyncStartOp op) { starts.push_back(op); });
+  for (stablehlo::AsyncStartOp start : starts) {
+    Value future = start->getResult(0);
+    for (Operation *user : future.getUsers())
+      if (!isa<stablehlo::AsyncDoneOp>(user))
+        return start.emitError("its future may only be waited for by an "
+                               "async_done of the same block");
+    Block &body = start.getBody().front();
+    for (auto [argument, operand] :
+         llvm::zip(body.getArguments(), start->getOperands()))
+      argument.replaceAllUsesWith(operand);
+    Operation *terminator = body.getTerminator();
+    SmallVector<Value> results(terminator->getOperands());
+    terminator->erase();
+    start->getBlock()->getOperations().splice(Block::iterator(start),
+                                              body.getOperations());
+    for (Operation *done : llvm::make_early_inc_range(future.getUsers())) {
+      if (done->getNumResults() != results.size())
+        return done->emitError("gives ")
+               << done->getNumResults() << " of " << results.size()
+               << " values";
+      done->replaceAllUsesWith(results);
+      done->erase();
+    }
+    start->erase();
+  }
+  return success();
+}

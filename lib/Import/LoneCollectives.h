@@ -11,6 +11,10 @@ namespace shoal {
 /// Fails with a diagnostic if it names more devices.
 llvm::LogicalResult importLoneCollective(mlir::Operation *op);
 
+/// Puts what async_start runs in line; the scheduler makes collectives
+/// asynchronous again where that pays. Fails if a future is passed around.
+llvm::LogicalResult inlineAsyncOps(mlir::Operation *root);
+
 } // namespace shoal
 
 #endif // SHOAL_LIB_IMPORT_LONECOLLECTIVES_H

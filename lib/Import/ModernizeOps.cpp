@@ -4,7 +4,6 @@
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace shoal {
@@ -176,8 +175,8 @@ static FailureOr<Value> modernizeUnaryEinsum(UnaryEinsumOp op,
   return orderLike(builder, op.getLoc(), value, inputs[0], output);
 }
 
-/// Puts the body of a map in line, on whole tensors instead of scalars. Only
-/// elementwise bodies can be lifted so.
+/// Puts the body of a map in line, on whole tensors instead of scalars. Null,
+/// and the map stays one, if the body is not made of elementwise operations.
 static FailureOr<Value> modernizeMap(MapOp op, OpBuilder &builder) {
   Block &body = op.getComputation().front();
   ArrayRef<int64_t> shape = typeOf(op.getResult()).getShape();
@@ -199,14 +198,19 @@ static FailureOr<Value> modernizeMap(MapOp op, OpBuilder &builder) {
     return repeated;
   };
   for (Operation &inner : body.without_terminator()) {
-    bool isConstant = isa<ConstantOp>(inner);
-    if (!isConstant && (!inner.hasTrait<OpTrait::Elementwise>() &&
-                        !isa<ClampOp, SelectOp>(inner))) {
-      op.emitError("a map over '")
-          << inner.getName().getStringRef() << "' cannot be expressed";
-      return failure();
-    }
-    if (isConstant) {
+    bool isScalar = llvm::all_of(
+        llvm::concat<const Type>(SmallVector<Type>(inner.getOperandTypes()),
+                                 SmallVector<Type>(inner.getResultTypes())),
+        [](Type type) {
+          auto tensor = dyn_cast<RankedTensorType>(type);
+          return tensor && tensor.getRank() == 0;
+        });
+    if (!isScalar || (!inner.hasTrait<OpTrait::Elementwise>() &&
+                      !isa<ClampOp, SelectOp, ConstantOp>(inner)))
+      return Value();
+  }
+  for (Operation &inner : body.without_terminator()) {
+    if (isa<ConstantOp>(inner)) {
       Value copy = builder.clone(inner)->getResult(0);
       mapping.map(inner.getResult(0),
                   BroadcastInDimOp::create(builder, op.getLoc(),
@@ -270,73 +274,6 @@ static Value modernizeTorchIndexSelect(TorchIndexSelectOp op,
       numbers, builder.getDenseI64ArrayAttr(sizes), builder.getBoolAttr(false));
 }
 
-/// The values of a constant index or shape operand.
-static std::optional<SmallVector<int64_t>> getConstants(Value value) {
-  DenseIntElementsAttr elements;
-  if (!matchPattern(value, m_Constant(&elements)))
-    return std::nullopt;
-  SmallVector<int64_t> values;
-  for (const APInt &element : elements.getValues<APInt>())
-    values.push_back(element.getSExtValue());
-  return values;
-}
-
-/// A dynamic form whose result type is static, in the static form; null if it
-/// has to stay.
-static Value modernizeDynamic(Operation *op, OpBuilder &builder) {
-  auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
-  if (!type || !type.hasStaticShape())
-    return {};
-  Location loc = op->getLoc();
-  return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](DynamicBroadcastInDimOp dynamic) {
-        return BroadcastInDimOp::create(builder, loc, type,
-                                        dynamic.getOperand(),
-                                        dynamic.getBroadcastDimensionsAttr());
-      })
-      .Case([&](DynamicIotaOp dynamic) {
-        return IotaOp::create(builder, loc, type,
-                              dynamic.getIotaDimensionAttr());
-      })
-      .Case([&](DynamicReshapeOp dynamic) {
-        return ReshapeOp::create(builder, loc, type, dynamic.getOperand());
-      })
-      .Case([&](DynamicPadOp dynamic) -> Value {
-        auto low = getConstants(dynamic.getEdgePaddingLow());
-        auto high = getConstants(dynamic.getEdgePaddingHigh());
-        auto interior = getConstants(dynamic.getInteriorPadding());
-        if (!low || !high || !interior)
-          return {};
-        return PadOp::create(builder, loc, type, dynamic.getOperand(),
-                             dynamic.getPaddingValue(),
-                             builder.getDenseI64ArrayAttr(*low),
-                             builder.getDenseI64ArrayAttr(*high),
-                             builder.getDenseI64ArrayAttr(*interior));
-      })
-      .Case([&](RealDynamicSliceOp dynamic) -> Value {
-        auto start = getConstants(dynamic.getStartIndices());
-        auto limit = getConstants(dynamic.getLimitIndices());
-        auto stride = getConstants(dynamic.getStrides());
-        if (!start || !limit || !stride)
-          return {};
-        return SliceOp::create(builder, loc, type, dynamic.getOperand(),
-                               builder.getDenseI64ArrayAttr(*start),
-                               builder.getDenseI64ArrayAttr(*limit),
-                               builder.getDenseI64ArrayAttr(*stride));
-      })
-      .Case([&](DynamicGatherOp dynamic) -> Value {
-        auto sizes = getConstants(dynamic.getSliceSizes());
-        if (!sizes)
-          return {};
-        return GatherOp::create(builder, loc, type, dynamic.getOperand(),
-                                dynamic.getStartIndices(),
-                                dynamic.getDimensionNumbersAttr(),
-                                builder.getDenseI64ArrayAttr(*sizes),
-                                dynamic.getIndicesAreSortedAttr());
-      })
-      .Default([](Operation *) { return Value(); });
-}
-
 namespace {
 struct ModernizeOpsPass : shoal::impl::ModernizeOpsPassBase<ModernizeOpsPass> {
   void runOnOperation() override {
@@ -376,9 +313,7 @@ struct ModernizeOpsPass : shoal::impl::ModernizeOpsPassBase<ModernizeOpsPass> {
               .Case<CholeskyOp, TriangularSolveOp>([&](Operation *solver) {
                 return widenToF32(solver, builder);
               })
-              .Default([&](Operation *other) {
-                return modernizeDynamic(other, builder);
-              });
+              .Default([](Operation *) { return Value(); });
       if (failed(result))
         return signalPassFailure();
       if (!*result)

@@ -15,7 +15,7 @@ using namespace mlir;
 using namespace shoal;
 
 void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
-                                bool singleDevice) {
+                                bool singleDevice, StringRef argumentShapes) {
   pm.addPass(vhlo::createVhloLegalizeToStablehloPass());
   PruneToEntryPassOptions prune;
   prune.entry = entry.str();
@@ -23,6 +23,10 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createTagOriginsPass());
   pm.addPass(createInlineCallsPass());
   pm.addPass(createFlattenTuplesPass());
+  pm.addPass(createImportTokensPass());
+  RefineShapesPassOptions refine;
+  refine.argumentShapes = argumentShapes.str();
+  pm.addPass(createRefineShapesPass(refine));
   pm.addPass(createExpandCustomCallsPass());
   pm.addPass(createImportLinalgPass());
   pm.addPass(createNormalizeReductionsPass());
@@ -35,6 +39,7 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createDecomposeChloPass());
   pm.addPass(createLowerQuantizedPass());
   pm.addPass(createDecomposeBatchNormPass());
+  pm.addPass(createIsolateBodiesPass());
   if (singleDevice)
     pm.addPass(createStripShardingsPass());
   pm.addPass(createMarkLoopsPass());
@@ -49,6 +54,9 @@ struct ImportPipelineOptions : PassPipelineOptions<ImportPipelineOptions> {
   Option<bool> singleDevice{
       *this, "single-device",
       llvm::cl::desc("Ignore shardings; run manual regions once per shard")};
+  Option<std::string> argumentShapes{
+      *this, "argument-shapes",
+      llvm::cl::desc("Shapes of dynamic arguments: arg0:4x8,arg1:16")};
 };
 } // namespace
 
@@ -58,6 +66,7 @@ void shoal::registerImportPasses() {
       "shoal-import-pipeline",
       "The phase `imported`: StableHLO with shoal annotations only",
       [](OpPassManager &pm, const ImportPipelineOptions &options) {
-        buildImportPipeline(pm, options.entry, options.singleDevice);
+        buildImportPipeline(pm, options.entry, options.singleDevice,
+                            options.argumentShapes);
       });
 }

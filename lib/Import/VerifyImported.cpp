@@ -49,6 +49,21 @@ static std::string findForeign(Operation *op) {
   return "";
 }
 
+/// Why `op` cannot be run, for operations that need somebody outside.
+static StringRef findOutside(Operation *op) {
+  if (isa<stablehlo::InfeedOp>(op))
+    return "reads from a queue that the host fills, and there is none here; "
+           "make the values arguments of the function";
+  if (isa<stablehlo::OutfeedOp>(op))
+    return "writes to a queue that the host empties, and there is none here; "
+           "make the values results of the function";
+  if (isa<stablehlo::SendOp, stablehlo::RecvOp>(op))
+    return "needs a partner at the other end of its channel, and there is none "
+           "here; between devices use collective_permute in an "
+           "sdy.manual_computation, for the host arguments and results";
+  return "";
+}
+
 namespace {
 struct VerifyImportedPass
     : shoal::impl::VerifyImportedPassBase<VerifyImportedPass> {
@@ -67,9 +82,13 @@ struct VerifyImportedPass
     bool failed = false;
     getOperation().walk([&](Operation *op) {
       std::string found = findForeign(op);
-      if (found.empty())
+      StringRef outside = findOutside(op);
+      if (found.empty() && outside.empty())
         return WalkResult::advance();
-      op->emitError("after import there is still ") << found;
+      if (!outside.empty())
+        op->emitError(outside);
+      else
+        op->emitError("after import there is still ") << found;
       failed = true;
       return WalkResult::interrupt();
     });

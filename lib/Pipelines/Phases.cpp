@@ -117,7 +117,11 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
     return success();
   case Phase::Imported:
     return add(pm, "shoal-import-pipeline{entry=" + o.entry +
-                       (o.singleDevice ? " single-device=true}" : "}"));
+                       (o.singleDevice ? " single-device=true" : "") +
+                       (o.argumentShapes.empty()
+                            ? ""
+                            : " argument-shapes=" + o.argumentShapes) +
+                       "}");
   case Phase::Sharded:
     return add(pm, "shoal-shard-pipeline");
   case Phase::Partitioned:

@@ -286,6 +286,19 @@ std::vector<std::string> NpzReader::names() const {
 }
 
 Result<NpyArray> NpzReader::read(const std::string &name) const {
+  return read(name, /*headerOnly=*/false);
+}
+
+Result<std::vector<int64_t>>
+NpzReader::shape(const std::string &name) const {
+  Result<NpyArray> array = read(name, /*headerOnly=*/true);
+  if (!array)
+    return array.status();
+  return array->shape;
+}
+
+Result<NpyArray> NpzReader::read(const std::string &name,
+                                 bool headerOnly) const {
   auto it = members.find(name);
   if (it == members.end())
     return error("has no array '" + name + "'");
@@ -344,6 +357,8 @@ Result<NpyArray> NpzReader::read(const std::string &name) const {
     return bad("its header says " + std::to_string(bytes) +
                " bytes of data, but there are " +
                std::to_string(m.size - header->headerBytes));
+  if (headerOnly)
+    return array;
   array.data = AlignedBuffer(bytes);
   if (!array.data.isValid())
     return bad("not enough memory for " + std::to_string(bytes) + " bytes");

@@ -20,11 +20,6 @@ func.func @shapes(%a: tensor<3xf32>, %i: tensor<2x2xi32>, %t: tensor<2x5x3xf32>)
   // CHECK: stablehlo.gather
   // CHECK-SAME: offset_dims = [2], collapsed_slice_dims = [1], operand_batching_dims = [0], start_indices_batching_dims = [0], start_index_map = [1], index_vector_dim = 2
   %1 = "stablehlo.torch_index_select"(%t, %i) {dim = 1 : i64, batch_dims = 1 : i64} : (tensor<2x5x3xf32>, tensor<2x2xi32>) -> tensor<2x2x3xf32>
-  %c = stablehlo.constant dense<[2, 3]> : tensor<2xi64>
-  // CHECK: stablehlo.broadcast_in_dim %{{.*}}, dims = [1] : (tensor<3xf32>) -> tensor<2x3xf32>
-  %2 = stablehlo.dynamic_broadcast_in_dim %a, %c, dims = [1] : (tensor<3xf32>, tensor<2xi64>) -> tensor<2x3xf32>
-  // CHECK: stablehlo.iota dim = 0 : tensor<2x3xi32>
-  %3 = stablehlo.dynamic_iota %c, dim = 0 : (tensor<2xi64>) -> tensor<2x3xi32>
   return
 }
 

@@ -25,7 +25,8 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, to, from, dump,
-                             hardware, emit, entry, timings;
+                             hardware, emit, entry, timings,
+      argumentShapes;
   bool singleDevice = false, table = false, debugInfo = false;
 };
 
@@ -110,6 +111,11 @@ int compile(const Options &o) {
       return fail(Status::badInput("--emit=stablehlo needs "
                                    "--compile-to=partitioned or optimized"));
   }
+  if (o.argumentShapes.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyz0123456789:,") != std::string::npos)
+    return fail(Status::badInput("--argument-shapes: cannot read '" +
+                                 o.argumentShapes +
+                                 "'; write arg0:4x8,arg1:16,arg2:scalar"));
   std::string hardwareError;
   if (mlir::failed(getHardware(o.hardware, hardwareError)))
     return fail(Status::badInput("--hardware: " + hardwareError));
@@ -148,6 +154,7 @@ int compile(const Options &o) {
   CompileOptions options;
   options.entry = o.entry;
   options.singleDevice = o.singleDevice;
+  options.argumentShapes = o.argumentShapes;
   options.hardware = o.hardware;
   options.from = *from;
   options.to = *to;
@@ -239,6 +246,8 @@ int main(int argc, char **argv) {
   line.text("cpu", o.chip, "NAME",
             "the same as --chip for the target cpu: x86-64-v3, skylake, …");
   line.text("entry", o.entry, "NAME", "the function to compile (main)");
+  line.text("argument-shapes", o.argumentShapes, "arg0:4x8,arg1:16,…",
+            "sizes of arguments whose types leave them open");
   line.text("compile-to", o.to, "PHASE", "stop after a phase and print it");
   line.text("compile-from", o.from, "PHASE", "MODEL is in this phase");
   line.text("dump-phases", o.dump, "DIR", "write the module after each phase");

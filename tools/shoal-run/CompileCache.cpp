@@ -93,8 +93,8 @@ std::string cacheKey(const Options &o, const std::string &content,
   struct stat info = {};
   ::stat(compiler.c_str(), &info);
   std::string options =
-      "v1|" + o.entry + "|" + o.target + "|" + (o.singleDevice ? "1" : "N") +
-      "|" + std::to_string(info.st_size) + "|" +
+      "v1|" + o.entry + "|" + o.argumentShapes + "|" + o.target + "|" +
+      (o.singleDevice ? "1" : "N") + "|" + std::to_string(info.st_size) + "|" +
       std::to_string(info.st_mtim.tv_sec) + "." +
       std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
   if (const char *seed = std::getenv("SHOAL_TEST_FORMS"))
@@ -160,6 +160,8 @@ Status runCompiler(const std::string &compiler, const Options &o,
                                     "--timings=" + output + ".json"};
   if (!o.entry.empty())
     words.push_back("--entry=" + o.entry);
+  if (!o.argumentShapes.empty())
+    words.push_back("--argument-shapes=" + o.argumentShapes);
   if (o.singleDevice)
     words.push_back("--single-device");
   std::vector<char *> argv;
@@ -206,7 +208,16 @@ Status runCompiler(const std::string &compiler, const Options &o,
 
 } // namespace
 
-Result<CompiledModel> compileModel(const Options &o) {
+/// Whether a source may leave sizes open: text without a "?" or a "*" cannot,
+/// and of anything else (bytecode, compressed) nothing is known.
+static bool mayBeDynamic(const std::string &content) {
+  return content.compare(0, 2, "ML") == 0 ||
+         content.compare(0, 2, "\x1f\x8b") == 0 ||
+         content.find_first_of("?*") != std::string::npos;
+}
+
+Result<CompiledModel> compileModel(const Options &given) {
+  Options o = given;
   std::string compiler = compilerPath();
   if (compiler.empty())
     return Status::badInput("'" + o.model +
@@ -216,6 +227,8 @@ Result<CompiledModel> compileModel(const Options &o) {
   Result<std::string> content = readFile(o.model);
   if (!content)
     return content.status();
+  if (!mayBeDynamic(*content))
+    o.argumentShapes.clear();
 
   std::string folder = cacheFolder(), entry;
   if (!folder.empty()) {

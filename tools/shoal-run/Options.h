@@ -14,12 +14,19 @@ struct Options {
   std::string entry;
   std::string input, output, check, report;
   std::string target = "cpu";
+  /// Shapes of the arrays in `input`, as --argument-shapes takes them.
+  std::string argumentShapes;
   double rtol = 0, atol = 0, timeLimit = 0;
   int64_t repeat = 1;
   bool singleDevice = false, table = false, profile = false, inspect = false;
   std::vector<std::string> customCalls;
   std::optional<std::chrono::steady_clock::time_point> deadline;
 };
+
+/// Whether a value of this type stands for a token: it has nothing to say.
+inline bool isEmptyToken(DType type, const std::vector<int64_t> &shape) {
+  return type == DType::I1 && shape.size() == 1 && shape[0] == 0;
+}
 
 /// A compiled model on disk: the file given, or one from the cache, or one just
 /// made. `temporary` is to be removed when it has been opened.

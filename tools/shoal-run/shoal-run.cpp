@@ -56,6 +56,26 @@ static Result<InputSource> openInput(const std::string &text) {
   return source;
 }
 
+/// Shapes of the arrays that are arguments. Those of a program that is
+/// polymorphic in its sizes follow from them.
+static Result<std::string> argumentShapes(const NpzReader &file) {
+  std::string text;
+  for (const std::string &name : file.names()) {
+    if (name.size() < 4 || name.compare(0, 3, "arg") != 0 ||
+        name.find_first_not_of("0123456789", 3) != std::string::npos)
+      continue;
+    Result<std::vector<int64_t>> shape = file.shape(name);
+    if (!shape)
+      return shape.status();
+    text += (text.empty() ? "" : ",") + name + ":";
+    if (shape->empty())
+      text += "scalar";
+    for (size_t i = 0; i < shape->size(); ++i)
+      text += (i ? "x" : "") + std::to_string((*shape)[i]);
+  }
+  return text;
+}
+
 /// The global values of all arguments.
 static Result<std::vector<HostTensor>>
 readArguments(const program::View &p, const Options &options,
@@ -69,7 +89,9 @@ readArguments(const program::View &p, const Options &options,
     std::vector<int64_t> shape(dims.begin(), dims.end());
     std::string key = "arg" + std::to_string(i);
     known.insert(key);
-    if (source.random || type == DType::Invalid) {
+    // A token needs no value.
+    bool isToken = isEmptyToken(type, shape) && !source.file.contains(key);
+    if (source.random || type == DType::Invalid || isToken) {
       HostTensor t{type, shape, {}};
       int64_t bytes = numBytes(type, shape);
       t.buffer =
@@ -182,6 +204,12 @@ static int runModel(Options &o, const CommandLine &line) {
   bool compiled = looksLikePackage(o.model) || o.model.ends_with(".so");
   CompiledModel model{o.model, false, ""};
   if (!compiled) {
+    if (!o.input.empty() && !source.random) {
+      Result<std::string> shapes = argumentShapes(source.file);
+      if (!shapes)
+        return fail(shapes.status());
+      o.argumentShapes = *shapes;
+    }
     // Process 0 first: the others find its work in the cache, if they share it.
     constexpr World::Key ready{100, 0, 0, 0};
     if (!isMain && !world->take(0, ready))

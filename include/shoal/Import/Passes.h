@@ -23,9 +23,10 @@ mlir::LogicalResult pruneToEntry(mlir::ModuleOp module, llvm::StringRef entry);
 
 /// All passes of the phase, in order, with the check of its invariants at the
 /// end. With `singleDevice`, shoal-strip-shardings is one of them. The pass
-/// pipeline --shoal-import-pipeline{entry=… single-device=…}.
+/// pipeline --shoal-import-pipeline{entry=… single-device=… argument-shapes=…}.
 void buildImportPipeline(mlir::OpPassManager &pm, llvm::StringRef entry = "",
-                         bool singleDevice = false);
+                         bool singleDevice = false,
+                         llvm::StringRef argumentShapes = "");
 
 /// Registers the passes and the pipeline by name.
 void registerImportPasses();

@@ -50,6 +50,46 @@ def FlattenTuplesPass : Pass<"shoal-flatten-tuples", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
 
+def ImportTokensPass : Pass<"shoal-import-tokens", "::mlir::ModuleOp"> {
+  let summary = "Turns tokens of the entry into empty tensors";
+  let description = [{
+    A token that the entry takes or gives, as JAX prints them for ordered
+    effects, becomes a `tensor<0xi1>`, which is what JAX's runtime passes for
+    it. Inside the function tokens stay.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
+def RefineShapesPass : Pass<"shoal-refine-shapes", "::mlir::ModuleOp"> {
+  let summary = "Makes sizes static that follow from constants and arguments";
+  let description = [{
+    The entry's arguments take the shapes that `argument-shapes` gives. From
+    there types are inferred forward, through loops, branches and composites;
+    integers that sizes depend on are computed exactly, and operations that take
+    shapes as values become their static forms: `dynamic_broadcast_in_dim`,
+    `dynamic_reshape`, `real_dynamic_slice`, `get_dimension_size`, the custom
+    calls of JAX's shape polymorphism, …. A conditional whose predicate follows
+    from sizes becomes the branch it takes. A shape assertion that does not hold
+    is an error with the assertion's message, and so is a size that depends on
+    the program's data. Programs without unknown sizes are left alone.
+
+    ```mlir
+    func.func @main(%a: tensor<?x4xf32>) -> tensor<?xf32> {   // arg0:3x4
+      %c4 = stablehlo.constant dense<4> : tensor<i32>
+      %n = stablehlo.get_dimension_size %a, dim = 0 : (tensor<?x4xf32>) -> tensor<i32>
+      %m = stablehlo.multiply %n, %c4 : tensor<i32>
+      %s = stablehlo.reshape %m : (tensor<i32>) -> tensor<1xi32>
+      %0 = stablehlo.dynamic_reshape %a, %s : (tensor<?x4xf32>, tensor<1xi32>) -> tensor<?xf32>
+    // becomes
+    func.func @main(%a: tensor<3x4xf32>) -> tensor<12xf32> {
+      %0 = stablehlo.reshape %a : (tensor<3x4xf32>) -> tensor<12xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect", "::mlir::chlo::ChloDialect"];
+  let options = [Option<"argumentShapes", "argument-shapes", "std::string", "\"\"",
+                        "Shapes of dynamic arguments: arg0:4x8,arg1:16,arg2:scalar">];
+}
+
 def ExpandCustomCallsPass : Pass<"shoal-expand-custom-calls", "::mlir::ModuleOp"> {
   let summary = "Expresses custom calls that stand for plain operations";
   let description = [{
@@ -117,12 +157,33 @@ def NormalizeReductionsPass
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
 
+def IsolateBodiesPass : Pass<"shoal-isolate-bodies", "::mlir::ModuleOp"> {
+  let summary = "Gives scalar bodies all they use as arguments";
+  let description = [{
+    Bodies of reductions, sorts, scatters and maps may use values from outside.
+    Constants, and what a few operations make of them, are repeated inside; any
+    other scalar becomes one more operand, repeated to the operands' shape.
+
+    ```mlir
+    %0 = "stablehlo.reduce"(%x, %zero) ({
+      %1 = stablehlo.multiply %b, %scale : tensor<f32>   // %scale from outside
+    // becomes
+    %s = stablehlo.broadcast_in_dim %scale, dims = [] : (tensor<f32>) -> tensor<8xf32>
+    %0:2 = "stablehlo.reduce"(%x, %s, %zero, %scale) ({
+    ^bb0(%a, %sa, %b, %sb):
+      %1 = stablehlo.multiply %b, %sa : tensor<f32>
+      …
+      stablehlo.return %2, %sa : tensor<f32>, tensor<f32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
 def ModernizeOpsPass : Pass<"shoal-modernize-ops", "::mlir::ModuleOp"> {
   let summary = "Rewrites deprecated operations into current ones";
   let description = [{
     `dot`, `einsum`, `unary_einsum`, `broadcast`, `map`, `torch_index_select`,
-    `cross-replica-sum`, dynamic forms whose sizes are constants, and `chlo`
-    forms with implicit broadcasting.
+    `cross-replica-sum`.
 
     ```mlir
     %0 = stablehlo.broadcast %a, sizes = [4] : (tensor<8xf32>) -> tensor<4x8xf32>

@@ -37,6 +37,8 @@ struct PipelineOptions {
   /// The function to compile; empty: main, or the only one.
   std::string entry;
   bool singleDevice = false;
+  /// Shapes of arguments whose types leave sizes open: "arg0:4x8,arg2:16".
+  std::string argumentShapes;
   /// Name or file of a hardware description; empty: the default.
   std::string hardware;
 };

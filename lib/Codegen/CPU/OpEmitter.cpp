@@ -7,6 +7,7 @@ const OpEmitters &OpEmitters::get() {
     auto *all = new OpEmitters;
     registerIndexOps(*all);
     registerReduceOps(*all);
+    registerControlOps(*all);
     registerDotOps(*all);
     registerUpdateOps(*all);
     registerMathOps(*all);

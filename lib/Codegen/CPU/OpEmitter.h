@@ -296,6 +296,8 @@ private:
 /// Shape and data movement, dots, reductions, in-place updates (the core).
 void registerIndexOps(OpEmitters &emitters);
 void registerReduceOps(OpEmitters &emitters);
+/// if, case and while in scalar bodies.
+void registerControlOps(OpEmitters &emitters);
 void registerDotOps(OpEmitters &emitters);
 void registerUpdateOps(OpEmitters &emitters);
 /// All elementwise ops but the index ops: MathOps.cpp.

@@ -39,6 +39,8 @@ public:
     return members.count(name) != 0;
   }
   Result<NpyArray> read(const std::string &name) const;
+  /// An array's shape; its elements are not looked at.
+  Result<std::vector<int64_t>> shape(const std::string &name) const;
   /// Reads an array that must have this element type and shape. How types are
   /// stored: DESIGN.md section 4 (bf16 as |V2, fp8 as |V1 or |f1, i1 as bool,
   /// i2 and i4 as int8, …).
@@ -51,6 +53,7 @@ private:
     uint32_t crc;
     uint16_t method, flags;
   };
+  Result<NpyArray> read(const std::string &name, bool headerOnly) const;
   Status readAt(uint64_t offset, void *data, size_t size) const;
   Status error(const std::string &text) const;
 
