@@ -74,10 +74,8 @@ bool mlir::hlo::isCompatibleElementTypeForHloTypeInference(Type a, Type b) {
   auto quantizedB = dyn_cast<quant::QuantizedType>(b);
   if (!quantizedA || !quantizedB)
     return false;
-  // Scales and zero points may differ: the op requantizes.
+  // Scales, zero points and bounds may differ: the op requantizes.
   return quantizedA.getStorageType() == quantizedB.getStorageType() &&
-         quantizedA.getStorageTypeMin() == quantizedB.getStorageTypeMin() &&
-         quantizedA.getStorageTypeMax() == quantizedB.getStorageTypeMax() &&
          quantizedA.getExpressedType() == quantizedB.getExpressedType();
 }
 

@@ -18,8 +18,10 @@ bool ConstantOp::isCompatibleReturnTypes(TypeRange inferred, TypeRange actual) {
   auto result = dyn_cast<RankedTensorType>(actual.front());
   if (!value || !result || value.getShape() != result.getShape())
     return false;
+  // Storage values; `u8` may hold what is written as ui8 or as i8.
   if (auto quantized = dyn_cast<quant::QuantizedType>(result.getElementType()))
-    return value.getElementType() == quantized.getStorageType();
+    return value.getElementType().isInteger(
+        quantized.getStorageTypeIntegralWidth());
   return value.getElementType() == result.getElementType();
 }
 

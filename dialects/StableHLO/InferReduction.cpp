@@ -285,7 +285,8 @@ static FailureOr<Type> inferBatchNorm(std::optional<Location> location, Value op
       return emitOptionalError(location, "expects the size of single-dimensional operands "
                                "to be compatible with feature count ", features, ", got ",
                                value.getType());
-    if (each.getElementType() != type.getElementType())
+    if (!isCompatibleElementTypeForHloTypeInference(each.getElementType(),
+                                                    type.getElementType()))
       return emitOptionalError(location, "expects operands of one element type, got ",
                                type, " and ", each);
   }

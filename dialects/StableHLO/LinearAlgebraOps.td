@@ -107,10 +107,10 @@ def StableHLO_DynamicConvOp : StableHLO_Op<"dynamic_conv", [Pure]> {
 }
 
 def StableHLO_CholeskyOp : StableHLO_InferredOp<"cholesky",
-    [Pure, SameOperandsAndResultElementType, HLO_InferTypes]> {
+    [Pure, HLO_CompatibleOperandsAndResultElementType, HLO_InferTypes]> {
   let summary = "Cholesky factor of a batch of matrices";
-  let arguments = (ins HLO_FpOrComplexTensor:$a, DefaultValuedOptionalAttr<BoolAttr, "false">:$lower);
-  let results = (outs HLO_FpOrComplexTensor:$result);
+  let arguments = (ins HLO_FpComplexOrQuantizedIntTensor:$a, DefaultValuedOptionalAttr<BoolAttr, "false">:$lower);
+  let results = (outs HLO_FpComplexOrQuantizedIntTensor:$result);
   let assemblyFormat = [{
     $a (`,` `lower` `=` $lower^)? attr-dict `:`
       custom<SameOperandsAndResultType>(type($a), type($result))
@@ -118,12 +118,12 @@ def StableHLO_CholeskyOp : StableHLO_InferredOp<"cholesky",
 }
 
 def StableHLO_TriangularSolveOp : StableHLO_InferredOp<"triangular_solve",
-    [Pure, SameOperandsAndResultElementType, HLO_InferTypes]> {
+    [Pure, HLO_CompatibleOperandsAndResultElementType, HLO_InferTypes]> {
   let summary = "solution of a batch of triangular systems";
-  let arguments = (ins HLO_FpOrComplexTensor:$a, HLO_FpOrComplexTensor:$b,
+  let arguments = (ins HLO_FpComplexOrQuantizedIntTensor:$a, HLO_FpComplexOrQuantizedIntTensor:$b,
       BoolAttr:$left_side, BoolAttr:$lower, BoolAttr:$unit_diagonal,
       StableHLO_TransposeAttr:$transpose_a);
-  let results = (outs HLO_FpOrComplexTensor);
+  let results = (outs HLO_FpComplexOrQuantizedIntTensor);
 }
 
 def StableHLO_FftOp : StableHLO_InferredOp<"fft", [Pure, HLO_InferTypes]> {

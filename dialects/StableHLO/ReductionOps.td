@@ -71,32 +71,32 @@ def StableHLO_SortOp : StableHLO_InferredOp<"sort", !listconcat(HLO_RegionTraits
 def StableHLO_BatchNormGradOp : StableHLO_InferredOp<"batch_norm_grad",
     [Pure, HLO_CompatibleOperandsAndResultElementType, HLO_InferTypes]> {
   let summary = "gradients of batch_norm_training";
-  let arguments = (ins RankedTensorOf<[HLO_Float]>:$operand,
-      1DTensorOf<[HLO_Float]>:$scale, 1DTensorOf<[HLO_Float]>:$mean,
-      1DTensorOf<[HLO_Float]>:$variance, RankedTensorOf<[HLO_Float]>:$grad_output,
+  let arguments = (ins HLO_FpOrQuantizedIntTensor:$operand,
+      1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$scale, 1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$mean,
+      1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$variance, HLO_FpOrQuantizedIntTensor:$grad_output,
       F32Attr:$epsilon, I64Attr:$feature_index);
-  let results = (outs RankedTensorOf<[HLO_Float]>:$grad_operand,
-      1DTensorOf<[HLO_Float]>:$grad_scale, 1DTensorOf<[HLO_Float]>:$grad_offset);
+  let results = (outs HLO_FpOrQuantizedIntTensor:$grad_operand,
+      1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$grad_scale, 1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$grad_offset);
 }
 
 def StableHLO_BatchNormInferenceOp : StableHLO_InferredOp<"batch_norm_inference",
     [Pure, HLO_CompatibleOperandsAndResultElementType, HLO_InferTypes]> {
   let summary = "normalization by given mean and variance per feature";
-  let arguments = (ins RankedTensorOf<[HLO_Float]>:$operand,
-      1DTensorOf<[HLO_Float]>:$scale, 1DTensorOf<[HLO_Float]>:$offset,
-      1DTensorOf<[HLO_Float]>:$mean, 1DTensorOf<[HLO_Float]>:$variance,
+  let arguments = (ins HLO_FpOrQuantizedIntTensor:$operand,
+      1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$scale, 1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$offset,
+      1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$mean, 1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$variance,
       F32Attr:$epsilon, I64Attr:$feature_index);
-  let results = (outs RankedTensorOf<[HLO_Float]>:$result);
+  let results = (outs HLO_FpOrQuantizedIntTensor:$result);
 }
 
 def StableHLO_BatchNormTrainingOp : StableHLO_InferredOp<"batch_norm_training",
     [Pure, HLO_CompatibleOperandsAndResultElementType, HLO_InferTypes]> {
   let summary = "normalization by the batch's mean and variance per feature";
-  let arguments = (ins RankedTensorOf<[HLO_Float]>:$operand,
-      1DTensorOf<[HLO_Float]>:$scale, 1DTensorOf<[HLO_Float]>:$offset,
+  let arguments = (ins HLO_FpOrQuantizedIntTensor:$operand,
+      1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$scale, 1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$offset,
       F32Attr:$epsilon, I64Attr:$feature_index);
-  let results = (outs RankedTensorOf<[HLO_Float]>:$output,
-      1DTensorOf<[HLO_Float]>:$batch_mean, 1DTensorOf<[HLO_Float]>:$batch_var);
+  let results = (outs HLO_FpOrQuantizedIntTensor:$output,
+      1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$batch_mean, 1DTensorOf<[HLO_Float, HLO_QuantizedInt]>:$batch_var);
 }
 
 #endif // SHOAL_STABLEHLO_REDUCTION_TD

@@ -69,6 +69,7 @@ enum class TypeCode : uint64_t {
   F8E4M3FNUZ = 27,
   F8E5M2FNUZ = 28,
   F8E4M3B11FNUZ = 29,
+  UniformQuantizedPerAxis = 30,
   SI2 = 31,
   UI2 = 32,
   None = 33,
@@ -96,6 +97,7 @@ private:
   Attribute readTensor(DialectBytecodeReader &reader) const;
   Type readTensorType(DialectBytecodeReader &reader, bool hasEncoding) const;
   Type readQuantizedType(DialectBytecodeReader &reader) const;
+  Type readPerAxisQuantizedType(DialectBytecodeReader &reader) const;
 };
 
 /// An enumeration's number; null, with an error, if it is not known.
@@ -432,6 +434,42 @@ Type VhloBytecodeInterface::readQuantizedType(
       storage, expressed, scale->convertToDouble(), zeroPoint, min, max);
 }
 
+Type VhloBytecodeInterface::readPerAxisQuantizedType(
+    DialectBytecodeReader &reader) const {
+  uint64_t flags = 0, dimension = 0, count = 0;
+  Type storage, expressed;
+  int64_t min = 0, max = 0;
+  if (failed(reader.readVarInt(flags)) || failed(reader.readType(storage)) ||
+      failed(reader.readType(expressed)) ||
+      failed(reader.readVarInt(dimension)) ||
+      failed(reader.readSignedVarInt(min)) ||
+      failed(reader.readSignedVarInt(max)) || failed(reader.readVarInt(count)))
+    return {};
+  SmallVector<double> scales;
+  SmallVector<int64_t> zeroPoints;
+  // Grown as they are read: the count may be damaged.
+  for (uint64_t i = 0; i < count; ++i) {
+    auto scale = reader.readAPFloatWithKnownSemantics(APFloat::IEEEdouble());
+    if (failed(scale))
+      return {};
+    scales.push_back(scale->convertToDouble());
+  }
+  if (failed(reader.readVarInt(count)))
+    return {};
+  for (uint64_t i = 0; i < count; ++i)
+    if (failed(reader.readSignedVarInt(zeroPoints.emplace_back())))
+      return {};
+  if (dimension > INT32_MAX) {
+    reader.emitError() << "quantized dimension " << dimension
+                       << " is out of range";
+    return {};
+  }
+  return quant::UniformQuantizedPerAxisType::getChecked(
+      [&]() { return reader.emitError(); }, static_cast<unsigned>(flags),
+      storage, expressed, scales, zeroPoints, static_cast<int32_t>(dimension),
+      min, max);
+}
+
 /// iN or uiN by code; null for other types.
 static Type getIntegerType(MLIRContext *context, TypeCode code) {
   auto get = [context](unsigned width, bool isUnsigned) {
@@ -553,6 +591,8 @@ Type VhloBytecodeInterface::readType(DialectBytecodeReader &reader) const {
     return TupleType::get(context, types);
   case TypeCode::UniformQuantized:
     return readQuantizedType(reader);
+  case TypeCode::UniformQuantizedPerAxis:
+    return readPerAxisQuantizedType(reader);
   case TypeCode::Future:
     if (failed(reader.readTypes(types)))
       return {};

@@ -60,6 +60,7 @@ private:
   LogicalResult contract();
   LogicalResult iota(IotaOp iota);
   LogicalResult promote();
+  LogicalResult move();
   LogicalResult constant(ConstantOp constant);
   LogicalResult customCall(CustomCallOp call);
 
@@ -192,6 +193,40 @@ LogicalResult Lowering::promote() {
   return success();
 }
 
+/// Storage is moved as it is, so it must stand for the same numbers before and
+/// after.
+LogicalResult Lowering::move() {
+  if (q.results.empty() || !q.results[0])
+    return success();
+  QuantizationParameters result(q.results[0]);
+  for (QuantizedType type : q.operands) {
+    if (!type)
+      continue;
+    QuantizationParameters operand(type);
+    // Where the operand's dimension goes; a reshape may renumber it.
+    int64_t axis = operand.axis;
+    if (auto transpose = dyn_cast<TransposeOp>(op); transpose && axis >= 0)
+      axis = llvm::find(transpose.getPermutation(), axis) -
+             transpose.getPermutation().begin();
+    if (auto broadcast = dyn_cast<BroadcastInDimOp>(op); broadcast && axis >= 0)
+      axis = broadcast.getBroadcastDimensions()[axis];
+    if (isa<ReshapeOp, DynamicReshapeOp, DynamicBroadcastInDimOp>(op) &&
+        result.isPerAxis())
+      axis = result.axis;
+    // One element may be repeated; a part of the dimension may be cut out.
+    bool sameNumbers = operand.scales.size() != result.scales.size() ||
+                       (operand.scales == result.scales &&
+                        operand.zeroPoints == result.zeroPoints);
+    if (axis != result.axis || operand.isPerAxis() != result.isPerAxis() ||
+        !sameNumbers)
+      return op->emitError("moves values from ")
+             << type << " to " << q.results[0]
+             << ", which does not stand for the same numbers; requantize with "
+                "uniform_quantize";
+  }
+  return success();
+}
+
 /// The values are storage values, of a type that may differ in sign.
 LogicalResult Lowering::constant(ConstantOp constant) {
   auto type = cast<RankedTensorType>(constant.getType());
@@ -272,12 +307,13 @@ LogicalResult Lowering::run() {
   if (auto call = dyn_cast<CustomCallOp>(op))
     return customCall(call);
   // What only moves values moves storage.
-  if (isa<BitcastConvertOp, BroadcastInDimOp, BroadcastOp, ConcatenateOp,
-          DynamicBroadcastInDimOp, DynamicGatherOp, DynamicPadOp,
-          DynamicReshapeOp, DynamicSliceOp, DynamicUpdateSliceOp, GatherOp,
-          GetDimensionSizeOp, SetDimensionSizeOp, PadOp, RealDynamicSliceOp,
-          ReshapeOp, ReverseOp, SliceOp, TransposeOp, TorchIndexSelectOp,
-          ReturnOp, IfOp, CaseOp, WhileOp, OptimizationBarrierOp, CompositeOp,
+  if (isa<BroadcastInDimOp, BroadcastOp, ConcatenateOp, DynamicBroadcastInDimOp,
+          DynamicGatherOp, DynamicPadOp, DynamicReshapeOp, DynamicSliceOp,
+          DynamicUpdateSliceOp, GatherOp, PadOp, RealDynamicSliceOp, ReshapeOp,
+          ReverseOp, SliceOp, TransposeOp, TorchIndexSelectOp>(op))
+    return move();
+  if (isa<BitcastConvertOp, GetDimensionSizeOp, SetDimensionSizeOp, ReturnOp,
+          IfOp, CaseOp, WhileOp, OptimizationBarrierOp, CompositeOp,
           AllGatherOp, AllToAllOp, CollectiveBroadcastOp, CollectivePermuteOp,
           AsyncStartOp, AsyncDoneOp, SendOp, RecvOp, InfeedOp, OutfeedOp>(op))
     return success();

@@ -1,6 +1,7 @@
 #include "shoal/Pipelines/Compile.h"
 
 #include "Binary.h"
+#include "ParseLimit.h"
 
 #include "shoal/Import/Passes.h"
 #include "shoal/Report/Report.h"
@@ -8,6 +9,7 @@
 #include "dialects/Plan/Plan.h"
 #include "dialects/VHLO/VHLO.h"
 
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Parser/Parser.h"
@@ -65,7 +67,15 @@ static LogicalResult readModule(llvm::MemoryBufferRef source,
       llvm::MemoryBuffer::getMemBuffer(source, /*RequiresNullTerminator=*/true),
       llvm::SMLoc());
   ParserConfig config(&context, /*verifyAfterParse=*/false);
-  module = parseSourceFile<ModuleOp>(sources, config);
+  auto parse = [&] {
+    ParseLimit limit(source);
+    module = parseSourceFile<ModuleOp>(sources, config);
+  };
+  if (isBytecode(source) && !survivesReading(parse))
+    return emitError(FileLineColLoc::get(
+               &context, source.getBufferIdentifier(), 1, 1),
+           "the bytecode is damaged");
+  parse();
   // A portable artifact has versioned ops, functions included.
   if (!module || failed(vhlo::legalizeToStablehlo(*module)))
     return failure();

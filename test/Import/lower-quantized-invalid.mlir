@@ -20,3 +20,19 @@ func.func @dynamic(%a: tensor<?x!quant.uniform<i8:f32, 0.5>>) -> tensor<?xf32> {
 func.func @any(%a: tensor<4x!quant.any<i8:f32>>) {
   return
 }
+
+// -----
+
+func.func @moved(%a: tensor<4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x2x!quant.uniform<i8:f32, 0.25>> {
+  // expected-error@+1 {{which does not stand for the same numbers; requantize with uniform_quantize}}
+  %0 = stablehlo.reshape %a : (tensor<4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x2x!quant.uniform<i8:f32, 0.25>>
+  return %0 : tensor<2x2x!quant.uniform<i8:f32, 0.25>>
+}
+
+// -----
+
+func.func @axis(%a: tensor<2x2x!quant.uniform<i8:f32:0, {0.5, 0.25}>>) -> tensor<2x2x!quant.uniform<i8:f32:0, {0.5, 0.25}>> {
+  // expected-error@+1 {{which does not stand for the same numbers}}
+  %0 = stablehlo.transpose %a, dims = [1, 0] : (tensor<2x2x!quant.uniform<i8:f32:0, {0.5, 0.25}>>) -> tensor<2x2x!quant.uniform<i8:f32:0, {0.5, 0.25}>>
+  return %0 : tensor<2x2x!quant.uniform<i8:f32:0, {0.5, 0.25}>>
+}

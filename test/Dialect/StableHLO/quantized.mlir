@@ -1,7 +1,7 @@
 // RUN: shoal-opt %s | shoal-opt | FileCheck %s
 // RUN: shoal-opt --mlir-print-op-generic %s | shoal-opt | FileCheck %s
 
-// Quantized element types, on which jaxlib cannot be asked for its opinion.
+// Quantized element types.
 
 // CHECK-LABEL: func.func @quantize(
 func.func @quantize(%arg0: tensor<2xf32>, %arg1: tensor<2x!quant.uniform<i8:f32, 5.000000e-01:3>>) {

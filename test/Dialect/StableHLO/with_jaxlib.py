@@ -15,11 +15,14 @@ import re
 import subprocess
 import sys
 
-from jaxlib.mlir import ir
-from jaxlib.mlir._mlir_libs import _jax_mlir_ext
+from jaxlib.mlir import ir, passmanager
+from jaxlib.mlir._mlir_libs import _jax_mlir_ext, _stablehlo
 from jaxlib.mlir.dialects import _stablehlo_ops_gen, chlo, sdy, stablehlo
 
 ALLOW = "--allow-unregistered-dialect"
+
+
+_stablehlo.register_stablehlo_passes()
 
 
 def make_context():
@@ -30,6 +33,11 @@ def make_context():
     context.load_all_available_dialects()
     for dialect in (stablehlo, chlo, sdy):
         dialect.register_dialect(context)
+    # The Python package has no way to register the quant dialect, but this pass
+    # depends on it.
+    with context, ir.Location.unknown():
+        passes = passmanager.PassManager.parse("builtin.module(vhlo-legalize-to-stablehlo)")
+        passes.run(ir.Module.parse("module {}").operation)
     context.allow_unregistered_dialects = True
     return context
 
