@@ -46,6 +46,9 @@ static std::optional<ReductionKind> getKind(Region &body) {
   Value x = block.getArgument(0), y = block.getArgument(1);
   if (!(a == x && b == y) && !(a == y && b == x))
     return std::nullopt;
+  // Sums of quantized values have a zero point, and saturate.
+  if (isa<quant::QuantizedType>(getElementTypeOrSelf(result.getType())))
+    return std::nullopt;
   bool isBool = getElementTypeOrSelf(result.getType()).isInteger(1);
   return llvm::TypeSwitch<Operation *, std::optional<ReductionKind>>(op)
       .Case([&](stablehlo::AddOp) {

@@ -38,6 +38,7 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createModernizeOpsPass());
   pm.addPass(createDecomposeChloPass());
   pm.addPass(createLowerQuantizedPass());
+  pm.addPass(createNormalizeReductionsPass());
   pm.addPass(createDecomposeBatchNormPass());
   pm.addPass(createIsolateBodiesPass());
   if (singleDevice)

@@ -479,6 +479,25 @@ def reductions():
              f'  %r0 = "stablehlo.reduce_window"(%a0, %a1) <{{window_dimensions = array<i64: 1, 2>}}> {body("maximum", t)} : '
              f"({tensor((3, 5), t)}, {tensor((), t)}) -> {tensor((3, 4), t)}",
              [((3, 4), t)], expected)
+        # Padding is filled with the initial value, which counts each time.
+        if t.bits <= 16:
+            zero = np.array(min(max(0, t.bounds[0]), t.bounds[1]), t.numpy)
+            padded = np.pad(small, ((0, 0), (2, 1)), constant_values=zero)
+            expected = np.zeros((3, 5), np.int64)
+            for i in range(5):
+                total = np.full(3, int(zero))
+                for j in range(4):
+                    total = total + padded[:, i + j] - t.zeros[0]
+                expected[:, i] = total
+            lowest = np.minimum(small, zero).min() - t.zeros[0]
+            highest = np.maximum(small, zero).max() - t.zeros[0]
+            if (t.zeros[0] + 5 * min(lowest, 0) >= t.bounds[0] and
+                    t.zeros[0] + 5 * max(highest, 0) <= t.bounds[1]):
+                case("reduce_window_add", [(small, t)],
+                     f'  %z = stablehlo.constant() <{{value = dense<{zero}> : {tensor((), "i" + str(t.bits))}}}> : () -> {tensor((), t)}\n'
+                     f'  %r0 = "stablehlo.reduce_window"(%a0, %z) <{{window_dimensions = array<i64: 1, 4>, padding = dense<[[0, 0], [2, 1]]> : tensor<2x2xi64>}}> {body("add", t)} : '
+                     f"({tensor((3, 5), t)}, {tensor((), t)}) -> {tensor((3, 5), t)}",
+                     [((3, 5), t)], expected)
         updates = t.random((2, 5))
         rows = np.array([[2], [0]], np.int32)
         expected = q.copy()
