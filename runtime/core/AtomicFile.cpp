@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <random>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ AtomicFile &AtomicFile::operator=(AtomicFile &&other) noexcept {
   temporary = std::move(other.temporary);
   fd = std::exchange(other.fd, -1);
   written = other.written;
+  nameless = other.nameless;
   other.temporary.clear();
   return *this;
 }
@@ -51,6 +53,17 @@ Result<AtomicFile> AtomicFile::open(const std::string &name) {
       std::free(real);
     }
   }
+  // Without a name nothing stays behind if the process is killed. Not all file
+  // systems can do that.
+  size_t slash = file.path.rfind('/');
+  std::string folder = slash == std::string::npos ? "."
+                       : slash == 0               ? "/"
+                                                  : file.path.substr(0, slash);
+  file.fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (file.fd >= 0) {
+    file.nameless = true;
+    return file;
+  }
   std::string pattern = file.path + ".tmp.XXXXXX";
   file.fd = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (file.fd < 0)
@@ -75,9 +88,31 @@ Status AtomicFile::write(const void *data, size_t size) {
   return Status::ok();
 }
 
+/// Gives a nameless file a temporary name.
+bool AtomicFile::link() {
+  std::string source = "/proc/self/fd/" + std::to_string(fd);
+  std::random_device random;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    std::string name = path + ".tmp." + std::to_string(random());
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(),
+                 AT_SYMLINK_FOLLOW) == 0) {
+      temporary = name;
+      return true;
+    }
+    if (errno != EEXIST)
+      return false;
+  }
+  return false;
+}
+
 Status AtomicFile::commit() {
   if (fd < 0)
     return Status::badInput("cannot write '" + path + "': not open");
+  if (nameless && !link()) {
+    Status status = cannotWrite(path);
+    discard();
+    return status;
+  }
   if (!temporary.empty()) {
     mode_t mask = ::umask(0);
     ::umask(mask);

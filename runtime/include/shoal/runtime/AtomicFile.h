@@ -11,7 +11,8 @@
 
 namespace shoal::rt {
 
-/// Writes go to a temporary file in the same folder; `commit` renames it. Until
+/// Writes go to a temporary file in the same folder, without a name where the
+/// file system allows that; `commit` gives it its name. Until
 /// then, and on any failure, what was there before stays. Opening one early is
 /// also how a tool finds out before the work that its output can be written.
 /// A path that is not a regular file (a pipe, /dev/null) is written directly.
@@ -34,8 +35,11 @@ public:
   void discard();
 
 private:
+  bool link();
+
   std::string path, temporary;
   int fd = -1;
+  bool nameless = false; ///< has no name in its folder yet
   uint64_t written = 0;
 };
 
