@@ -242,9 +242,14 @@ def main():
     p.add_argument("--big", action="store_true", help="shapes of some 10,000 elements, which are cut into chunks and blocks")
     p.add_argument("--reference", action="store_true", help="the generators' references judge, not JAX")
     p.add_argument("--verbose", action="store_true", help="print where JAX differs from the specification")
+    p.add_argument("--list", action="store_true", help="print the programs, for test/coverage.py")
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
     lo, hi = map(int, args.seeds.split(":"))
+    if args.list:
+        for seed in range(lo, hi):
+            print(module_of(make(seed, args.ops, args.only)) + "// -----")
+        return False
     fuzzer, start = Fuzzer(args), time.time()
     for seed in range(lo, hi):
         try:

@@ -70,6 +70,10 @@ def compare(cases):
 def main():
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
     cases = [c for c in generate() if wanted in c.name]
+    if SHOAL_RUN == "--list":  # for test/coverage.py
+        for c in cases:
+            print(program([c])[0] + "// -----")
+        return
     failed = compare(cases)
     print(f"{len(cases) - failed} of {len(cases)} cases agree, "
           f"of {len({c.name for c in cases})} kinds")

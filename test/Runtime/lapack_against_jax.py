@@ -139,6 +139,9 @@ def main():
                         a = a + 1j * rng.normal(size=shape)
                     a = (prepare(a) if prepare else a).astype(t)
                     jitted = jax.jit(f)
+                    if sys.argv[1] == "--list":  # for test/coverage.py
+                        print(jitted.lower(a).as_text() + "// -----")
+                        continue
                     with open(f"{d}/m.mlir", "w") as out:
                         out.write(jitted.lower(a).as_text())
                     want = jax.tree.leaves(jitted(a))
@@ -154,7 +157,8 @@ def main():
                         bad += 1
                         print(f"BAD {name} {np.dtype(t).name} {shape}: "
                               f"{run.stderr.strip()[:400]}")
-    print(f"{bad} bad" if bad else "all agree")
+    if sys.argv[1] != "--list":
+        print(f"{bad} bad" if bad else "all agree")
 
 
 main()

@@ -485,6 +485,10 @@ def main():
     for make in [elementwise, conversions, bitcasts, sorts, reduce_windows,
                  select_and_scatters, convolutions, calls]:
         make()
+    if runner == "--list":  # for test/coverage.py
+        for c in cases:
+            print(f"func.func public @main{c.body}\n// -----")
+        return 0
     chosen = [c for c in cases if re.search(pattern, c.name)]
     failures = refused = 0
     with tempfile.TemporaryDirectory() as d:

@@ -268,6 +268,27 @@ def others():
     complex_functions()
 
 
+def scans():
+    """Running sums, forwards and backwards, and with a result of another size."""
+    x = rng.integers(-5, 6, (4, 6)).astype(np.float32)
+    c = rng.integers(-5, 6, (4,)).astype(np.float32)
+    for dimension, reverse in [(1, False), (1, True)]:
+        p = Program(f"scan {dimension} {reverse}", "numpy")
+        a, b = p.argument(x, "f32"), p.argument(c, "f32")
+        extra = " attributes {is_reverse = true}" if reverse else ""
+        p.raw(f"""%s:2 = chlo.scan({a[0]}) inits ({b[0]}) dimension=1{extra} {{
+  ^bb0(%x: tensor<4xf32>, %c: tensor<4xf32>):
+    %n = stablehlo.add %x, %c : tensor<4xf32>
+    stablehlo.return %n, %n : tensor<4xf32>, tensor<4xf32>
+  }} : ({a[1]}, {b[1]}) -> ({a[1]}, {b[1]})""")
+        line = x[:, ::-1] if reverse else x
+        want = np.cumsum(line, 1) + c[:, None]
+        p.result("%s#1", b[1], "carry", equal(want[:, -1].astype(np.float32)))
+        want = want[:, ::-1] if reverse else want
+        p.result("%s#0", a[1], "outputs", equal(np.ascontiguousarray(want).astype(np.float32)))
+        programs.append(p)
+
+
 def ragged_dots():
     """All three kinds, with one list of sizes and with sizes per batch."""
     cases = [
@@ -347,6 +368,6 @@ def complex_functions():
         programs.append(p)
 
 
-for make in [unary, predicates, binary, broadcasts, others, ragged_dots]:
+for make in [unary, predicates, binary, broadcasts, others, scans, ragged_dots]:
     make()
 sys.exit(run_all(programs, sys.argv))

@@ -468,6 +468,107 @@ def accuracy():
     programs.append(p)
 
 
-for make in [integers, floats, conversions, bitcasts, sources, constants, accuracy]:
+def complexes():
+    """Arithmetic, order and comparison of complex numbers, exact where one
+    operation is rounded per part."""
+    for t in ["f32", "f64"]:
+        c = f"complex<{t}>"
+        p = Program(f"arithmetic {c}")
+        parts = s.round_to(np.array([0.0, -0.0, 1.0, -1.0, 2.5, -3.0, 1e-3, 1e5, -7.25, math.inf]), t)
+        values = np.array([complex(a, b) for a in parts for b in parts]).astype(s.NUMPY[c])
+        x, y = rng.choice(values, 3000), rng.choice(values, 3000)
+        finite = np.isfinite(x) & np.isfinite(y)
+        a, b = p.argument(x, c), p.argument(y, c)
+        p.op("add", [a, b], a[1], exact(x + y, c, (x, y)))
+        p.op("subtract", [a, b], a[1], exact(x - y, c, (x, y)))
+        p.op("negate", [a], a[1], exact(-x, c, (x,)))
+        eps = 2.0 ** -23 if t == "f32" else 2.0 ** -52
+        wide = lambda v: v.astype(np.complex128)
+
+        def near(want, where, scale=None, eps=eps):
+            scale = np.abs(want) if scale is None else scale
+            return lambda got: None if (np.abs(wide(got) - want)[where] <= 4 * eps * scale[where]).all() else \
+                f"off by {np.max((np.abs(wide(got) - want) / eps / scale)[where])} units"
+        p.op("multiply", [a, b], a[1], near(wide(x) * wide(y), finite, np.abs(wide(x)) * np.abs(wide(y))))
+        p.op("divide", [a, b], a[1], near(wide(x) / wide(y), finite & (y != 0)))
+        p.op("abs", [a], tensor(x.shape, t), exact(np.hypot(x.real, x.imag), t, (x,)) if t == "f32" else
+             near(np.abs(x), finite))
+        first = (x.real > y.real) | ((x.real == y.real) & (x.imag > y.imag))
+        equal = (x.real == y.real) & (x.imag == y.imag)
+        p.op("maximum", [a, b], a[1], lambda got, w=np.where(first, x, y): None if (got == w).all() else "differs")
+        p.op("minimum", [a, b], a[1], lambda got, w=np.where(first | equal, y, x): None if (got == w).all() else "differs")
+        for d, want in [("EQ", equal), ("NE", ~equal), ("GT", first), ("GE", first | equal), ("LT", ~(first | equal)), ("LE", ~first)]:
+            for kind in ["", ", compare_type = #stablehlo<comparison_type FLOAT>"]:
+                p.op("compare", [a, b], tensor(x.shape, "i1"), exact(want, "i1", (x, y)),
+                     f"<{{comparison_direction = #stablehlo<comparison_direction {d}>{kind}}}>")
+        choose(p, a, b, x, y, c)
+        programs.append(p)
+
+
+def random_numbers():
+    """rng gives the distribution that it is asked for."""
+    n = 4000
+    for t in s.FLOATS:
+        p = Program(f"rng {t}", "the specification")
+        low, high = p.argument(s.as_array(-2.0, t), t), p.argument(s.as_array(3.0, t), t)
+        p.raw(f"%shape = stablehlo.constant dense<{n}> : tensor<1xi64>")
+        shape = ("%shape", "tensor<1xi64>")
+
+        def uniform(got, t=t):
+            g = decode(got, t)
+            good = (g >= -2).all() and (g <= 3).all() and abs(g.mean() - 0.5) < 0.15 and abs(g.std() - 5 / 12 ** .5) < 0.1
+            return None if good else f"mean {g.mean()}, deviation {g.std()}"
+
+        def normal(got, t=t):
+            g = decode(got, t)
+            return None if abs(g.mean() + 2) < 0.3 and abs(g.std() - 3) < 0.2 else f"mean {g.mean()}, deviation {g.std()}"
+        for kind, judge in (("UNIFORM", uniform), ("NORMAL", normal)):
+            p.op("rng", [low, high, shape], tensor((n,), t), judge,
+                 f"<{{rng_distribution = #stablehlo<rng_distribution {kind}>}}>")
+        programs.append(p)
+    for t in s.INTEGERS + ["i1"]:
+        p = Program(f"rng {t}", "the specification")
+        lo, hi = (False, True) if t == "i1" else (0, 3) if t == "ui2" else (-1, 1) if t == "i2" else (1, 6)
+        low, high = p.argument(s.as_array(lo, t), t), p.argument(s.as_array(hi, t), t)
+        p.raw(f"%shape = stablehlo.constant dense<{n}> : tensor<1xi64>")
+
+        def judge(got, lo=lo, hi=hi):
+            values, counts = np.unique(got, return_counts=True)
+            fair = set(values) == set(range(int(lo), int(hi))) and counts.min() > 0.8 * n / len(values)
+            return None if fair else f"values {values}, counts {counts}"
+        p.op("rng", [low, high, ("%shape", "tensor<1xi64>")], tensor((n,), t), judge,
+             "<{rng_distribution = #stablehlo<rng_distribution UNIFORM>}>")
+        programs.append(p)
+
+
+def narrow_solves():
+    """Factorisations of types that LAPACK does not have."""
+    a = np.array([[4.0, 2.0, 1.0], [2.0, 5.0, 3.0], [1.0, 3.0, 6.0]])
+    b = np.array([[1.0, -2.0], [3.0, 0.5], [-1.0, 2.0]])
+    for t in ["f16", "bf16", "f32", "f64"]:
+        p = Program(f"solves {t}", "numpy")
+        x, y = p.argument(s.as_array(a, t), t), p.argument(s.as_array(b, t), t)
+        z = p.argument(s.as_array(b.T, t), t)
+        tolerance = {"f16": 4e-3, "bf16": 3e-2, "f32": 1e-6, "f64": 1e-14}[t]
+        close = lambda want: lambda got, t=t, e=tolerance: None if np.allclose(decode(got, t), want, rtol=e, atol=e) else f"gives {got}"
+        factor = np.linalg.cholesky(a)
+        for lower in (True, False):
+            p.op("cholesky", [x], x[1], close(factor if lower else factor.T), f"<{{lower = {str(lower).lower()}}}>")
+        for lower in (True, False):
+            for unit in (True, False):
+                for transpose in ("NO_TRANSPOSE", "TRANSPOSE", "ADJOINT"):
+                    for left in (True, False):
+                        m = np.tril(a) if lower else np.triu(a)
+                        m = m - np.diag(np.diag(m)) + np.eye(3) if unit else m
+                        m = m if transpose == "NO_TRANSPOSE" else m.T
+                        want = np.linalg.solve(m, b) if left else np.linalg.solve(m.T, b).T
+                        rhs = y if left else z
+                        p.op("triangular_solve", [x, rhs], rhs[1], close(want),
+                             f"<{{left_side = {str(left).lower()}, lower = {str(lower).lower()}, unit_diagonal = "
+                             f"{str(unit).lower()}, transpose_a = #stablehlo<transpose {transpose}>}}>")
+        programs.append(p)
+
+
+for make in [complexes, random_numbers, narrow_solves, integers, floats, conversions, bitcasts, sources, constants, accuracy]:
     make()
 sys.exit(run_all(programs, sys.argv))
