@@ -53,20 +53,6 @@ static Value intSplat(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape,
       DenseElementsAttr::get(type, builder.getIntegerAttr(element, value)));
 }
 
-static Value zeroTensor(OpBuilder &builder, Location loc,
-                        RankedTensorType type) {
-  Type element = type.getElementType();
-  DenseElementsAttr zero;
-  if (auto complex = dyn_cast<ComplexType>(element)) {
-    APFloat part = APFloat::getZero(
-        cast<FloatType>(complex.getElementType()).getFloatSemantics());
-    zero = DenseElementsAttr::get(type, std::complex<APFloat>(part, part));
-  } else {
-    zero = DenseElementsAttr::get(type, builder.getZeroAttr(element));
-  }
-  return stablehlo::ConstantOp::create(builder, loc, zero);
-}
-
 //===----------------------------------------------------------------------===//
 // top_k
 //===----------------------------------------------------------------------===//
@@ -107,11 +93,171 @@ static void decomposeTopK(chlo::TopKOp op, OpBuilder &builder,
 // ragged_dot
 //===----------------------------------------------------------------------===//
 
-static Value createDot(chlo::RaggedDotOp op, OpBuilder &builder, Type type,
-                       Value lhs, Value rhs, ArrayRef<int64_t> rhsBatching,
-                       ArrayRef<int64_t> rhsContracting) {
+/// Which of the groups, a new leading dimension, each element of `x` is in:
+/// `x` where it is, zero elsewhere. Along dimension `ragged` groups follow one
+/// another, in sizes given per index of the dimensions `prefix`.
+static Value expandGroups(OpBuilder &builder, Location loc, Value x,
+                          int64_t ragged, Value sizes,
+                          ArrayRef<int64_t> prefix) {
+  auto type = cast<RankedTensorType>(x.getType());
+  auto sizesType = cast<RankedTensorType>(sizes.getType());
+  Type index = sizesType.getElementType();
+  int64_t rank = sizesType.getRank(), groups = sizesType.getShape().back();
+  auto broadcast = [&](Value value, RankedTensorType to,
+                       ArrayRef<int64_t> dims) -> Value {
+    return stablehlo::BroadcastInDimOp::create(
+        builder, loc, to, value, builder.getDenseI64ArrayAttr(dims));
+  };
+  auto iota = [&](RankedTensorType of, int64_t dim) -> Value {
+    return stablehlo::IotaOp::create(builder, loc, of,
+                                     builder.getI64IntegerAttr(dim));
+  };
+
+  // Where each group ends: the sum of the sizes up to its own.
+  SmallVector<int64_t> square(sizesType.getShape()), spread;
+  square.push_back(groups);
+  for (int64_t d = 0; d < rank - 1; ++d)
+    spread.push_back(d);
+  spread.push_back(rank);
+  auto squareType = RankedTensorType::get(square, index);
+  Value before = stablehlo::CompareOp::create(
+      builder, loc, iota(squareType, rank), iota(squareType, rank - 1),
+      stablehlo::ComparisonDirection::LE);
+  Value summands = stablehlo::SelectOp::create(
+      builder, loc, before, broadcast(sizes, squareType, spread),
+      intSplat(builder, loc, square, index, 0));
+  auto sum = stablehlo::ReduceOp::create(
+      builder, loc, TypeRange{sizesType}, ValueRange{summands},
+      ValueRange{intSplat(builder, loc, {}, index, 0)},
+      builder.getDenseI64ArrayAttr({rank}));
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    Type scalar = RankedTensorType::get({}, index);
+    Block *body = builder.createBlock(&sum.getBody(), {}, {scalar, scalar},
+                                      {loc, loc});
+    Value add = stablehlo::AddOp::create(builder, loc, body->getArgument(0),
+                                         body->getArgument(1));
+    stablehlo::ReturnOp::create(builder, loc, add);
+  }
+  Value ends = sum->getResult(0);
+  Value starts = stablehlo::SubtractOp::create(builder, loc, ends, sizes);
+
+  SmallVector<int64_t> shape(type.getShape()), bounds, own;
+  shape.insert(shape.begin(), groups);
+  for (int64_t d : prefix)
+    bounds.push_back(d + 1);
+  bounds.push_back(0);
+  for (int64_t d = 0; d < type.getRank(); ++d)
+    own.push_back(d + 1);
+  auto to = RankedTensorType::get(shape, type.getElementType());
+  auto places = RankedTensorType::get(shape, index);
+  Value place = iota(places, ragged + 1);
+  Value inside = stablehlo::AndOp::create(
+      builder, loc,
+      stablehlo::CompareOp::create(builder, loc, place,
+                                   broadcast(starts, places, bounds),
+                                   stablehlo::ComparisonDirection::GE),
+      stablehlo::CompareOp::create(builder, loc, place,
+                                   broadcast(ends, places, bounds),
+                                   stablehlo::ComparisonDirection::LT));
+  DenseElementsAttr zero;
+  if (auto complex = dyn_cast<ComplexType>(type.getElementType())) {
+    APFloat part = APFloat::getZero(
+        cast<FloatType>(complex.getElementType()).getFloatSemantics());
+    zero = DenseElementsAttr::get(to, std::complex<APFloat>(part, part));
+  } else {
+    zero = DenseElementsAttr::get(to, builder.getZeroAttr(type.getElementType()));
+  }
+  return stablehlo::SelectOp::create(
+      builder, loc, inside, broadcast(x, to, own),
+      stablehlo::ConstantOp::create(builder, loc, zero));
+}
+
+/// Dense over the groups: their dimension is contracted (rows in groups), or a
+/// batch dimension (a contraction in groups). Shardings pass as through any
+/// dot_general; with groups cut each device has the partial sum of its own.
+static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
+                                        OpBuilder &builder,
+                                        SmallVectorImpl<Value> &results) {
+  Location loc = op.getLoc();
   chlo::RaggedDotDimensionNumbersAttr numbers =
       op.getRaggedDotDimensionNumbers();
+  using Dims = SmallVector<int64_t>;
+  Dims lhsBatch(numbers.getLhsBatchingDimensions()),
+      rhsBatch(numbers.getRhsBatchingDimensions()),
+      lhsContract(numbers.getLhsContractingDimensions()),
+      rhsContract(numbers.getRhsContractingDimensions());
+  int64_t ragged = numbers.getLhsRaggedDimensions().front();
+  Value lhs = op.getLhs(), rhs = op.getRhs(), sizes = op.getGroupSizes();
+  auto lhsType = cast<RankedTensorType>(lhs.getType());
+  // With sizes for each index of some dimensions, those are the batch and what
+  // comes before the ragged dimension among the dimensions of its kind.
+  auto getPrefix = [&](ArrayRef<int64_t> batch, ArrayRef<int64_t> kind,
+                       int64_t raggedDim) {
+    Dims prefix(batch);
+    for (int64_t d : kind) {
+      if (d == raggedDim)
+        break;
+      prefix.push_back(d);
+    }
+    return prefix;
+  };
+  auto expand = [&](Value x, int64_t raggedDim,
+                    const Dims &prefix) -> FailureOr<Value> {
+    auto sizesType = cast<RankedTensorType>(sizes.getType());
+    if (sizesType.getRank() == 1)
+      return expandGroups(builder, loc, x, raggedDim, sizes, {});
+    Dims shape;
+    for (int64_t d : prefix)
+      shape.push_back(cast<RankedTensorType>(x.getType()).getDimSize(d));
+    if (ArrayRef<int64_t>(shape) != sizesType.getShape().drop_back())
+      return op.emitError("group sizes of type ")
+             << sizesType << " are neither one list nor one for each index of "
+             << "the dimensions before the ragged one";
+    return expandGroups(builder, loc, x, raggedDim, sizes, prefix);
+  };
+  auto shift = [](Dims dims) {
+    for (int64_t &d : dims)
+      ++d;
+    return dims;
+  };
+
+  if (llvm::is_contained(lhsContract, ragged)) {
+    int64_t at = llvm::find(lhsContract, ragged) - lhsContract.begin();
+    FailureOr<Value> left =
+        expand(lhs, ragged, getPrefix(lhsBatch, lhsContract, ragged));
+    if (failed(left))
+      return failure();
+    FailureOr<Value> right =
+        expand(rhs, rhsContract[at],
+               getPrefix(rhsBatch, rhsContract, rhsContract[at]));
+    if (failed(right))
+      return failure();
+    lhs = *left;
+    rhs = *right;
+    lhsBatch = shift(lhsBatch);
+    rhsBatch = shift(rhsBatch);
+    lhsBatch.insert(lhsBatch.begin(), 0);
+    rhsBatch.insert(rhsBatch.begin(), 0);
+    lhsContract = shift(lhsContract);
+    rhsContract = shift(rhsContract);
+  } else if (!llvm::is_contained(lhsBatch, ragged)) {
+    Dims free;
+    for (int64_t d = 0; d < lhsType.getRank(); ++d)
+      if (!llvm::is_contained(lhsBatch, d) &&
+          !llvm::is_contained(lhsContract, d))
+        free.push_back(d);
+    FailureOr<Value> left = expand(lhs, ragged, getPrefix(lhsBatch, free, ragged));
+    if (failed(left))
+      return failure();
+    lhs = *left;
+    lhsBatch = shift(lhsBatch);
+    lhsContract = shift(lhsContract);
+    lhsContract.push_back(0);
+    rhsContract.push_back(numbers.getRhsGroupDimensions().front());
+  }
+  // (A ragged batch is computed batch by batch, whatever the groups are.)
+
   ArrayAttr precision;
   if (std::optional<ArrayAttr> config = op.getPrecisionConfig()) {
     SmallVector<Attribute> list;
@@ -125,146 +271,12 @@ static Value createDot(chlo::RaggedDotOp op, OpBuilder &builder, Type type,
     }
     precision = builder.getArrayAttr(list);
   }
-  return stablehlo::DotGeneralOp::create(
-      builder, op.getLoc(), type, lhs, rhs,
-      stablehlo::DotDimensionNumbersAttr::get(
-          op.getContext(), numbers.getLhsBatchingDimensions(), rhsBatching,
-          numbers.getLhsContractingDimensions(), rhsContracting),
-      precision, stablehlo::DotAlgorithmAttr());
-}
-
-static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
-                                        OpBuilder &builder,
-                                        SmallVectorImpl<Value> &results) {
-  Location loc = op.getLoc();
-  chlo::RaggedDotDimensionNumbersAttr numbers =
-      op.getRaggedDotDimensionNumbers();
-  auto lhsType = cast<RankedTensorType>(op.getLhs().getType());
-  auto resultType = cast<RankedTensorType>(op.getType());
-  int64_t ragged = numbers.getLhsRaggedDimensions().front();
-  SmallVector<int64_t> rhsBatching(numbers.getRhsBatchingDimensions()),
-      rhsContracting(numbers.getRhsContractingDimensions());
-  // Batches are computed one by one anyway, whatever group they are in.
-  if (llvm::is_contained(numbers.getLhsBatchingDimensions(), ragged)) {
-    results.push_back(createDot(op, builder, resultType, op.getLhs(),
-                                op.getRhs(), rhsBatching, rhsContracting));
-    return success();
-  }
-  auto sizesType = cast<RankedTensorType>(op.getGroupSizes().getType());
-  int64_t last = sizesType.getRank() - 1;
-  int64_t groups = sizesType.getDimSize(last);
-  bool contracted =
-      llvm::is_contained(numbers.getLhsContractingDimensions(), ragged);
-
-  // Sizes may be given per index of the dimensions before the ragged one:
-  // batches first, then those of its own kind.
-  SmallVector<int64_t> prefix, rhsPrefix;
-  if (last > 0) {
-    llvm::append_range(prefix, numbers.getLhsBatchingDimensions());
-    llvm::append_range(rhsPrefix, rhsBatching);
-    if (contracted) {
-      for (auto [lhs, rhs] :
-           llvm::zip(numbers.getLhsContractingDimensions(), rhsContracting)) {
-        if (lhs == ragged)
-          break;
-        prefix.push_back(lhs);
-        rhsPrefix.push_back(rhs);
-      }
-    } else {
-      for (int64_t dim = 0; dim < ragged; ++dim)
-        if (!llvm::is_contained(numbers.getLhsBatchingDimensions(), dim) &&
-            !llvm::is_contained(numbers.getLhsContractingDimensions(), dim))
-          prefix.push_back(dim);
-    }
-  }
-  SmallVector<int64_t> prefixShape;
-  for (int64_t dim : prefix)
-    prefixShape.push_back(lhsType.getDimSize(dim));
-  if (ArrayRef(prefixShape) != sizesType.getShape().drop_back())
-    return op.emitError("group sizes must be of one dimension, or have those "
-                        "of the left operand before the ragged one");
-
-  int64_t groupDim = -1;
-  if (!contracted) {
-    groupDim = numbers.getRhsGroupDimensions().front();
-    for (int64_t &dim : rhsBatching)
-      dim -= dim > groupDim;
-    for (int64_t &dim : rhsContracting)
-      dim -= dim > groupDim;
-  }
-
-  // Rows [start, start + size) of group g count, the others are zeros.
-  Type index = sizesType.getElementType();
-  struct Masked {
-    Value operand, row, zeros;
-    ArrayRef<int64_t> prefix;
-  };
-  auto prepare = [&](Value operand, int64_t dim, ArrayRef<int64_t> prefix) {
-    auto type = cast<RankedTensorType>(operand.getType());
-    Value row = stablehlo::IotaOp::create(builder, loc, type.clone(index),
-                                          builder.getI64IntegerAttr(dim));
-    return Masked{operand, row, zeroTensor(builder, loc, type), prefix};
-  };
-  auto mask = [&](const Masked &m, Value start, Value end) -> Value {
-    auto spread = [&](Value bound) -> Value {
-      return stablehlo::BroadcastInDimOp::create(
-          builder, loc, m.row.getType(), bound,
-          builder.getDenseI64ArrayAttr(m.prefix));
-    };
-    Value inside = stablehlo::AndOp::create(
-        builder, loc,
-        stablehlo::CompareOp::create(builder, loc, m.row, spread(start),
-                                     stablehlo::ComparisonDirection::GE),
-        stablehlo::CompareOp::create(builder, loc, m.row, spread(end),
-                                     stablehlo::ComparisonDirection::LT));
-    return stablehlo::SelectOp::create(builder, loc, m.operand.getType(),
-                                       inside, m.operand, m.zeros);
-  };
-  Masked lhsRows = prepare(op.getLhs(), ragged, prefix), rhsRows;
-  if (contracted) {
-    auto at = llvm::find(numbers.getLhsContractingDimensions(), ragged);
-    int64_t rhsRagged =
-        rhsContracting[at - numbers.getLhsContractingDimensions().begin()];
-    rhsRows = prepare(op.getRhs(), rhsRagged, rhsPrefix);
-  }
-  Value start = intSplat(builder, loc, prefixShape, index, 0);
-  SmallVector<Value> parts;
-  Value sum;
-  for (int64_t group = 0; group < groups; ++group) {
-    Value size = dropDim(
-        builder, loc,
-        sliceDim(builder, loc, op.getGroupSizes(), last, group, 1), last);
-    Value end = stablehlo::AddOp::create(builder, loc, start, size);
-    Value masked = mask(lhsRows, start, end);
-    Value maskedRhs = contracted ? mask(rhsRows, start, end) : Value();
-    start = end;
-    if (contracted) {
-      SmallVector<int64_t> shape(resultType.getShape().drop_front());
-      Value dot =
-          createDot(op, builder,
-                    RankedTensorType::get(shape, resultType.getElementType()),
-                    masked, maskedRhs, rhsBatching, rhsContracting);
-      parts.push_back(addDim(builder, loc, dot, 0));
-      continue;
-    }
-    Value rhs = dropDim(builder, loc,
-                        sliceDim(builder, loc, op.getRhs(), groupDim, group, 1),
-                        groupDim);
-    Value dot = createDot(op, builder, resultType, masked, rhs, rhsBatching,
-                          rhsContracting);
-    sum = sum ? stablehlo::AddOp::create(builder, loc, sum, dot).getResult()
-              : dot;
-  }
-  if (contracted)
-    sum =
-        parts.size() == 1
-            ? parts.front()
-            : stablehlo::ConcatenateOp::create(builder, loc, resultType, parts,
-                                               builder.getI64IntegerAttr(0))
-                  .getResult();
-  if (!sum)
-    sum = zeroTensor(builder, loc, resultType);
-  results.push_back(sum);
+  results.push_back(stablehlo::DotGeneralOp::create(
+      builder, loc, op.getType(), lhs, rhs,
+      stablehlo::DotDimensionNumbersAttr::get(op.getContext(), lhsBatch,
+                                              rhsBatch, lhsContract,
+                                              rhsContract),
+      precision, stablehlo::DotAlgorithmAttr()));
   return success();
 }
 
@@ -292,8 +304,19 @@ static LogicalResult decomposeScan(chlo::ScanOp op, OpBuilder &builder,
   Type i32 = builder.getI32Type();
   SmallVector<Value> operands = {intSplat(builder, loc, {}, i32, 0)};
   llvm::append_range(operands, op.getInits());
-  for (Type type : op.getOutputs().getTypes())
-    operands.push_back(zeroTensor(builder, loc, cast<RankedTensorType>(type)));
+  for (Type type : op.getOutputs().getTypes()) {
+    auto tensor = cast<RankedTensorType>(type);
+    Type element = tensor.getElementType();
+    DenseElementsAttr zero;
+    if (auto complex = dyn_cast<ComplexType>(element)) {
+      APFloat part = APFloat::getZero(
+          cast<FloatType>(complex.getElementType()).getFloatSemantics());
+      zero = DenseElementsAttr::get(tensor, std::complex<APFloat>(part, part));
+    } else {
+      zero = DenseElementsAttr::get(tensor, builder.getZeroAttr(element));
+    }
+    operands.push_back(stablehlo::ConstantOp::create(builder, loc, zero));
+  }
   SmallVector<Type> types(ValueRange(operands).getTypes());
   SmallVector<Location> locs(types.size(), loc);
   auto loop = stablehlo::WhileOp::create(builder, loc, types, operands);

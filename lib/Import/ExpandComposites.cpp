@@ -20,6 +20,8 @@ using namespace shoal;
 namespace {
 struct ExpandCompositesPass
     : shoal::impl::ExpandCompositesPassBase<ExpandCompositesPass> {
+  using ExpandCompositesPassBase::ExpandCompositesPassBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SymbolTable symbols(module);
@@ -34,13 +36,14 @@ struct ExpandCompositesPass
     for (bool again = true; again; ++rounds) {
       again = false;
       SmallVector<stablehlo::CompositeOp> ops;
+      // (In decompositions that are kept as well: they are partitioned later.)
       for (auto func : module.getOps<func::FuncOp>())
-        if (func.isPublic())
-          func.walk([&](stablehlo::CompositeOp op) {
-            if (!op->hasAttr(ShoalDialect::kRuleAttr) &&
-                !ruled.contains(op.getName()))
-              ops.push_back(op);
-          });
+        func.walk([&](stablehlo::CompositeOp op) {
+          bool kept = op->hasAttr(ShoalDialect::kRuleAttr) ||
+                      ruled.contains(op.getName());
+          if (all || !func.isPublic() || !kept)
+            ops.push_back(op);
+        });
       for (stablehlo::CompositeOp op : ops) {
         if (rounds > limit) {
           op.emitError("composite '")

@@ -88,6 +88,8 @@ private:
                                 function_ref<Value(Value, Type)> finish);
   Value foldGathered(OpBuilder &builder, Location loc, Value input,
                      Region &body, comm::GroupsAttr groups, int64_t groupSize);
+  Value reduceUneven(OpBuilder &builder, Location loc, Value input,
+                     Region &body, ReductionKind kind, const Groups &groups);
   LogicalResult importPermute(stablehlo::CollectivePermuteOp op);
   LogicalResult importPartitionId(stablehlo::PartitionIdOp op);
 
@@ -125,6 +127,12 @@ FailureOr<Importer::Groups> Importer::readGroups(Operation *op, Attribute attr,
     for (int64_t id = 0; id < mesh.getNumDevices(); ++id)
       groups.push_back({id});
   }
+  // With a channel but without global ids, reductions and gathers name replicas
+  // as well, and take all partitions of each.
+  if (hasChannel && !global && single && groups.size() == 1 &&
+      isa<stablehlo::AllReduceOp, stablehlo::ReduceScatterOp,
+          stablehlo::AllGatherOp>(op))
+    groups.clear();
   if (groups.empty()) {
     groups.emplace_back();
     for (int64_t id = 0; id < mesh.getNumDevices(); ++id)
@@ -223,6 +231,66 @@ Importer::importReduction(Operation *op, ValueRange operands, Region &body,
   op->replaceAllUsesWith(results);
   op->erase();
   return success();
+}
+
+/// Groups of different sizes: everyone gathers everything, and reduces what
+/// devices of its own group have.
+Value Importer::reduceUneven(OpBuilder &builder, Location loc, Value input,
+                             Region &body, ReductionKind kind,
+                             const Groups &groups) {
+  MLIRContext *context = builder.getContext();
+  auto type = cast<RankedTensorType>(input.getType());
+  Type element = type.getElementType();
+  int64_t devices = mesh.getNumDevices();
+  comm::GroupsAttr everyone = allDevices(context);
+  SmallVector<int64_t> shape = {1};
+  llvm::append_range(shape, type.getShape());
+  auto single = RankedTensorType::get(shape, element);
+  shape[0] = devices;
+  auto all = RankedTensorType::get(shape, element);
+  Value gathered = comm::AllGatherOp::create(
+      builder, loc, all,
+      stablehlo::ReshapeOp::create(builder, loc, single, input),
+      builder.getI64IntegerAttr(0), everyone, StringAttr(), ArrayAttr());
+  // Which positions are in the group of which.
+  SmallVector<bool> member(devices * devices, false);
+  for (ArrayRef<int64_t> group : groups)
+    for (int64_t a : group)
+      for (int64_t b : group)
+        member[mesh.getPosition(a) * devices + mesh.getPosition(b)] = true;
+  Type i1 = builder.getI1Type(), i32 = builder.getI32Type();
+  auto table = RankedTensorType::get({devices, devices}, i1);
+  auto row = RankedTensorType::get({1, devices}, i1);
+  auto scalarIndex = RankedTensorType::get({}, i32);
+  Value index = comm::AxisIndexOp::create(builder, loc, scalarIndex, everyone);
+  Value zero = stablehlo::ConstantOp::create(
+      builder, loc, DenseElementsAttr::get(scalarIndex, int32_t(0)));
+  Value mine = stablehlo::DynamicSliceOp::create(
+      builder, loc, row,
+      stablehlo::ConstantOp::create(builder, loc,
+                                    DenseElementsAttr::get(table, member)),
+      ValueRange{index, zero}, builder.getDenseI64ArrayAttr({1, devices}));
+  mine = stablehlo::ReshapeOp::create(
+      builder, loc, RankedTensorType::get({devices}, i1), mine);
+  mine = stablehlo::BroadcastInDimOp::create(
+      builder, loc, RankedTensorType::get(shape, i1), mine,
+      builder.getDenseI64ArrayAttr({0}));
+  TypedAttr neutral = getNeutralElement(kind, element);
+  auto scalar = RankedTensorType::get({}, element);
+  auto dense = dyn_cast<DenseElementsAttr>(neutral);
+  if (!dense)
+    dense = DenseElementsAttr::get(scalar, ArrayRef<Attribute>(neutral));
+  Value fill = stablehlo::ConstantOp::create(builder, loc, dense);
+  Value masked = stablehlo::SelectOp::create(
+      builder, loc, all, mine, gathered,
+      stablehlo::BroadcastInDimOp::create(builder, loc, all, fill,
+                                          builder.getDenseI64ArrayAttr({})));
+  auto reduce = stablehlo::ReduceOp::create(
+      builder, loc, TypeRange{type}, ValueRange{masked}, ValueRange{fill},
+      builder.getDenseI64ArrayAttr({0}));
+  IRMapping mapping;
+  body.cloneInto(&reduce.getBody(), mapping);
+  return reduce->getResult(0);
 }
 
 /// Pairs of device ids as pairs of positions in groups along `axes`; nullopt if
@@ -360,8 +428,9 @@ LogicalResult Importer::run(Operation *op) {
   Location loc = op->getLoc();
   MLIRContext *context = op->getContext();
   auto read = [&](auto collective, bool global) {
+    auto channel = collective.getChannelHandle();
     return readGroups(op, collective.getReplicaGroups(),
-                      collective.getChannelHandle().has_value(), global);
+                      channel && channel->getHandle() > 0, global);
   };
   StringAttr noReason;
   ArrayAttr noProvenance;
@@ -370,8 +439,23 @@ LogicalResult Importer::run(Operation *op) {
         auto groups = read(reduce, reduce.getUseGlobalDeviceIds());
         if (failed(groups))
           return failure();
-        comm::GroupsAttr attr = makeGroups(*groups, context);
         std::optional<ReductionKind> kind = getKind(reduce.getComputation());
+        bool even = llvm::all_of(*groups, [&](auto &group) {
+          return group.size() == groups->front().size();
+        });
+        if (!even && kind &&
+            op->getParentOfType<ManualOp>().getManualAxes().size() ==
+                mesh.getAxes().size()) {
+          SmallVector<Value> results;
+          for (Value operand : reduce.getOperands())
+            results.push_back(reduceUneven(builder, loc, operand,
+                                           reduce.getComputation(), *kind,
+                                           *groups));
+          op->replaceAllUsesWith(results);
+          op->erase();
+          return success();
+        }
+        comm::GroupsAttr attr = makeGroups(*groups, context);
         return importReduction(
             op, reduce.getOperands(), reduce.getComputation(), attr,
             groups->front().size(),

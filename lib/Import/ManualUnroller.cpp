@@ -132,6 +132,14 @@ bool ManualUnroller::analyzeOnce(Block &block) {
               again |= varying.insert(value).second;
         again |= analyzeOnce(loop.getCond().front());
         again |= analyzeOnce(loop.getBody().front());
+        // Cells that stop at different times hold different values.
+        if (varying.contains(
+                loop.getCond().front().getTerminator()->getOperand(0)))
+          for (unsigned i = 0; i < loop->getNumOperands(); ++i)
+            for (Value value : {Value(loop.getCond().getArgument(i)),
+                                Value(loop.getBody().getArgument(i)),
+                                Value(loop.getResult(i))})
+              again |= varying.insert(value).second;
         changed |= again;
       }
       continue;
@@ -442,12 +450,120 @@ LogicalResult ManualUnroller::emitRegion(Region &from, Region &to,
   return success();
 }
 
+LogicalResult
+ManualUnroller::emitDivergentBranches(Operation *op, OpBuilder &builder) {
+  Location loc = op->getLoc();
+  Shards predicate = map.lookup(op->getOperand(0));
+  SmallVector<SmallVector<Shards>> branches;
+  for (Region &region : op->getRegions()) {
+    if (failed(emitBlock(region.front(), builder)))
+      return failure();
+    SmallVector<Shards> &yields = branches.emplace_back();
+    for (Value value : region.front().getTerminator()->getOperands()) {
+      Shards shards = map.lookup(value);
+      yields.push_back(shards.empty() ? Shards(value) : shards);
+    }
+  }
+  // The last branch is for every index that names no other.
+  bool isIf = isa<stablehlo::IfOp>(op);
+  size_t count = branches.size();
+  SmallVector<SmallVector<Value>> results(op->getNumResults());
+  for (int64_t cell = 0; cell < grid.size(); ++cell) {
+    SmallVector<Value> chosen;
+    for (const Shards &yield : branches[count - 1])
+      chosen.push_back(yield[cell]);
+    for (size_t k = 0; k + 1 < count; ++k) {
+      Value taken = predicate[cell];
+      if (!isIf)
+        taken = stablehlo::CompareOp::create(
+            builder, loc, taken,
+            createIntConstant(builder, loc, taken.getType(), k),
+            stablehlo::ComparisonDirection::EQ);
+      for (auto [value, yield] : llvm::zip(chosen, branches[k]))
+        value = stablehlo::SelectOp::create(builder, loc, value.getType(),
+                                            taken, yield[cell], value);
+    }
+    for (auto [list, value] : llvm::zip(results, chosen))
+      list.push_back(value);
+  }
+  for (auto [result, list] : llvm::zip(op->getResults(), results))
+    map[result] = Shards(std::move(list));
+  return success();
+}
+
+LogicalResult ManualUnroller::emitDivergentLoop(Operation *op,
+                                                OpBuilder &builder) {
+  auto loop = cast<stablehlo::WhileOp>(op);
+  Location loc = op->getLoc();
+  int64_t cells = grid.size();
+  SmallVector<Value> inits;
+  for (Value operand : op->getOperands())
+    for (int64_t cell = 0; cell < cells; ++cell)
+      inits.push_back(map.lookup(operand)[cell]);
+  SmallVector<Type> types(ValueRange(inits).getTypes());
+  SmallVector<Location> locs(types.size(), loc);
+  auto copy = stablehlo::WhileOp::create(builder, loc, types, inits);
+  auto bind = [&](Block &from, Block *to) {
+    for (auto [i, argument] : llvm::enumerate(from.getArguments())) {
+      ValueRange all = to->getArguments();
+      map[argument] = Shards(llvm::to_vector(all.slice(i * cells, cells)));
+    }
+  };
+  OpBuilder::InsertionGuard guard(builder);
+  auto emitCondition = [&](Block *to) -> FailureOr<Shards> {
+    Block &cond = loop.getCond().front();
+    bind(cond, to);
+    if (failed(emitBlock(cond, builder)))
+      return failure();
+    return map.lookup(cond.getTerminator()->getOperand(0));
+  };
+  Block *block = builder.createBlock(&copy.getCond(), {}, types, locs);
+  FailureOr<Shards> goesOn = emitCondition(block);
+  if (failed(goesOn))
+    return failure();
+  Value any = (*goesOn)[0];
+  for (int64_t cell = 1; cell < cells; ++cell)
+    any = stablehlo::OrOp::create(builder, loc, any.getType(), any,
+                                  (*goesOn)[cell]);
+  stablehlo::ReturnOp::create(builder, loc, any);
+
+  block = builder.createBlock(&copy.getBody(), {}, types, locs);
+  goesOn = emitCondition(block);
+  if (failed(goesOn))
+    return failure();
+  Block &body = loop.getBody().front();
+  bind(body, block);
+  if (failed(emitBlock(body, builder)))
+    return failure();
+  SmallVector<Value> yields;
+  for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
+    Shards shards = map.lookup(value);
+    if (shards.empty())
+      shards = Shards(value);
+    for (int64_t cell = 0; cell < cells; ++cell)
+      yields.push_back(stablehlo::SelectOp::create(
+          builder, loc, shards[cell].getType(), (*goesOn)[cell], shards[cell],
+          block->getArgument(i * cells + cell)));
+  }
+  stablehlo::ReturnOp::create(builder, loc, yields);
+  for (auto [i, result] : llvm::enumerate(op->getResults())) {
+    ValueRange all = copy.getResults();
+    map[result] = Shards(llvm::to_vector(all.slice(i * cells, cells)));
+  }
+  return success();
+}
+
 LogicalResult ManualUnroller::emitLockstep(Operation *op, OpBuilder &builder) {
   if (!isa<stablehlo::WhileOp, stablehlo::IfOp, stablehlo::CaseOp>(op))
     return op->emitError(
         "a collective inside a region of this operation cannot "
         "be run on one device");
   auto loop = dyn_cast<stablehlo::WhileOp>(op);
+  if (loop && varying.contains(
+                  loop.getCond().front().getTerminator()->getOperand(0)))
+    return emitDivergentLoop(op, builder);
+  if (!loop && !map.lookup(op->getOperand(0)).isShared())
+    return emitDivergentBranches(op, builder);
   SmallVector<bool> varies;
   SmallVector<Type> types;
   for (Value result : op->getResults()) {

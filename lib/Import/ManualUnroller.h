@@ -83,6 +83,13 @@ private:
   /// A loop or conditional with collectives inside: all cells at once.
   mlir::LogicalResult emitLockstep(mlir::Operation *op,
                                    mlir::OpBuilder &builder);
+  /// The same where the predicate differs between cells: all branches are
+  /// computed for all cells, loops run until the last cell is done, and each
+  /// cell takes what its own predicate says.
+  mlir::LogicalResult emitDivergentBranches(mlir::Operation *op,
+                                            mlir::OpBuilder &builder);
+  mlir::LogicalResult emitDivergentLoop(mlir::Operation *op,
+                                        mlir::OpBuilder &builder);
   mlir::LogicalResult emitRegion(mlir::Region &from, mlir::Region &to,
                                  llvm::ArrayRef<bool> varyingArguments,
                                  llvm::ArrayRef<bool> varyingResults,

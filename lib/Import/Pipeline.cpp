@@ -34,7 +34,9 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createImportGspmdPass());
   pm.addPass(createUnifyMeshesPass());
   pm.addPass(createImportCollectivesPass());
-  pm.addPass(createExpandCompositesPass());
+  ExpandCompositesPassOptions composites;
+  composites.all = singleDevice;
+  pm.addPass(createExpandCompositesPass(composites));
   pm.addPass(createModernizeOpsPass());
   pm.addPass(createDecomposeChloPass());
   pm.addPass(createLowerQuantizedPass());

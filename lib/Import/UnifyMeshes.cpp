@@ -9,6 +9,10 @@
 
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/DenseSet.h"
+
+#include <numeric>
+#include <tuple>
 
 namespace shoal {
 #define GEN_PASS_DEF_UNIFYMESHESPASS
@@ -30,6 +34,48 @@ static llvm::SetVector<Attribute> collectMeshes(ModuleOp module) {
   return meshes;
 }
 
+/// Axes of `common` of the sizes that the axes of `mesh` have, as far as there
+/// are such: axes of the same size first, parts of others for the rest.
+static AxisMap imitateMesh(MeshAttr mesh, MeshAttr common) {
+  struct Free {
+    StringRef name;
+    int64_t size, pre = 1, left;
+  };
+  SmallVector<Free> free;
+  for (MeshAxisAttr axis : common.getAxes())
+    free.push_back({axis.getName(), axis.getSize(), 1, axis.getSize()});
+  AxisMap map;
+  for (bool whole : {true, false})
+    for (MeshAxisAttr axis : mesh.getAxes()) {
+      if (map.count(axis.getName()))
+        continue;
+      AxisList list;
+      int64_t wanted = axis.getSize();
+      for (Free &from : free) {
+        int64_t size = whole ? (from.left == wanted ? wanted : 1)
+                             : std::gcd(from.left, wanted);
+        if (size == 1)
+          continue;
+        list.push_back(
+            AxisRefAttr::getNormalized(from.name, from.pre, size, common));
+        from.pre *= size;
+        from.left /= size;
+        wanted /= size;
+      }
+      if (!whole || wanted == 1)
+        map[axis.getName()] = normalizeAxes(list, common);
+    }
+  return map;
+}
+
+static Attribute getMeshOf(ManualOp manual) {
+  for (ShardingAttr sharding : llvm::concat<const ShardingAttr>(
+           manual.getInShardings().getShardings(),
+           manual.getOutShardings().getShardings()))
+    return sharding.getMeshOrRef();
+  return {};
+}
+
 namespace {
 struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
   void runOnOperation() override {
@@ -38,22 +84,33 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
     llvm::SetVector<Attribute> used = collectMeshes(module);
 
     // The common mesh: of the named ones that something uses, or else of all,
-    // the first with the most axes; or one made from those in place.
+    // one that regions are manual on, that most others relate to, the first
+    // with the most axes; or one made from those in place.
     MeshAttr common;
     StringAttr name;
-    bool commonIsUsed = false;
+    std::tuple<bool, bool, int64_t, size_t> best;
+    DenseSet<Attribute> manualOn;
+    module.walk([&](ManualOp manual) {
+      if (!manual.getManualAxes().empty())
+        manualOn.insert(getMeshOf(manual));
+    });
     for (auto op : module.getOps<MeshOp>()) {
-      bool isUsed = used.contains(FlatSymbolRefAttr::get(op.getSymNameAttr()));
-      if (op.getMesh().getAxes().empty())
+      auto ref = FlatSymbolRefAttr::get(op.getSymNameAttr());
+      MeshAttr mesh = op.getMesh();
+      if (mesh.getAxes().empty())
         continue;
-      if (common &&
-          (commonIsUsed > isUsed ||
-           (commonIsUsed == isUsed &&
-            common.getAxes().size() >= op.getMesh().getAxes().size())))
+      int64_t relatives = 0;
+      for (Attribute other : used)
+        if (MeshAttr attr = lookupMesh(other, module))
+          relatives += relateMeshes(attr, mesh).has_value();
+      std::tuple<bool, bool, int64_t, size_t> score = {
+          used.contains(ref), manualOn.contains(ref), relatives,
+          mesh.getAxes().size()};
+      if (common && best >= score)
         continue;
-      common = op.getMesh();
+      common = mesh;
       name = op.getSymNameAttr();
-      commonIsUsed = isUsed;
+      best = score;
     }
     if (!common) {
       SmallVector<MeshAttr> inPlace;
@@ -97,8 +154,27 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
       if (mesh == commonRef || !attr)
         continue;
       std::optional<AxisMap> map = relateMeshes(attr, common);
-      if (map && keepsManualAxesWhole(module, mesh, *map))
+      if (map && keepsManualAxesWhole(module, mesh, *map)) {
         related[mesh] = {attr, *map};
+        continue;
+      }
+      // Where blocks lie is nothing that results show: values are cut into as
+      // many parts, numbered otherwise. (Regions that are manual on a mesh name
+      // its devices.)
+      bool isManual = module
+                          .walk([&](ManualOp manual) {
+                            return getMeshOf(manual) == mesh
+                                       ? WalkResult::interrupt()
+                                       : WalkResult::advance();
+                          })
+                          .wasInterrupted();
+      if (isManual || attr.isMaximal() || attr.getAxes().empty())
+        continue;
+      related[mesh] = {attr, imitateMesh(attr, common)};
+      mlir::emitRemark(module.getLoc())
+          << "the mesh " << mesh << " numbers devices in another way than "
+          << commonRef << "; what is sharded over it is cut into as many parts "
+          << "in the order of " << commonRef;
     }
     if (related.empty())
       return;
@@ -113,7 +189,8 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
           const AxisMap &map = found->second.second;
           ShardingAttr mapped = mapSharding(sharding, map, common, commonRef);
           if (!mapped)
-            return std::nullopt;
+            mapped = ShardingAttr::getReplicated(commonRef,
+                                                 sharding.getDims().size());
           return std::make_pair(Attribute(mapped), WalkResult::skip());
         });
     module.walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -122,14 +199,6 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
         mapManualAxes(manual, related, common);
       replacer.replaceElementsIn(op);
     });
-  }
-
-  static Attribute getMeshOf(ManualOp manual) {
-    for (ShardingAttr sharding : llvm::concat<const ShardingAttr>(
-             manual.getInShardings().getShardings(),
-             manual.getOutShardings().getShardings()))
-      return sharding.getMeshOrRef();
-    return {};
   }
 
   /// Regions are manual on whole axes only.

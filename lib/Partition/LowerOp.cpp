@@ -162,6 +162,46 @@ OpForm Partitioner::formOf(Operation *op, OpModel &model) {
   return model.isValid(form) ? form : model.replicated();
 }
 
+/// The function that says what a composite computes; null if there is none.
+static func::FuncOp getDecomposition(sh::CompositeOp op) {
+  auto func = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+      op, op.getDecompositionAttr());
+  if (!func || func.isExternal() ||
+      func.getArgumentTypes() != op->getOperandTypes() ||
+      func.getResultTypes() != op->getResultTypes())
+    return {};
+  return func;
+}
+
+/// The decomposition, its arguments placed as the composite's rule says; inside,
+/// ops go along with their operands.
+LogicalResult Partitioner::partitionComposite(Operation *op, func::FuncOp body,
+                                              OpModel &model,
+                                              const OpForm &form,
+                                              ArrayRef<Value> operands,
+                                              LocalBuilder &b) {
+  // A copy: the function is for several composites, and values are kept here
+  // by what they were.
+  OwningOpRef<func::FuncOp> copy = body.clone();
+  copy->walk([](Operation *inner) {
+    inner->removeAttr(ShoalDialect::kFormAttr);
+    inner->removeAttr(ShoalDialect::kShardingsAttr);
+  });
+  Block &block = copy->getBody().front();
+  for (auto [t, argument] : llvm::enumerate(block.getArguments()))
+    set(argument, operands[t], model.placement(form, t));
+  reshards.emplace_back();
+  LogicalResult result = partitionBlock(block, b);
+  if (succeeded(result))
+    for (auto [r, value] :
+         llvm::enumerate(block.getTerminator()->getOperands())) {
+      PlacementState want = model.placement(form, model.numOperands() + r);
+      set(op->getResult(r), get(value, want, op, b), want);
+    }
+  reshards.pop_back();
+  return result;
+}
+
 LogicalResult Partitioner::partitionByRule(Operation *op, OpModel &model,
                                            LocalBuilder &b) {
   OpForm form = formOf(op, model);
@@ -175,6 +215,9 @@ LogicalResult Partitioner::partitionByRule(Operation *op, OpModel &model,
     operands.push_back(get(op->getOperand(t), want, op, b));
   }
   b.setLoc(op->getLoc());
+  if (auto composite = dyn_cast<sh::CompositeOp>(op))
+    if (func::FuncOp body = getDecomposition(composite))
+      return partitionComposite(op, body, model, form, operands, b);
   FailureOr<SmallVector<Value>> results =
       OpLowering(op, model, form, mesh, b).lower(operands);
   if (failed(results))

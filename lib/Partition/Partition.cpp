@@ -219,6 +219,9 @@ struct PartitionPass : public shoal::impl::PartitionPassBase<PartitionPass> {
     if (!mesh)
       return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>()) {
+      // Decompositions of composites become part of their callers.
+      if (func.isPrivate() && !func.isExternal())
+        continue;
       Partitioner partitioner(*mesh);
       if (failed(partitioner.partitionFunction(func)))
         return signalPassFailure();
@@ -226,6 +229,11 @@ struct PartitionPass : public shoal::impl::PartitionPassBase<PartitionPass> {
     for (RuleOp rule :
          llvm::make_early_inc_range(getOperation().getOps<RuleOp>()))
       rule.erase();
+    for (auto func :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (func.isPrivate() &&
+          SymbolTable::symbolKnownUseEmpty(func, getOperation()))
+        func.erase();
   }
 };
 } // namespace

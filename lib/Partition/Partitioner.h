@@ -49,6 +49,11 @@ private:
   // LowerOp.cpp
   mlir::LogicalResult partitionByRule(mlir::Operation *op, OpModel &model,
                                       LocalBuilder &b);
+  mlir::LogicalResult partitionComposite(mlir::Operation *op,
+                                         mlir::func::FuncOp body,
+                                         OpModel &model, const OpForm &form,
+                                         llvm::ArrayRef<mlir::Value> operands,
+                                         LocalBuilder &b);
   mlir::LogicalResult partitionReplicated(mlir::Operation *op, LocalBuilder &b);
   OpForm formOf(mlir::Operation *op, OpModel &model);
   /// Says why an operand that is cut must be whole here.

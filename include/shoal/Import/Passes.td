@@ -133,8 +133,11 @@ def ExpandCompositesPass : Pass<"shoal-expand-composites", "::mlir::ModuleOp"> {
   let description = [{
     A `stablehlo.composite` without a `shoal.sharding_rule`, and without a
     `shoal.rule` for its name, becomes the body of its decomposition. The others
-    are kept until kernels are built.
+    are kept until they are partitioned: by their rule, with what the
+    decomposition says as the device-local computation.
   }];
+  let options = [Option<"all", "all", "bool", "false",
+      "Replace those with a rule as well">];
 }
 
 def NormalizeReductionsPass
