@@ -270,8 +270,12 @@ TypedAttr getNeutralElement(ReductionKind kind, Type type) {
     if (!element ||
         (kind != ReductionKind::Add && kind != ReductionKind::Mul))
       return {};
-    // Complex scalars have no attribute of their own: a splat of rank 0.
-    APFloat zero = APFloat::getZero(element.getFloatSemantics());
+    // Complex scalars have no attribute of their own: a splat of rank 0. (-0 + x
+    // is x for every x.)
+    APFloat zero = APFloat::getZero(
+        element.getFloatSemantics(),
+        /*Negative=*/kind == ReductionKind::Add &&
+            APFloat::semanticsHasSignedRepr(element.getFloatSemantics()));
     APFloat one = APFloat::getOne(element.getFloatSemantics());
     return DenseElementsAttr::get(
         RankedTensorType::get({}, type),

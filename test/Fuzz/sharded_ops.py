@@ -1,0 +1,190 @@
+"""Every non-elementwise operation with all its attributes, sharded at random.
+
+  sharded_ops.py [--seeds A:B] [--ops N] [--only NAME…] [--keep DIR]
+
+The programs of single_op.py (ops/) with random shardings of arguments and
+results over random meshes, uneven everywhere. What they compute on one device
+(which single_op.py judges) is what they must compute on ranks, with the forms
+that cost chooses and with any forms (SHOAL_TEST_FORMS). A failing instance is
+cut out of its program and kept under DIR. Exits 1 when anything failed.
+"""
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+import single_op  # noqa: E402
+from ops.instance import DTYPES, MANTISSA, type_of  # noqa: E402
+
+warnings.simplefilter("ignore")
+MESHES = [[("a", 2), ("b", 2)], [("a", 2), ("b", 4)], [("a", 8)], [("a", 3), ("b", 2)], [("a", 2), ("b", 2), ("c", 2)],
+          [("a", 4), ("one", 1)]]
+
+
+def sharding(rng, mesh, shape):
+    """A random sharding's text, or None. (Shardy cuts no dimension of size 0.)"""
+    dims, rank = [[] for _ in shape], len(shape)
+    if not rank or 0 in shape or rng.random() < 0.15:
+        return None
+    axes = list(mesh)
+    rng.shuffle(axes)
+    for name, size in axes:
+        if rng.random() < 0.2:
+            continue
+        if size % 4 == 0 and rng.random() < 0.2:
+            parts = [f'"{name}":(1)2', f'"{name}":(2){size // 2}']
+            rng.shuffle(parts)
+            for part in parts[:rng.choice([1, 2])]:
+                dims[rng.randrange(rank)].append(part)
+        else:
+            dims[rng.randrange(rank)].append(f'"{name}"')
+    # The parts of an axis in order are the axis; the syntax wants it so.
+    dims = [f'{{{", ".join(d)}}}' for d in dims]
+    for name, size in mesh:
+        dims = [d.replace(f'"{name}":(1)2, "{name}":(2){size // 2}', f'"{name}"') for d in dims]
+    return f"#sdy.sharding<@mesh, [{', '.join(dims)}]>"
+
+
+def sharded_module(instances, seed):
+    rng = random.Random(seed)
+    mesh = rng.choice(MESHES)
+    devices = int(np.prod([s for _, s in mesh]))
+
+    def annotated(shape, dtype):
+        s = sharding(rng, mesh, shape)
+        return type_of(shape, dtype) + (f" {{sdy.sharding = {s}}}" if s else "")
+    names = ", ".join(f"{n}: {annotated(x.shape, t)}" for i in instances for n, t, x in i.args)
+    results = [r for i in instances for r in i.results]
+    outs = ", ".join(annotated(s, t) for _, t, s, _ in results)
+    types = ", ".join(type_of(s, t) for _, t, s, _ in results)
+    lines = "\n    ".join(line for i in instances for line in i.lines)
+    functions = "".join(f"  {f}\n" for i in instances for f in i.functions)
+    order = ""
+    if rng.random() < 0.2:
+        ids = list(range(devices))
+        rng.shuffle(ids)
+        order = f", device_ids={ids}"
+    axes = ", ".join(f'"{n}"={s}' for n, s in mesh)
+    return (f"module @sharded_ops attributes {{mhlo.num_partitions = {devices} : i32, mhlo.num_replicas = 1 : i32}} {{\n  sdy.mesh @mesh = <[{axes}]{order}>\n"
+            f"  func.func public @main({names}) -> ({outs}) {{\n    {lines}\n    return {', '.join(n for n, *_ in results)} : {types}\n  }}\n{functions}}}\n")
+
+
+def execute(args, text, instances, folder, flags=(), forms=None):
+    path, npz, out = (os.path.join(folder, n) for n in ("p.mlir", "in.npz", "out.npz"))
+    Path(path).write_text(text)
+    np.savez(npz, **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of(instances)))})
+    env = dict(os.environ, SHOAL_TEST_POISON="1", SHOAL_CACHE_DIR=os.path.join(folder, "cache"))
+    if forms is not None:
+        env["SHOAL_TEST_FORMS"] = str(forms)
+    try:
+        p = subprocess.run([args.shoal_run, path, *flags, f"--input={npz}", f"--output={out}"], capture_output=True, text=True, timeout=90, env=env)
+    except subprocess.TimeoutExpired:
+        return None, "timed out after 90 s"
+    if p.returncode:
+        errors = [line for line in (p.stderr + p.stdout).splitlines() if "remark" not in line]
+        return None, f"exit {p.returncode}: {' '.join(errors)[:400]}"
+    with np.load(out) as got:
+        results = [r for i in instances for r in i.results]
+        return [single_op.load(got[f"out{k}"], t) for k, (_, t, _, _) in enumerate(results)], None
+
+
+def differs(got, want, dtype, tolerance):
+    if not isinstance(tolerance, tuple):
+        if dtype not in MANTISSA or tolerance == "bits":
+            return single_op.compare(got, want, tolerance)
+    if dtype not in MANTISSA:
+        return single_op.compare(got, want, tolerance)
+    # Sums in another order: against the largest value there is.
+    finite = np.abs(single_op.wide(np.asarray(want)))
+    finite = finite[np.isfinite(finite)]
+    scale = float(finite.max()) if finite.size else 0.0
+    slack = 64 * 2.0 ** -MANTISSA[dtype] * scale
+    if MANTISSA[dtype] < 8:
+        slack = max(slack, scale)
+    return single_op.compare(got, want, (0.0, slack + (tolerance[1] if isinstance(tolerance, tuple) else 0.0)))
+
+
+def check(seed, args):
+    instances = single_op.make(seed, args.ops, args.only)
+    instances = [i for i in instances if i.kind not in args.skip]
+    problems = []
+    with tempfile.TemporaryDirectory() as folder:
+        single = {}
+        want, trouble = execute(args, single_op.module_of(instances), instances, folder, ["--single-device"])
+        if want is None:
+            good = []
+            for i in instances:
+                own, _ = execute(args, single_op.module_of([i]), [i], folder, ["--single-device"])
+                if own is not None:  # (What one device refuses is not for us to say.)
+                    single[i.tag] = own
+                    good.append(i)
+            instances = good
+        else:
+            for i in instances:
+                single[i.tag], want = want[:len(i.results)], want[len(i.results):]
+        for forms in (None, seed):
+            got, trouble = execute(args, sharded_module(instances, seed), instances, folder, (), forms)
+            for i in instances:
+                text, own, why = None, None, None
+                if got is not None:
+                    own, got = got[:len(i.results)], got[len(i.results):]
+                else:
+                    text = sharded_module([i], seed * 1000 + i.tag)
+                    own, why = execute(args, text, [i], folder, (), forms)
+                if own is not None:
+                    for k, ((_, t, _, tolerance), g, w) in enumerate(zip(i.results, own, single[i.tag])):
+                        d = differs(g, w, t, tolerance)
+                        if d:
+                            why = f"result {k}: {d}"
+                            break
+                if why:
+                    problems.append(f"{seed}-{i.tag}-{i.kind}{'' if forms is None else ' any forms'}: {why}")
+                    trouble = None
+                    if args.keep:
+                        keep = Path(args.keep)
+                        keep.mkdir(parents=True, exist_ok=True)
+                        (keep / f"{seed}-{i.tag}-{i.kind}.mlir").write_text(text or sharded_module(instances, seed))
+                        np.savez(keep / f"{seed}-{i.tag}-{i.kind}.npz", **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of([i] if text else instances)))})
+            if trouble:
+                problems.append(f"{seed}: only together{'' if forms is None else ', any forms'}: {trouble}")
+                if args.keep:
+                    Path(args.keep).mkdir(parents=True, exist_ok=True)
+                    Path(args.keep, f"{seed}-all.mlir").write_text(sharded_module(instances, seed))
+                    np.savez(Path(args.keep, f"{seed}-all.npz"), **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of(instances)))})
+    return len(instances), problems
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--seeds", default="0:50", help="range A:B of seeds")
+    p.add_argument("--ops", type=int, default=12, help="instances in a program")
+    p.add_argument("--only", nargs="*", help="names of generators to draw from")
+    p.add_argument("--skip", nargs="*", default=[], help="names of generators not to draw from")
+    p.add_argument("--keep", help="folder for failing instances")
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
+    args = p.parse_args()
+    lo, hi = map(int, args.seeds.split(":"))
+    count = failed = 0
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for n, problems in pool.map(lambda s: check(s, args), range(lo, hi)):
+            count += n
+            failed += len(problems)
+            for text in problems:
+                print(text, flush=True)
+    print(f"{hi - lo} programs, {count} operations, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
