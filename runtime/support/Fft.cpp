@@ -133,9 +133,51 @@ private:
           out[q + 2 * stride] = times(ac - bd, w2);
           out[q + 3 * stride] = times(amc - turned, w3);
         }
+      } else if (radix == 3) {
+        three(p, stride, m, roots[p * step], roots[2 * p * step], from, to);
+      } else if (radix == 5) {
+        five(p, stride, m, step, from, to);
       } else {
         generic(radix, length, stride, p, from, to);
       }
+    }
+  }
+  void three(int64_t p, int64_t stride, int64_t m, C w1, C w2, const C *from,
+             C *to) const {
+    constexpr T sine = T(0.86602540378443864676L);
+    const C *in = from + stride * p;
+    C *out = to + stride * 3 * p;
+    for (int64_t q = 0; q < stride; ++q) {
+      C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m];
+      C sum = b + c, rest = a - sum * T(0.5), diff = (b - c) * sine;
+      C turned(diff.imag(), -diff.real()); // -i times
+      out[q] = a + sum;
+      out[q + stride] = times(rest + turned, w1);
+      out[q + 2 * stride] = times(rest - turned, w2);
+    }
+  }
+  void five(int64_t p, int64_t stride, int64_t m, int64_t step, const C *from,
+            C *to) const {
+    constexpr T c1 = T(0.30901699437494742410L),
+                c2 = T(-0.80901699437494742410L);
+    constexpr T s1 = T(0.95105651629515357212L),
+                s2 = T(0.58778525229247312917L);
+    C w1 = roots[p * step], w2 = roots[2 * p * step], w3 = roots[3 * p * step],
+      w4 = roots[4 * p * step];
+    const C *in = from + stride * p;
+    C *out = to + stride * 5 * p;
+    for (int64_t q = 0; q < stride; ++q) {
+      C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m],
+        d = in[q + 3 * stride * m], e = in[q + 4 * stride * m];
+      C be = b + e, cd = c + d, bme = b - e, cmd = c - d;
+      C u = a + be * c1 + cd * c2, v = a + be * c2 + cd * c1;
+      C x = bme * s1 + cmd * s2, y = bme * s2 - cmd * s1;
+      C tx(x.imag(), -x.real()), ty(y.imag(), -y.real()); // -i times
+      out[q] = a + be + cd;
+      out[q + stride] = times(u + tx, w1);
+      out[q + 2 * stride] = times(v + ty, w2);
+      out[q + 3 * stride] = times(v - ty, w3);
+      out[q + 4 * stride] = times(u - tx, w4);
     }
   }
   void generic(int64_t radix, int64_t length, int64_t stride, int64_t p,
@@ -214,6 +256,21 @@ const Plan<T> &getPlan(int64_t n) {
   return *plan;
 }
 
+/// The roots that separate the halves of a real transform, also kept.
+template <typename T>
+const std::vector<std::complex<T>> &getRoots(int64_t n) {
+  static std::mutex mutex;
+  static std::map<int64_t, std::unique_ptr<std::vector<std::complex<T>>>> all;
+  std::lock_guard lock(mutex);
+  auto &roots = all[n];
+  if (!roots) {
+    roots = std::make_unique<std::vector<std::complex<T>>>(n / 2 + 1);
+    for (int64_t k = 0; k <= n / 2; ++k)
+      (*roots)[k] = root<T>(k, n);
+  }
+  return *roots;
+}
+
 /// One transform of n points, forward or inverse (unscaled).
 template <typename T>
 void transform(const Plan<T> &plan, int64_t n, bool inverse,
@@ -227,20 +284,26 @@ void transform(const Plan<T> &plan, int64_t n, bool inverse,
       data[k] = std::conj(data[k]);
 }
 
-/// Along a dimension whose neighbours are `stride` apart.
+/// Along a dimension whose neighbours are `stride` apart. Some lines beside one
+/// another go together, for the sake of the cache.
 template <typename T>
 void transformLines(int64_t n, int64_t outer, int64_t stride, bool inverse,
                     std::complex<T> *data) {
   const Plan<T> &plan = getPlan<T>(n);
-  std::vector<std::complex<T>> line(n), work(plan.workSize());
+  int64_t together = std::min<int64_t>(stride, 16);
+  std::vector<std::complex<T>> lines(together * n), work(plan.workSize());
   for (int64_t o = 0; o < outer; ++o)
-    for (int64_t s = 0; s < stride; ++s) {
+    for (int64_t s = 0; s < stride; s += together) {
       std::complex<T> *start = data + o * n * stride + s;
+      int64_t count = std::min(together, stride - s);
       for (int64_t k = 0; k < n; ++k)
-        line[k] = start[k * stride];
-      transform(plan, n, inverse, line.data(), work.data());
+        for (int64_t l = 0; l < count; ++l)
+          lines[l * n + k] = start[k * stride + l];
+      for (int64_t l = 0; l < count; ++l)
+        transform(plan, n, inverse, lines.data() + l * n, work.data());
       for (int64_t k = 0; k < n; ++k)
-        start[k * stride] = line[k];
+        for (int64_t l = 0; l < count; ++l)
+          start[k * stride + l] = lines[l * n + k];
     }
 }
 
@@ -262,10 +325,11 @@ void realLine(int64_t n, const T *in, std::complex<T> *out,
   for (int64_t k = 0; k < h; ++k)
     line[k] = {in[2 * k], in[2 * k + 1]};
   getPlan<T>(h).run(line.data(), work.data());
+  const std::vector<C> &roots = getRoots<T>(n);
   for (int64_t k = 0; k <= h; ++k) {
-    C a = line[k % h], b = std::conj(line[(h - k) % h]);
+    C a = line[k == h ? 0 : k], b = std::conj(line[k == 0 ? 0 : h - k]);
     C even = (a + b) * T(0.5), odd = (a - b) * T(0.5);
-    C turned = times(odd, root<T>(k, n)); // i times the odd half
+    C turned = times(odd, roots[k]); // i times the odd half
     out[k] = even + C(turned.imag(), -turned.real());
   }
   out[0].imag(0);
@@ -279,13 +343,31 @@ void inverseRealLine(int64_t n, const std::complex<T> *in, T *out,
                      std::vector<std::complex<T>> &line,
                      std::vector<std::complex<T>> &work) {
   using C = std::complex<T>;
+  if (n % 2 == 0) {
+    // The two halves of a transform of n/2 points, conjugated: a forward
+    // transform then gives the inverse.
+    int64_t h = n / 2;
+    const std::vector<C> &roots = getRoots<T>(n);
+    for (int64_t k = 0; k < h; ++k) {
+      C a = in[k], b = std::conj(in[h - k]);
+      if (k == 0)
+        a.imag(0), b.imag(0);
+      C odd = times(a - b, std::conj(roots[k]));
+      line[k] = std::conj(a + b + C(-odd.imag(), odd.real()));
+    }
+    getPlan<T>(h).run(line.data(), work.data());
+    for (int64_t k = 0; k < h; ++k) {
+      out[2 * k] = line[k].real() / T(n);
+      out[2 * k + 1] = -line[k].imag() / T(n);
+    }
+    return;
+  }
   for (int64_t k = 0; k <= n / 2; ++k) {
     C value = in[k];
-    if (k == 0 || 2 * k == n)
+    if (k == 0)
       value.imag(0);
-    // Conjugated: a forward transform then gives the inverse.
     line[k] = std::conj(value);
-    if (k && 2 * k != n)
+    if (k)
       line[n - k] = value;
   }
   getPlan<T>(n).run(line.data(), work.data());

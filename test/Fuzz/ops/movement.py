@@ -147,6 +147,24 @@ def bitcast_convert(i):
     data = np.asarray(i.anything(shape, a, nan=False))
     i.op(f"stablehlo.bitcast_convert {i.arg(data, a)} : ({type_of(shape, a)}) -> {type_of(out, b)}", b, out, "nan")
 
+    def reference():
+        """Bits in memory order, the low half of a byte first."""
+        if is_complex(a):
+            return [data]
+        width = bits[a]
+        if width == 4:
+            raw = (data.astype(np.int8).view(np.uint8) & 15).reshape(-1)
+        else:
+            raw = data.reshape(-1).view(np.uint8)
+            if bits[b] == 4:
+                raw = np.stack([raw & 15, raw >> 4], -1).reshape(-1)
+        if bits[b] == 4:
+            return [(raw.astype(np.int64) - 16 * (raw >> 3) * (b in SIGNED)).reshape(out).astype(DTYPES[b])]
+        if width == 4:
+            raw = raw[0::2] | raw[1::2] << 4
+        return [raw.astype(np.uint8).view(DTYPES[b]).reshape(out)]
+    i.reference = reference
+
 
 def iota(i):
     t = i.dtype(FLOATS, INTS, ["f32", "i32"], COMPLEX, F8)

@@ -87,7 +87,7 @@ def reduce(i):
     ins = ", ".join([type_of(shape, t) for t in types] + [type_of((), t) for t in types])
     i.ops(f'"stablehlo.reduce"({", ".join(names)}) <{{dimensions = {array(dims)}}}> ({i.region(types + types, body)}) : ({ins}) -> ({", ".join(type_of(out, t) for t in types)})',
           [(t, out) for t in types], tolerances)
-    i.reference = lambda: fold(body, types, [np.asarray(x).transpose(dims + [k for k in range(len(shape)) if k not in dims]) for x in data], inits, len(dims))
+    i.reference = lambda: fold(body, types, [np.asarray(x).transpose(sorted(dims) + [k for k in range(len(shape)) if k not in dims]) for x in data], inits, len(dims))
 
 
 def promoted_reduce(i):
