@@ -2,7 +2,7 @@
 BUILD := build
 NINJA := ninja -C $(BUILD)
 
-.PHONY: all setup configure build demo check check-fast accept bench fuzz models docs format clean help asan
+.PHONY: all setup configure build demo check check-fast accept bench fuzz models docs format clean help asan ubsan tsan fuzz-loaders
 
 all: build
 
@@ -43,6 +43,18 @@ fuzz: build ## random programs in random shardings, N ranks against one and JAX
 
 models: build ## some hundred models exported from JAX, on all ranks and on one device
 	.venv/bin/python test/Models/run_models.py
+
+asan ubsan: build ## all tests under AddressSanitizer and UBSan (build-asan; the first build takes long)
+	cmake --preset asan
+	ninja -C build-asan check
+
+tsan: build ## the runtime's tests and six models on their ranks under ThreadSanitizer (build-tsan)
+	test/Runtime/tsan.sh
+
+fuzz-loaders: build ## npz files and packages under libFuzzer, a minute each (build-asan)
+	cmake --preset asan
+	ninja -C build-asan FuzzNpz FuzzPackage FuzzTable
+	test/Unit/Fuzz/run.sh build-asan 60
 
 docs: configure ## pass and dialect reference under build/docs, from TableGen
 	$(NINJA) shoal-docs
