@@ -33,6 +33,9 @@ OrderedForm shoal::orderedFormOf(Operation *op, const ShardingRule &rule,
                                                    : OrderedForm::None;
   if (isa<sh::FftOp>(op) && rule.results[0].contains(f))
     return OrderedForm::Transform;
+  if (isa<sh::TriangularSolveOp>(op) && rule.operands[0].contains(f) &&
+      rule.operands[1].contains(f))
+    return OrderedForm::Substitute;
   return OrderedForm::None;
 }
 
@@ -57,8 +60,7 @@ int64_t shoal::transformHelper(const PlacementState &state, int64_t dim,
     return double(ceilDiv(state.blocks[d], parts)) / double(state.blocks[d]);
   };
   for (int64_t d = 0; d < int64_t(state.blocks.size()); ++d)
-    if (d != dim && state.blocks[d] > 1 &&
-        (best < 0 || waste(d) < waste(best)))
+    if (d != dim && state.blocks[d] > 1 && (best < 0 || waste(d) < waste(best)))
       best = d;
   return best;
 }
@@ -73,6 +75,9 @@ static bool isDividedTransform(sh::FftOp fft, const PlacementState &state,
          state.blocks[last] % parts == 0;
 }
 
+/// Programs must not grow with the number of devices.
+constexpr int64_t kMostSubstitutions = 16;
+
 bool shoal::isOrderedFormValid(Operation *op, const OpModel &model,
                                const OpForm &form, ArrayRef<MeshAtom> atoms) {
   const ShardingRule &rule = model.getRule();
@@ -80,6 +85,10 @@ bool shoal::isOrderedFormValid(Operation *op, const OpModel &model,
     if (form.factors[f].empty() || rule.factors[f].kind != FactorKind::Ordered)
       continue;
     OrderedForm how = orderedFormOf(op, rule, f);
+    // A step for each part.
+    if (how == OrderedForm::Substitute &&
+        partCount(form.factors[f], atoms) > kMostSubstitutions)
+      return false;
     if (how != OrderedForm::Exchange && how != OrderedForm::Transform)
       continue;
     PlacementState state = model.placement(form, 0);
@@ -127,7 +136,8 @@ int64_t shoal::orderedBytes(Operation *op, const OpModel &model,
     case OrderedForm::None:
       break;
     case OrderedForm::TopK: {
-      int64_t k = std::min<int64_t>(cast<chlo::TopKOp>(op).getK(), form.blocks[f]);
+      int64_t k =
+          std::min<int64_t>(cast<chlo::TopKOp>(op).getK(), form.blocks[f]);
       bytes += (parts - 1) * k * row *
                (elementBytesOf(op->getResult(0).getType()) + 4);
       break;
@@ -135,6 +145,14 @@ int64_t shoal::orderedBytes(Operation *op, const OpModel &model,
     case OrderedForm::Scan:
       for (Type type : op->getResultTypes())
         bytes += (parts - 1) * row * elementBytesOf(type);
+      break;
+    case OrderedForm::Substitute:
+      // The latency of a step is worth some bytes.
+      bytes +=
+          parts * 16 +
+          parts * broadcastBytes(
+                      parts, localElements(model.placement(form, 1)) *
+                                 elementBytesOf(op->getResult(0).getType()));
       break;
     case OrderedForm::Exchange: {
       int64_t moved = 0, keys = 0;
@@ -155,8 +173,8 @@ int64_t shoal::orderedBytes(Operation *op, const OpModel &model,
       PlacementState state = model.placement(form, 0);
       int64_t dim = rule.operands[0].findDim(f);
       int64_t helper = transformHelper(state, dim, atoms);
-      int64_t local = localElements(state) *
-                      elementBytesOf(op->getResult(0).getType());
+      int64_t local =
+          localElements(state) * elementBytesOf(op->getResult(0).getType());
       if (helper < 0) {
         bytes += 3 * allToAllBytes(parts, local);
         break;

@@ -21,10 +21,10 @@ static bool isScalar(Type type) {
 
 Value shoal::rootOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    bool copies = isa<ReshardOp, ConstraintOp>(op) ||
-                  (isa<sh::BroadcastInDimOp, sh::ReshapeOp>(op) &&
-                   isScalar(op->getOperand(0).getType()) &&
-                   isScalar(value.getType()));
+    bool copies =
+        isa<ReshardOp, ConstraintOp>(op) ||
+        (isa<sh::BroadcastInDimOp, sh::ReshapeOp>(op) &&
+         isScalar(op->getOperand(0).getType()) && isScalar(value.getType()));
     if (!copies)
       break;
     value = op->getOperand(0);
@@ -148,7 +148,8 @@ private:
         .Case([&](sh::Expm1Op) -> Result { return std::expm1(in[0]); })
         .Case([&](sh::LogOp) -> Result { return std::log(in[0]); })
         .Case([&](sh::Log1pOp) -> Result { return std::log1p(in[0]); })
-        .Case([&](sh::SelectOp) -> Result { return in[0] != 0 ? in[1] : in[2]; })
+        .Case(
+            [&](sh::SelectOp) -> Result { return in[0] != 0 ? in[1] : in[2]; })
         .Case([&](sh::ConvertOp) -> Result { return in[0]; })
         .Case([&](sh::ReshapeOp) -> Result { return in[0]; })
         .Case([&](sh::BroadcastInDimOp) -> Result { return in[0]; })
@@ -206,8 +207,10 @@ bool shoal::isNeutral(Region &body, ArrayRef<Value> inits) {
       SmallVector<double> left(init), right(x);
       left.append(x);
       right.append(init);
-      for (ArrayRef<double> args : {ArrayRef<double>(left), ArrayRef<double>(right)}) {
-        std::optional<SmallVector<double>> got = evaluator.run(body.front(), args);
+      for (ArrayRef<double> args :
+           {ArrayRef<double>(left), ArrayRef<double>(right)}) {
+        std::optional<SmallVector<double>> got =
+            evaluator.run(body.front(), args);
         if (!got || *got != x)
           return false;
       }

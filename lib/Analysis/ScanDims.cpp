@@ -38,8 +38,7 @@ std::optional<ScanDim> shoal::getScanDim(Operation *op) {
     found = ScanDim{int64_t(d), low == 0};
   }
   if (!found || !isElementwiseBody(reduce.getBody()) ||
-      !isNeutral(reduce.getBody(),
-                 SmallVector<Value>(reduce.getInitValues())))
+      !isNeutral(reduce.getBody(), SmallVector<Value>(reduce.getInitValues())))
     return std::nullopt;
   return found;
 }

@@ -54,7 +54,8 @@ Value OpLowering::transformAlong(Value value, int64_t dim, int64_t length,
 
 /// Element d·m + j of the dimension is element (d, j) of a matrix whose rows
 /// are on the devices. Columns are transformed first (j1 to k1), turned by
-/// w^(k1·j2), then rows (j2 to k2); element k1 + p·k2 of the result is (k1, k2).
+/// w^(k1·j2), then rows (j2 to k2); element k1 + p·k2 of the result is (k1,
+/// k2).
 Value OpLowering::dividedTransform(Value value) {
   auto fft = cast<sh::FftOp>(op);
   auto type = b.typeOf(value);
@@ -82,9 +83,8 @@ Value OpLowering::dividedTransform(Value value) {
                    b.broadcast(b.mul(b.convert(b.axisIndex(atoms), i64),
                                      b.scalarInt(few, i64)),
                                {few}));
-  Value product =
-      b.mul(b.broadcast(b.iota({p}, 0, i64), plane, {0}),
-            b.broadcast(j2, plane, {1}));
+  Value product = b.mul(b.broadcast(b.iota({p}, 0, i64), plane, {0}),
+                        b.broadcast(j2, plane, {1}));
   bool inverse = fft.getFftType() == sh::FftType::IFFT;
   double turn = (inverse ? 2 : -2) * 3.14159265358979323846 / double(p * m);
   Value angle = b.mul(b.convert(product, f64),
@@ -139,13 +139,15 @@ SmallVector<Value> OpLowering::lowerFft(ArrayRef<Value> operands) {
     moved.dims[helper].append(state.dims[d]);
     moved.dims[d].clear();
     moved.blocks[d] = shape[d];
-    moved.blocks[helper] = ceilDiv(
-        shape[helper],
-        partCount(ArrayRef<uint8_t>(moved.dims[helper]), mesh.atoms()));
+    moved.blocks[helper] =
+        ceilDiv(shape[helper],
+                partCount(ArrayRef<uint8_t>(moved.dims[helper]), mesh.atoms()));
     StringRef reason = "a cut dimension that stablehlo.fft transforms";
-    value = emitReshard(value, shape, state, moved, reason, op->getLoc(), mesh, b);
+    value =
+        emitReshard(value, shape, state, moved, reason, op->getLoc(), mesh, b);
     value = transformAlong(value, d, length, type);
-    value = emitReshard(value, shape, moved, state, reason, op->getLoc(), mesh, b);
+    value =
+        emitReshard(value, shape, moved, state, reason, op->getLoc(), mesh, b);
   }
   return {value};
 }

@@ -25,6 +25,8 @@ SmallVector<Value> OpLowering::lowerOrdered(ArrayRef<Value> operands,
     return lowerSort(operands, f);
   case OrderedForm::Transform:
     return lowerFft(operands);
+  case OrderedForm::Substitute:
+    return lowerSolve(operands, f);
   case OrderedForm::None:
     break;
   }
@@ -46,8 +48,7 @@ Value OpLowering::validAlong(int64_t size, int64_t block,
                              ArrayRef<uint8_t> atoms) {
   if (partCount(atoms, mesh.atoms()) * block == size)
     return Value();
-  Value offset =
-      b.mul(b.axisIndex(atoms), b.scalarInt(block, b.getI32Type()));
+  Value offset = b.mul(b.axisIndex(atoms), b.scalarInt(block, b.getI32Type()));
   Value rest = b.sub(b.scalarInt(size, b.getI32Type()), offset);
   return b.compare(LocalBuilder::Compare::LT,
                    b.iota({block}, 0, b.getI32Type()),
@@ -63,8 +64,9 @@ Value OpLowering::validAlong(int64_t size, int64_t block,
 static Value leastNumber(Type element, LocalBuilder &b) {
   if (auto type = dyn_cast<FloatType>(element)) {
     APInt ones = APInt::getAllOnes(type.getWidth());
-    return b.splat({}, element,
-                   FloatAttr::get(type, APFloat(type.getFloatSemantics(), ones)));
+    return b.splat(
+        {}, element,
+        FloatAttr::get(type, APFloat(type.getFloatSemantics(), ones)));
   }
   auto type = cast<IntegerType>(element);
   bool isUnsigned = type.isUnsigned() || type.getWidth() == 1;
@@ -89,17 +91,16 @@ SmallVector<Value> OpLowering::lowerTopK(ArrayRef<Value> operands, int64_t f) {
   auto best = chlo::TopKOp::create(b, b.loc(), b.tensorType(shape, element),
                                    b.tensorType(shape, index), input,
                                    b.getI64IntegerAttr(mine));
-  Value places = b.add(best.getIndices(),
-                       b.broadcast(offsetOf(0, dim), shape));
+  Value places = b.add(best.getIndices(), b.broadcast(offsetOf(0, dim), shape));
   SmallVector<Value> all = {
       allGather(best.getValues(), dim, atoms, "the best of each part"),
       allGather(places, dim, atoms, "indices of the best of each part")};
   // Candidates lie in the order of their indices wherever they are equal, so a
   // stable sort keeps the lowest index first.
   auto type = b.typeOf(all[0]);
-  auto sort = sh::SortOp::create(
-      b, b.loc(), TypeRange{type, type.clone(index)}, all,
-      b.getI64IntegerAttr(dim), b.getBoolAttr(true));
+  auto sort =
+      sh::SortOp::create(b, b.loc(), TypeRange{type, type.clone(index)}, all,
+                         b.getI64IntegerAttr(dim), b.getBoolAttr(true));
   {
     OpBuilder::InsertionGuard guard(b);
     Block *body = b.createBlock(&sort.getComparator());
@@ -108,9 +109,9 @@ SmallVector<Value> OpLowering::lowerTopK(ArrayRef<Value> operands, int64_t f) {
                        SmallVector<Location>(4, b.loc()));
     auto kind = isa<FloatType>(element) ? sh::ComparisonType::TOTALORDER
                                         : sh::ComparisonType::NOTYPE;
-    Value greater = sh::CompareOp::create(
-        b, b.loc(), body->getArgument(0), body->getArgument(1),
-        sh::ComparisonDirection::GT, kind);
+    Value greater = sh::CompareOp::create(b, b.loc(), body->getArgument(0),
+                                          body->getArgument(1),
+                                          sh::ComparisonDirection::GT, kind);
     sh::ReturnOp::create(b, b.loc(), greater);
   }
   SmallVector<Value> results;
@@ -187,8 +188,8 @@ SmallVector<Value> OpLowering::lowerScan(ArrayRef<Value> operands, int64_t f) {
 
   SmallVector<Value> args;
   for (size_t i = 0; i < count; ++i)
-    args.push_back(b.broadcast(carry->getResult(i),
-                               b.typeOf(local[i]).getShape(), kept));
+    args.push_back(
+        b.broadcast(carry->getResult(i), b.typeOf(local[i]).getShape(), kept));
   if (scan.reverse)
     args.insert(args.begin(), local.begin(), local.end());
   else

@@ -21,14 +21,14 @@ public:
 
   Value all(Value scalar) { return b.broadcast(scalar, shape); }
   Value number(Type type, uint64_t value) {
-    return b.splat(shape, type,
-                   IntegerAttr::get(type, APInt(type.getIntOrFloatBitWidth(),
-                                                value)));
+    return b.splat(
+        shape, type,
+        IntegerAttr::get(type, APInt(type.getIntOrFloatBitWidth(), value)));
   }
   Value low(Value x) { // Of a ui64, as ui32.
-    return b.convert(sh::AndOp::create(b, b.loc(), x.getType(), x,
-                                       like(x, 0xffffffffu)),
-                     u32);
+    return b.convert(
+        sh::AndOp::create(b, b.loc(), x.getType(), x, like(x, 0xffffffffu)),
+        u32);
   }
   Value high(Value x) {
     return b.convert(shift<sh::ShiftRightLogicalOp>(x, 32), u32);
@@ -45,7 +45,8 @@ public:
     Value right = shift<sh::ShiftRightLogicalOp>(x, 32 - by);
     return sh::OrOp::create(b, b.loc(), x.getType(), left, right);
   }
-  template <typename Op> Value shift(Value x, unsigned by) {
+  template <typename Op>
+  Value shift(Value x, unsigned by) {
     return Op::create(b, b.loc(), x.getType(), x, like(x, by));
   }
   Value like(Value x, uint64_t value) {
@@ -77,8 +78,8 @@ public:
 
   SmallVector<Value> philox(Value key, Value lowCounter, Value highCounter) {
     Value k0 = low(key), k1 = high(key);
-    SmallVector<Value> x = {low(lowCounter), high(lowCounter),
-                            low(highCounter), high(highCounter)};
+    SmallVector<Value> x = {low(lowCounter), high(lowCounter), low(highCounter),
+                            high(highCounter)};
     for (int round = 0; round < 10; ++round) {
       Value p0 = b.convert(x[0], u64), p1 = b.convert(x[2], u64);
       p0 = b.mul(p0, like(p0, 0xd2511f53u));
@@ -140,13 +141,13 @@ SmallVector<Value> OpLowering::lowerRandomBits(ArrayRef<Value> operands) {
     int64_t block = type.getDimSize(d);
     Value at = b.iota({block}, 0, w.u64);
     if (isCut(result, d))
-      at = b.add(at, b.broadcast(b.convert(offsetOf(result, d), w.u64),
-                                 {block}));
+      at = b.add(at,
+                 b.broadcast(b.convert(offsetOf(result, d), w.u64), {block}));
     int64_t size = global[d];
     if (d == split) {
-      which = b.broadcast(sh::AndOp::create(b, b.loc(), at.getType(), at,
-                                            w.like(at, 1)),
-                          type.getShape(), {d});
+      which = b.broadcast(
+          sh::AndOp::create(b, b.loc(), at.getType(), at, w.like(at, 1)),
+          type.getShape(), {d});
       at = w.shift<sh::ShiftRightLogicalOp>(at, 1);
       size = (size + 1) / 2;
     }
@@ -161,9 +162,9 @@ SmallVector<Value> OpLowering::lowerRandomBits(ArrayRef<Value> operands) {
   Value bits;
   uint64_t used = count;
   if (isThreeFry) {
-    SmallVector<Value> x =
-        w.threeFry(state[0], b.add(w.all(state[1]), place));
-    bits = width == 64 ? w.join(x[0], x[1]) : b.select(isZero(which), x[0], x[1]);
+    SmallVector<Value> x = w.threeFry(state[0], b.add(w.all(state[1]), place));
+    bits =
+        width == 64 ? w.join(x[0], x[1]) : b.select(isZero(which), x[0], x[1]);
   } else {
     unsigned log = width == 64 ? 1 : 2;
     used = (count + (1 << log) - 1) >> log;

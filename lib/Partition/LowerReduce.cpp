@@ -87,8 +87,8 @@ SmallVector<Value> OpLowering::lowerMergedReduce(ArrayRef<Value> operands) {
     state.addOperands(inits);
     Block &old = reduce.getBody().front();
     for (size_t i = 0; i < count; ++i)
-      state.addTypes(b.tensorType(
-          rest, b.elementOf(old.getTerminator()->getOperand(i))));
+      state.addTypes(
+          b.tensorType(rest, b.elementOf(old.getTerminator()->getOperand(i))));
     state.addTypes(b.tensorType(rest, i1));
     state.addAttribute("dimensions", b.getDenseI64ArrayAttr(dims));
     Region *region = state.addRegion();

@@ -175,6 +175,9 @@ private:
   // LowerSort.cpp
   llvm::SmallVector<mlir::Value> lowerSort(llvm::ArrayRef<mlir::Value>,
                                            int64_t f);
+  // LowerSolve.cpp
+  llvm::SmallVector<mlir::Value> lowerSolve(llvm::ArrayRef<mlir::Value>,
+                                            int64_t f);
   // LowerFft.cpp
   llvm::SmallVector<mlir::Value> lowerFft(llvm::ArrayRef<mlir::Value>);
   mlir::Value transformAlong(mlir::Value value, int64_t dim, int64_t length,

@@ -839,7 +839,11 @@ def triangular_solve(p):
     b = p.pick(lambda v: v.dtype == "f32" and len(v.shape) in (2, 3) and v.bound < 1e4)
     if b is None:
         return False
-    left = p.rng.random() < 0.6
+    if p.rng.random() < 0.4:  # Few right-hand sides for a big matrix.
+        b = scattered(p, p.rng.randint(17, 64), "f32", 5)
+        shape = (b.shape[0], 1) if p.rng.random() < 0.5 else (1, b.shape[0])
+        b = p.emit(f"stablehlo.reshape {b.name} : ({b.type}) -> {tensor(shape, 'f32')}", "f32", shape, True, 5)
+    left = b.shape[-1] == 1 or (b.shape[-2] != 1 and p.rng.random() < 0.6)
     n = b.shape[-2] if left else b.shape[-1]
     a = dominant(p, 2, n)
     if len(b.shape) == 3:

@@ -168,3 +168,22 @@ func.func @planes(%a: tensor<16x32xf32> {shoal.sharding = #shoal.sharding<@m, [{
   %0 = stablehlo.fft %a, type = RFFT, length = [16, 32] {shoal.shardings = #shoal.sharding_per_value<[<@m, [{"x"}, {}]>]>} : (tensor<16x32xf32>) -> tensor<16x17xcomplex<f32>>
   return %0 : tensor<16x17xcomplex<f32>>
 }
+
+// -----
+
+// Substitution block by block: what is sent are the unknowns.
+
+// CHECK-LABEL: func @solve(
+shoal.mesh @m <["x"=2]>
+func.func @solve(%a: tensor<31x31xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>},
+                 %b: tensor<31x1xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}]>}) -> tensor<31x1xf32> {
+  // CHECK: %[[X0:.*]] = "stablehlo.triangular_solve"
+  // CHECK: %[[K0:.*]] = comm.broadcast %[[X0]] root = 0 {{.*}} -> tensor<16x1xf32>
+  // CHECK: stablehlo.dot_general %{{.*}}, %[[K0]]
+  // CHECK: %[[X1:.*]] = "stablehlo.triangular_solve"
+  // CHECK: %[[K1:.*]] = comm.broadcast %[[X1]] root = 1
+  // CHECK-NOT: comm
+  // CHECK: stablehlo.concatenate %[[K0]], %[[K1]], dim = 0
+  %0 = "stablehlo.triangular_solve"(%a, %b) <{left_side = true, lower = true, transpose_a = #stablehlo<transpose NO_TRANSPOSE>, unit_diagonal = false}> : (tensor<31x31xf32>, tensor<31x1xf32>) -> tensor<31x1xf32>
+  return %0 : tensor<31x1xf32>
+}

@@ -22,6 +22,8 @@ enum class OrderedForm {
   /// Fourier transform: the cut goes to another dimension and back, or, with no
   /// other dimension, the transform is divided into two shorter ones.
   Transform,
+  /// Substitution block by block: found unknowns go to everyone.
+  Substitute,
 };
 
 /// How the op is computed with ordered factor `f` cut.
