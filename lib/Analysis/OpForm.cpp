@@ -280,6 +280,58 @@ bool OpModel::joinsSum(int64_t operand, int64_t f) const {
   return false;
 }
 
+SmallVector<OpForm, 2>
+OpModel::reconciled(size_t one, const PlacementState &oneState, size_t other,
+                    const PlacementState &otherState) const {
+  if (!isa<stablehlo::DotGeneralOp>(op))
+    return {};
+  const TensorMapping &a = rule.getTensor(one), &b = rule.getTensor(other);
+  // Whole dimensions whose atoms the two do not agree on.
+  AtomList moved;
+  PlacementState keptA = oneState, keptB = otherState;
+  keptA.partial = keptB.partial = 0;
+  auto drop = [&](PlacementState &kept, size_t d, size_t tensor) {
+    kept.dims[d].clear();
+    kept.blocks[d] = shapes[tensor][d];
+  };
+  for (size_t d = 0; d < a.dims.size(); ++d)
+    for (size_t e = 0; e < b.dims.size(); ++e) {
+      if (a.dims[d].factors == b.dims[e].factors ||
+          llvm::none_of(oneState.dims[d], [&](uint8_t atom) {
+            return llvm::is_contained(otherState.dims[e], atom);
+          }))
+        continue;
+      ArrayRef<uint8_t> longer = oneState.dims[d];
+      if (otherState.dims[e].size() > longer.size())
+        longer = otherState.dims[e];
+      for (uint8_t atom : longer)
+        if (!llvm::is_contained(moved, atom))
+          moved.push_back(atom);
+      drop(keptA, d, one);
+      drop(keptB, e, other);
+    }
+  if (moved.empty())
+    return {};
+  OpForm base = replicated();
+  extend(base, one, keptA);
+  extend(base, other, keptB);
+  SmallVector<OpForm, 2> forms;
+  int64_t extra = partCount(ArrayRef<uint8_t>(moved), mesh->atoms());
+  for (int64_t f = 0; f < rule.getNumFactors(); ++f) {
+    if (!cuttable[f] || !a.contains(f) || !b.contains(f))
+      continue;
+    int64_t parts = extra * partCount(base.factors[f], mesh->atoms());
+    OpForm form = base;
+    form.factors[f].append(moved);
+    form.blocks[f] = ceilDiv(rule.factors[f].size, parts);
+    // Devices without a part would be idle.
+    if (rule.factors[f].size < parts || !isValid(form))
+      continue;
+    forms.push_back(std::move(form));
+  }
+  return forms;
+}
+
 PlacementState OpModel::placement(const OpForm &form, size_t tensor) const {
   PlacementState state = PlacementState::replicated(shapes[tensor]);
   const TensorMapping &mapping = rule.getTensor(tensor);

@@ -122,6 +122,8 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
   FailureOr<Hardware> hardware = getHardware(options.hardware, hardwareError);
   if (failed(hardware))
     return module.emitError() << "--hardware: " << hardwareError;
+  if (!options.memoryLimit && !options.hardware.empty())
+    options.memoryLimit = static_cast<int64_t>(hardware->memoryBytes);
   std::optional<Report> report;
   auto gather = [&](Phase phase) {
     // The report describes the program that is run, so it is made from the

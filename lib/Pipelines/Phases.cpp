@@ -48,6 +48,7 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
                                        "shoal-import-linalg",
                                        "shoal-inline-calls",
                                        "shoal-flatten-tuples",
+                                       "shoal-expand-custom-calls",
                                        "shoal-expand-composites",
                                        "shoal-modernize-ops",
                                        "shoal-decompose-batch-norm",
@@ -123,7 +124,8 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                             : " argument-shapes=" + o.argumentShapes) +
                        "}");
   case Phase::Sharded:
-    return add(pm, "shoal-shard-pipeline");
+    return add(pm, "shoal-shard-pipeline{memory-limit=" +
+                       std::to_string(o.memoryLimit) + "}");
   case Phase::Partitioned:
     return add(pm, "shoal-partition-pipeline");
   case Phase::Optimized:

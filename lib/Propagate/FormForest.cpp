@@ -65,7 +65,7 @@ bool Search::improveForest(uint32_t seed) {
     if (def == use || offForestWants(e.value, e.use, use))
       return 0;
     FormProblem::ValueInfo &value = problem.values[e.value];
-    return value.weight * value.costs->get(def, use);
+    return value.weight * value.costs->get(def, use) + value.holdCost(use);
   };
   auto ownCost = [&](int n, size_t c) {
     const FormProblem::Node &node = problem.nodes[n];
@@ -84,6 +84,10 @@ bool Search::improveForest(uint32_t seed) {
             wanted.push_back(w);
       cost += value.weight *
               planCopies(*value.costs, candidate.defs[i], wanted).cost;
+      cost += value.holdCost(candidate.defs[i]);
+      for (uint8_t w : wanted)
+        if (w != candidate.defs[i])
+          cost += value.holdCost(w);
     }
     for (auto [i, v] : llvm::enumerate(node.uses)) {
       if (v < 0)
@@ -101,8 +105,9 @@ bool Search::improveForest(uint32_t seed) {
       for (size_t k = 0; k < value.uses.size() && !shared; ++k)
         shared =
             k != u && value.uses[k].node != n && useOf(value.uses[k]) == want;
-      if (!shared)
-        cost += value.weight * value.costs->get(have, want);
+      if (!shared && have != want)
+        cost +=
+            value.weight * value.costs->get(have, want) + value.holdCost(want);
     }
     return cost;
   };
@@ -141,7 +146,9 @@ bool Search::improveForest(uint32_t seed) {
     if (mine.empty())
       mine.assign(problem.nodes[n].candidates.size(), 0);
     for (size_t c = 0; c < mine.size(); ++c)
-      mine[c] += ownCost(n, c);
+      mine[c] += usable(problem.nodes[n].candidates[c])
+                     ? ownCost(n, c)
+                     : std::numeric_limits<double>::infinity();
     if (upEdge[n] < 0)
       continue;
     const Edge &e = forest[upEdge[n]];

@@ -19,7 +19,7 @@ constexpr size_t kMaxForms = 20;
 // What computing costs beside a byte sent, as on current accelerators: some
 // 2000 operations, or a few tens of bytes of memory traffic that fusion leaves.
 constexpr double kBytesPerFlop = 1.0 / 2000;
-constexpr double kBytesPerLocalByte = 1.0 / 50;
+constexpr double kBytesPerLocalByte = 1.0 / 200;
 
 /// How often a loop is taken to run when nothing tells.
 constexpr float kUnknownTripCount = 8;
@@ -97,8 +97,8 @@ int FormGraph::addNode(Kind kind, Operation *op, float frequency) {
 
 void FormGraph::addUse(int node, Value value) {
   FormProblem::Node &n = problem.nodes[node];
-  auto it = isTensor(value) && !isFree(value) ? valueIds.find(value)
-                                              : valueIds.end();
+  auto it =
+      isTensor(value) && !isFree(value) ? valueIds.find(value) : valueIds.end();
   if (it == valueIds.end()) {
     n.uses.push_back(-1);
     return;
@@ -131,7 +131,8 @@ int FormGraph::intern(int value, const PlacementState &state) {
   return list.size() - 1;
 }
 
-void FormGraph::wantFixed(Operation *op, Value value, const PlacementState &state) {
+void FormGraph::wantFixed(Operation *op, Value value,
+                          const PlacementState &state) {
   int node = addNode(Kind::Fixed, op, 1);
   addUse(node, value);
   int id = problem.nodes[node].uses[0];
@@ -139,8 +140,8 @@ void FormGraph::wantFixed(Operation *op, Value value, const PlacementState &stat
       {0, {uint8_t(id < 0 ? 0 : intern(id, state))}, {}});
 }
 
-void FormGraph::giveFixed(Operation *op, Value value, const PlacementState &state,
-                          float frequency) {
+void FormGraph::giveFixed(Operation *op, Value value,
+                          const PlacementState &state, float frequency) {
   int node = addNode(Kind::Fixed, op, frequency);
   addDef(node, value, frequency);
   int id = problem.nodes[node].defs[0];
@@ -173,7 +174,8 @@ void FormGraph::visit(Operation *op, float frequency) {
   if (op->getNumResults() == 1 && isFree(op->getResult(0))) {
     for (Value operand : op->getOperands())
       if (!isFree(operand) && isTensor(operand))
-        wantFixed(op, operand, PlacementState::replicated(shapeOf(operand.getType())));
+        wantFixed(op, operand,
+                  PlacementState::replicated(shapeOf(operand.getType())));
     return;
   }
   std::optional<OpModel> model = OpModel::get(op, mesh);
@@ -194,10 +196,12 @@ void FormGraph::visit(Operation *op, float frequency) {
 void FormGraph::visitFixed(Operation *op, float frequency) {
   for (Value operand : op->getOperands())
     if (isTensor(operand))
-      wantFixed(op, operand, PlacementState::replicated(shapeOf(operand.getType())));
+      wantFixed(op, operand,
+                PlacementState::replicated(shapeOf(operand.getType())));
   for (Value result : op->getResults())
     if (isTensor(result))
-      giveFixed(op, result, PlacementState::replicated(shapeOf(result.getType())),
+      giveFixed(op, result,
+                PlacementState::replicated(shapeOf(result.getType())),
                 frequency);
 }
 
@@ -216,7 +220,8 @@ void FormGraph::visitIdentity(Operation *op, float frequency) {
 void FormGraph::visitWhile(Operation *op, float frequency) {
   auto loop = cast<stablehlo::WhileOp>(op);
   std::optional<int64_t> trips = getTripCount(loop);
-  float inner = frequency * (trips ? std::max<int64_t>(*trips, 1) : kUnknownTripCount);
+  float inner =
+      frequency * (trips ? std::max<int64_t>(*trips, 1) : kUnknownTripCount);
   // Carries are made before the body, which uses them, and get their yields
   // after it.
   llvm::SmallVector<int> carries;
@@ -241,7 +246,8 @@ void FormGraph::visitWhile(Operation *op, float frequency) {
     if (node >= 0)
       addUse(node, yield->getOperand(i));
   Operation *condition = loop.getCond().front().getTerminator();
-  wantFixed(condition, condition->getOperand(0), PlacementState::replicated({}));
+  wantFixed(condition, condition->getOperand(0),
+            PlacementState::replicated({}));
 }
 
 void FormGraph::visitBranches(Operation *op, float frequency) {
@@ -264,20 +270,23 @@ void FormGraph::visitManual(Operation *op, float frequency) {
   auto manual = cast<ManualOp>(op);
   for (auto [i, operand] : llvm::enumerate(op->getOperands()))
     if (isTensor(operand))
-      wantFixed(op, operand, mesh.toPlacement(manual.getInSharding(i), operand.getType()));
+      wantFixed(op, operand,
+                mesh.toPlacement(manual.getInSharding(i), operand.getType()));
   for (auto [i, arg] : llvm::enumerate(manual.getBody().getArguments()))
     if (isTensor(arg))
-      giveFixed(op, arg,
-                mesh.toPlacement(manual.getFreeSharding(manual.getInSharding(i)),
-                                 arg.getType()),
-                frequency);
+      giveFixed(
+          op, arg,
+          mesh.toPlacement(manual.getFreeSharding(manual.getInSharding(i)),
+                           arg.getType()),
+          frequency);
   visitBlock(manual.getBody().front(), frequency);
   Operation *ret = manual.getReturn();
   for (auto [i, value] : llvm::enumerate(ret->getOperands()))
     if (isTensor(value))
-      wantFixed(ret, value,
-                mesh.toPlacement(manual.getFreeSharding(manual.getOutSharding(i)),
-                                 value.getType()));
+      wantFixed(
+          ret, value,
+          mesh.toPlacement(manual.getFreeSharding(manual.getOutSharding(i)),
+                           value.getType()));
   for (auto [i, result] : llvm::enumerate(op->getResults()))
     if (isTensor(result))
       giveFixed(op, result,
@@ -285,10 +294,14 @@ void FormGraph::visitManual(Operation *op, float frequency) {
                 frequency);
 }
 
-bool FormGraph::addForm(int node, const OpForm &form) {
+bool FormGraph::addForm(int node, const OpForm &form, bool late) {
   NodeInfo &info = infos[node];
-  if (info.forms.size() >= kMaxForms || llvm::is_contained(info.forms, form) ||
-      !info.model->isValid(form))
+  if (auto it = llvm::find(info.forms, form); it != info.forms.end()) {
+    if (!late)
+      info.late[it - info.forms.begin()] = false;
+    return false;
+  }
+  if (info.forms.size() >= kMaxForms || !info.model->isValid(form))
     return false;
   const FormProblem::Node &n = problem.nodes[node];
   auto value = [&](size_t t) {
@@ -300,13 +313,15 @@ bool FormGraph::addForm(int node, const OpForm &form) {
     if (value(t) < 0)
       continue;
     states[t] = info.model->placement(form, t);
-    if (isFull(value(t)) && !llvm::is_contained(placements[value(t)].list, states[t]))
+    if (isFull(value(t)) &&
+        !llvm::is_contained(placements[value(t)].list, states[t]))
       return false;
   }
   for (size_t t = 0; t < tensors; ++t)
     if (value(t) >= 0)
       intern(value(t), states[t]);
   info.forms.push_back(form);
+  info.late.push_back(late);
   return true;
 }
 
@@ -336,8 +351,10 @@ void FormGraph::suggestForms(int node) {
     addForm(node, complete(model.replicated()));
     addForm(node, model.replicated());
     // Room for a form whatever the neighbours say.
-    if (info.forms.empty())
+    if (info.forms.empty()) {
       info.forms.push_back(model.replicated());
+      info.late.push_back(false);
+    }
   }
   for (size_t t = 0; t < tensors; ++t) {
     if (value(t) < 0)
@@ -358,16 +375,26 @@ void FormGraph::suggestForms(int node) {
       for (size_t o = 0; o < operands; ++o) {
         if (o == t || value(o) < 0)
           continue;
-        for (size_t k = 0, e = std::min<size_t>(placements[value(o)].list.size(), 4); k < e; ++k) {
+        for (size_t k = 0,
+                    e = std::min<size_t>(placements[value(o)].list.size(), 4);
+             k < e; ++k) {
           OpForm both = lead;
           PlacementState other = placements[value(o)].list[k];
           take(both, o, other);
+          for (const OpForm &form : model.reconciled(t, state, o, other))
+            addForm(node, form, /*late=*/true);
           if (!(both == lead))
             addForm(node, both);
         }
       }
     }
   }
+}
+
+/// A loop may carry a sum that is complete only after it: gradients that are
+/// accumulated are then reduced once.
+bool FormGraph::mayCarryPartial(int node) const {
+  return isa<stablehlo::WhileOp>(infos[node].op);
 }
 
 void FormGraph::suggestCarry(int node) {
@@ -383,8 +410,8 @@ void FormGraph::suggestCarry(int node) {
   std::vector<PlacementState> all;
   auto collect = [&](int v) {
     for (const PlacementState &state : placements[v].list)
-      if (!state.partial && !llvm::is_contained(all, state) &&
-          all.size() < kMaxPlacements)
+      if ((!state.partial || mayCarryPartial(node)) &&
+          !llvm::is_contained(all, state) && all.size() < kMaxPlacements)
         all.push_back(state);
   };
   // What propagation gave comes first.
@@ -407,9 +434,10 @@ float FormGraph::computeCost(const NodeInfo &info, const OpForm &form) const {
   double bytes = 0;
   for (int64_t t = 0; t < rule.getNumTensors(); ++t)
     bytes += double(localElements(info.model->placement(form, t))) *
-             elementBytesOf(t < int64_t(rule.operands.size())
-                                ? info.op->getOperand(t).getType()
-                                : info.op->getResult(t - rule.operands.size()).getType());
+             elementBytesOf(
+                 t < int64_t(rule.operands.size())
+                     ? info.op->getOperand(t).getType()
+                     : info.op->getResult(t - rule.operands.size()).getType());
   double cost = bytes * kBytesPerLocalByte;
   if (isa<stablehlo::DotGeneralOp, stablehlo::ConvolutionOp>(info.op))
     cost += 2 * points * kBytesPerFlop;
@@ -425,14 +453,18 @@ void FormGraph::finish() {
     NodeInfo &info = infos[i];
     FormProblem::Node &node = problem.nodes[i];
     if (info.kind == Kind::Op) {
-      for (const OpForm &form : info.forms) {
+      for (size_t f = 0; f < info.forms.size(); ++f) {
+        const OpForm &form = info.forms[f];
         FormProblem::Candidate c;
+        c.late = info.late[f];
         c.cost = computeCost(info, form);
         for (auto [k, v] : llvm::enumerate(node.uses))
-          c.uses.push_back(v < 0 ? 0 : intern(v, info.model->placement(form, k)));
+          c.uses.push_back(v < 0 ? 0
+                                 : intern(v, info.model->placement(form, k)));
         for (auto [k, v] : llvm::enumerate(node.defs))
-          c.defs.push_back(
-              v < 0 ? 0 : intern(v, info.model->placement(form, node.uses.size() + k)));
+          c.defs.push_back(v < 0 ? 0
+                                 : intern(v, info.model->placement(
+                                                 form, node.uses.size() + k)));
         node.candidates.push_back(std::move(c));
       }
     } else if (info.kind == Kind::Carry) {
@@ -442,10 +474,11 @@ void FormGraph::finish() {
           first = v;
       std::vector<PlacementState> options;
       for (const PlacementState &state : placements[first].list)
-        if (!state.partial)
+        if (!state.partial || mayCarryPartial(i))
           options.push_back(state);
       for (const PlacementState &state : options) {
         FormProblem::Candidate c;
+        c.late = state.partial != 0;
         for (int v : node.uses)
           c.uses.push_back(v < 0 ? 0 : intern(v, state));
         for (int v : node.defs)
@@ -465,11 +498,14 @@ void FormGraph::finish() {
       table = std::make_unique<MoveCosts>();
       table->size = p.list.size();
       table->table.assign(table->size * table->size, -1);
+      for (const PlacementState &state : p.list)
+        table->bytes.push_back(float(localElements(state)) * p.elementBytes);
       table->compute = [this, v](size_t from, size_t to) {
         const Placements &p = placements[v];
-        return float(mesh.planner()
-                         .plan(p.list[from], p.list[to], p.shape, p.elementBytes)
-                         .time);
+        return float(
+            mesh.planner()
+                .plan(p.list[from], p.list[to], p.shape, p.elementBytes)
+                .time);
       };
     }
     problem.values[v].costs = table.get();
@@ -478,7 +514,8 @@ void FormGraph::finish() {
 
 void FormGraph::writeBack(llvm::ArrayRef<uint8_t> choice) {
   auto sharding = [&](int value, uint8_t index) {
-    return mesh.toSharding(placements[value].list[index], placements[value].shape);
+    return mesh.toSharding(placements[value].list[index],
+                           placements[value].shape);
   };
   // Results of loops and branches are set one by one.
   llvm::MapVector<Operation *, llvm::SmallVector<ShardingAttr>> carried;

@@ -24,6 +24,15 @@ public:
   /// The choice that follows propagation.
   std::vector<uint8_t> initial;
 
+  /// Bytes a device holds at most, in this choice: values and copies of them
+  /// from their first to their last use, fusion left out of account.
+  double peakBytes(llvm::ArrayRef<uint8_t> choice) const;
+  /// Makes a byte of memory, held from begin to end, cost as much as `price`
+  /// bytes sent.
+  void setMemoryPrice(double price);
+  /// Modelled cost of a choice without the price of memory, as bytes sent.
+  double bytesOf(llvm::ArrayRef<uint8_t> choice);
+
   /// Writes `shoal.form` and `shoal.shardings` of the chosen candidates.
   void writeBack(llvm::ArrayRef<uint8_t> choice);
 
@@ -40,6 +49,8 @@ private:
     unsigned resultIndex = 0;
     std::shared_ptr<OpModel> model;
     std::vector<OpForm> forms;
+    /// Forms that the first search leaves out (FormProblem::Candidate::late).
+    std::vector<bool> late;
     /// Placements of each tensor that have been taken up as suggestions.
     llvm::SmallVector<unsigned, 4> seen;
     float frequency = 1;
@@ -72,8 +83,9 @@ private:
   bool isFull(int value) const;
 
   void suggestForms(int node);
-  bool addForm(int node, const OpForm &form);
+  bool addForm(int node, const OpForm &form, bool late = false);
   void suggestCarry(int node);
+  bool mayCarryPartial(int node) const;
   void finish();
   float computeCost(const NodeInfo &info, const OpForm &form) const;
 

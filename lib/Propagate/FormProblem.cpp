@@ -59,11 +59,14 @@ double Search::valueCost(int v) {
   for (const FormProblem::Slot &use : value.uses)
     if (uint8_t w = useOf(use); w != have && !llvm::is_contained(wanted, w))
       wanted.push_back(w);
+  double held = value.holdCost(have);
   if (wanted.empty())
-    return 0;
+    return held;
+  for (uint8_t w : wanted)
+    held += value.holdCost(w);
   if (wanted.size() == 1)
-    return value.weight * value.costs->get(have, wanted[0]);
-  return value.weight * planCopies(*value.costs, have, wanted).cost;
+    return held + value.weight * value.costs->get(have, wanted[0]);
+  return held + value.weight * planCopies(*value.costs, have, wanted).cost;
 }
 
 double Search::total() {
@@ -104,7 +107,7 @@ bool Search::improveNode(int n) {
   uint8_t best = choice[n], old = best;
   double bestCost = localCost({n});
   for (size_t c = 0; c < node.candidates.size(); ++c) {
-    if (c == old)
+    if (c == old || !usable(node.candidates[c]))
       continue;
     choice[n] = c;
     if (double cost = localCost({n}); cost < bestCost - margin(bestCost)) {
@@ -137,6 +140,8 @@ bool Search::improveValue(int v) {
   };
   const FormProblem::Node &maker = problem.nodes[value.def.node];
   for (size_t c = 0; c < maker.candidates.size(); ++c) {
+    if (!usable(maker.candidates[c]))
+      continue;
     restore(old);
     choice[value.def.node] = c;
     uint8_t placement = maker.candidates[c].defs[value.def.index];
@@ -162,7 +167,8 @@ void Search::adoptUse(const FormProblem::Slot &use, uint8_t placement) {
   uint8_t old = choice[use.node], best = old;
   double bestCost = std::numeric_limits<double>::max();
   for (size_t c = 0; c < node.candidates.size(); ++c) {
-    if (node.candidates[c].uses[use.index] != placement)
+    if (node.candidates[c].uses[use.index] != placement ||
+        !usable(node.candidates[c]))
       continue;
     choice[use.node] = c;
     if (double cost = localCost({use.node}); cost < bestCost) {
@@ -180,9 +186,11 @@ double getCost(FormProblem &problem, llvm::ArrayRef<uint8_t> choice) {
 
 void improve(FormProblem &problem, std::vector<uint8_t> &choice) {
   Search search(problem, choice);
+  // A node is looked at again only when it or a neighbour has changed, also
+  // from one sweep to the next.
+  std::vector<bool> dirty(problem.nodes.size(), true);
+  std::vector<uint8_t> swept(choice.begin(), choice.end());
   auto sweep = [&] {
-    // A node is looked at again only when it or a neighbour has changed.
-    std::vector<bool> dirty(problem.nodes.size(), true);
     auto mark = [&](int n) {
       dirty[n] = true;
       for (auto *list : {&problem.nodes[n].uses})
@@ -194,6 +202,9 @@ void improve(FormProblem &problem, std::vector<uint8_t> &choice) {
           for (const FormProblem::Slot &use : problem.values[v].uses)
             dirty[use.node] = true;
     };
+    for (size_t n = 0; n < swept.size(); ++n)
+      if (swept[n] != choice[n])
+        mark(n);
     for (int round = 0; round < 8; ++round) {
       bool changed = false;
       auto visit = [&](int n) {
@@ -214,9 +225,12 @@ void improve(FormProblem &problem, std::vector<uint8_t> &choice) {
       if (!changed)
         break;
     }
+    swept.assign(choice.begin(), choice.end());
   };
-  auto forests = [&](uint32_t first) {
-    for (uint32_t seed = first, idle = 0; seed < first + 24 && idle < 4;
+  // Whole forests take a time that programs of many thousand ops notice.
+  const uint32_t patience = problem.nodes.size() > 5000 ? 1 : 2;
+  auto forests = [&](uint32_t first, uint32_t patience) {
+    for (uint32_t seed = first, idle = 0; seed < first + 24 && idle < patience;
          ++seed) {
       if (search.improveForest(seed)) {
         idle = 0;
@@ -226,14 +240,31 @@ void improve(FormProblem &problem, std::vector<uint8_t> &choice) {
       }
     }
   };
+  // Visits: enough for programs of a few thousand ops; in larger ones, which
+  // repeat themselves, little beside the rest.
+  size_t budget = problem.nodes.size() > 6000 ? 40000 : 80000;
+  auto regions = [&](uint32_t seed) {
+    for (int round = 0; round < 4 && search.improveRegions(budget); ++round) {
+      sweep();
+      forests(seed + 100 * round, patience);
+    }
+  };
   sweep();
-  forests(1);
-  // Enough for any region of a few thousand ops, little beside the rest.
-  size_t budget = 100000 + 20 * problem.nodes.size();
-  for (int round = 0; round < 4 && search.improveRegions(budget); ++round) {
-    sweep();
-    forests(100 * (round + 1));
-  }
+  forests(1, 4);
+  regions(100);
+  bool anyLate = false;
+  for (size_t n = 0; n < problem.nodes.size(); ++n)
+    for (const FormProblem::Candidate &c : problem.nodes[n].candidates)
+      if (c.late)
+        dirty[n] = anyLate = true;
+  if (!anyLate)
+    return;
+  search.withLate = true;
+  std::vector<uint8_t> before(choice.begin(), choice.end());
+  sweep();
+  regions(1100);
+  if (choice != before)
+    forests(1000, patience);
 }
 
 } // namespace shoal::propagate

@@ -21,6 +21,8 @@ struct MoveCosts {
   /// Filled on demand; negative where not yet known.
   std::vector<float> table;
   std::function<float(size_t from, size_t to)> compute;
+  /// What a device holds of the value in each placement.
+  std::vector<float> bytes;
 
   float get(size_t from, size_t to) {
     if (from == to)
@@ -43,11 +45,20 @@ struct FormProblem {
     /// How often the value is made per step (trip counts of enclosing loops).
     float weight = 1;
     MoveCosts *costs = nullptr;
+    /// Price of a byte held for as long as the value lives; zero while memory
+    /// is no concern.
+    float hold = 0;
+    float holdCost(uint8_t placement) const {
+      return hold ? hold * costs->bytes[placement] : 0;
+    }
   };
   struct Candidate {
     float cost = 0; ///< of computing in this form
     llvm::SmallVector<uint8_t, 4> uses;
     llvm::SmallVector<uint8_t, 2> defs;
+    /// Left out of the first search: forms that are seldom best and lead it
+    /// astray.
+    bool late = false;
   };
   struct Node {
     llvm::SmallVector<int, 4> uses; ///< value ids; -1: does not matter

@@ -1,20 +1,21 @@
 // The search's move that lets one placement spread over a region.
 #include "FormSearch.h"
 
-#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 
 #include <limits>
 
 namespace shoal::propagate {
 
-bool Search::improveRegion(int start, uint8_t placement, size_t limit) {
+bool Search::improveRegion(int start, uint8_t placement, size_t limit,
+                           size_t &visits) {
   // Placements that the region has settled on, and the nodes it consists of
   // with what they were.
-  llvm::DenseMap<int, uint8_t> settled;
+  ++epoch;
   llvm::SmallVector<int, 64> region;
-  llvm::DenseMap<int, uint8_t> before;
+  llvm::SmallVector<uint8_t, 64> before;
   llvm::SmallVector<int, 32> queue{start};
+  settledAt[start] = epoch;
   settled[start] = placement;
 
   // What a candidate costs as far as its values are settled; the others can
@@ -23,28 +24,25 @@ bool Search::improveRegion(int start, uint8_t placement, size_t limit) {
                          const FormProblem::Candidate &c) {
     double cost = c.cost;
     for (auto [i, v] : llvm::enumerate(node.uses))
-      if (v >= 0 && problem.values[v].costs)
-        if (auto it = settled.find(v);
-            it != settled.end() && it->second != c.uses[i])
-          cost += problem.values[v].weight *
-                  problem.values[v].costs->get(it->second, c.uses[i]);
+      if (v >= 0 && settledAt[v] == epoch && settled[v] != c.uses[i])
+        cost += problem.values[v].weight *
+                problem.values[v].costs->get(settled[v], c.uses[i]);
     for (auto [i, v] : llvm::enumerate(node.defs))
-      if (v >= 0 && problem.values[v].costs)
-        if (auto it = settled.find(v);
-            it != settled.end() && it->second != c.defs[i])
-          cost += problem.values[v].weight *
-                  problem.values[v].costs->get(c.defs[i], it->second);
+      if (v >= 0 && settledAt[v] == epoch && settled[v] != c.defs[i])
+        cost += problem.values[v].weight *
+                problem.values[v].costs->get(c.defs[i], settled[v]);
     return cost;
   };
   auto visit = [&](int n, int via, uint8_t want, bool isDef, int slot) {
     const FormProblem::Node &node = problem.nodes[n];
-    if (!node.free() || before.count(n) || region.size() >= limit)
+    if (!node.free() || visitedAt[n] == epoch || region.size() >= limit)
       return;
     int best = -1;
     double bestCost = std::numeric_limits<double>::max();
     for (size_t c = 0; c < node.candidates.size(); ++c) {
       const FormProblem::Candidate &candidate = node.candidates[c];
-      if ((isDef ? candidate.defs[slot] : candidate.uses[slot]) != want)
+      if ((isDef ? candidate.defs[slot] : candidate.uses[slot]) != want ||
+          !usable(candidate))
         continue;
       // Among equals the one that changes least.
       double cost = settledCost(node, candidate);
@@ -58,14 +56,18 @@ bool Search::improveRegion(int start, uint8_t placement, size_t limit) {
     }
     if (best < 0)
       return;
-    before[n] = choice[n];
+    visitedAt[n] = epoch;
+    before.push_back(choice[n]);
     region.push_back(n);
     const FormProblem::Candidate &now = node.candidates[choice[n]];
     const FormProblem::Candidate &next = node.candidates[best];
     auto settle = [&](int v, uint8_t old, uint8_t next) {
-      if (v >= 0 && v != via && old != next && problem.values[v].costs &&
-          settled.try_emplace(v, next).second)
-        queue.push_back(v);
+      if (v < 0 || v == via || old == next || !problem.values[v].costs ||
+          settledAt[v] == epoch)
+        return;
+      settledAt[v] = epoch;
+      settled[v] = next;
+      queue.push_back(v);
     };
     for (auto [i, v] : llvm::enumerate(node.uses))
       settle(v, now.uses[i], next.uses[i]);
@@ -83,12 +85,13 @@ bool Search::improveRegion(int start, uint8_t placement, size_t limit) {
     for (const FormProblem::Slot &use : value.uses)
       visit(use.node, v, want, false, use.index);
   }
+  visits += region.size() + 1;
   if (region.empty())
     return false;
 
   auto swap = [&] {
-    for (int n : region)
-      std::swap(choice[n], before[n]);
+    for (auto [n, c] : llvm::zip(region, before))
+      std::swap(choice[n], c);
   };
   swap();
   double old = localCost(region);
@@ -103,8 +106,8 @@ bool Search::improveRegion(int start, uint8_t placement, size_t limit) {
   }
   if (localCost(region) < old - margin(old))
     return true;
-  for (int n : region)
-    choice[n] = before[n];
+  for (auto [n, c] : llvm::zip(region, before))
+    choice[n] = c;
   return false;
 }
 
@@ -129,10 +132,11 @@ bool Search::improveRegions(size_t &budget) {
     for (size_t limit : {12, 96}) {
       bool better = false;
       for (size_t p = 0; p < value.costs->size; ++p) {
-        if (budget < limit)
-          return any;
-        budget -= limit;
-        better |= improveRegion(seed.value, p, limit);
+        size_t visits = 0;
+        better |= improveRegion(seed.value, p, limit, visits);
+        if (budget < visits)
+          return any || better;
+        budget -= visits;
       }
       any |= better;
       if (better)

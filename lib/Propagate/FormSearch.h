@@ -12,13 +12,18 @@ namespace shoal::propagate {
 class Search {
 public:
   Search(FormProblem &problem, std::vector<uint8_t> &choice)
-      : problem(problem), choice(choice), stamps(problem.values.size(), 0) {}
+      : problem(problem), choice(choice), stamps(problem.values.size(), 0),
+        settledAt(problem.values.size(), 0), settled(problem.values.size(), 0),
+        visitedAt(problem.nodes.size(), 0) {}
 
   /// Cost of bringing a value to its users, and of a whole choice.
   double valueCost(int v);
   double total();
   /// Cost of what changes when the given nodes change.
   double localCost(llvm::ArrayRef<int> nodes);
+
+  /// Whether late candidates may be taken.
+  bool withLate = false;
 
   // Each move returns whether it lowered the cost, and undoes itself if not.
   bool improveNode(int n);
@@ -30,7 +35,7 @@ public:
   /// Gives the value a placement and lets it spread, against the present
   /// choice, over the nodes that can take it on; then mends the edges. Leaves
   /// the minimum that a single value's change cannot.
-  bool improveRegion(int v, uint8_t placement, size_t limit);
+  bool improveRegion(int v, uint8_t placement, size_t limit, size_t &visits);
   /// Regions around all values that are moved now, dearest first, at most
   /// `budget` node visits.
   bool improveRegions(size_t &budget);
@@ -43,6 +48,9 @@ private:
   uint8_t useOf(const FormProblem::Slot &s) const {
     return problem.nodes[s.node].candidates[choice[s.node]].uses[s.index];
   }
+  bool usable(const FormProblem::Candidate &c) const {
+    return withLate || !c.late;
+  }
   /// Gives the using node its best candidate that takes the placement as is.
   void adoptUse(const FormProblem::Slot &use, uint8_t placement);
 
@@ -52,6 +60,11 @@ private:
   llvm::SmallVector<int, 16> touched;
   std::vector<uint32_t> stamps; ///< per value, for localCost
   uint32_t stamp = 0;
+  // For improveRegion: what was settled or visited in this epoch.
+  std::vector<uint32_t> settledAt;
+  std::vector<uint8_t> settled;
+  std::vector<uint32_t> visitedAt; ///< per node
+  uint32_t epoch = 0;
 };
 
 } // namespace shoal::propagate

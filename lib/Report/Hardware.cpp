@@ -10,10 +10,10 @@ namespace shoal {
 FailureOr<Hardware> getHardware(StringRef name, std::string &error) {
   // Achievable, not peak: about 90 % of the data sheets, bf16.
   static const Hardware known[] = {
-      {"h100", 7.0e14, 3.0e12, 4.0e11, 5e-6},
-      {"h200", 7.5e14, 4.3e12, 4.0e11, 5e-6},
-      {"a100", 2.8e14, 1.8e12, 2.6e11, 6e-6},
-      {"cpu", 1.0e11, 2.0e10, 1.0e10, 2e-6},
+      {"h100", 7.0e14, 3.0e12, 4.0e11, 5e-6, 8.0e10},
+      {"h200", 7.5e14, 4.3e12, 4.0e11, 5e-6, 1.41e11},
+      {"a100", 2.8e14, 1.8e12, 2.6e11, 6e-6, 8.0e10},
+      {"cpu", 1.0e11, 2.0e10, 1.0e10, 2e-6, 0},
   };
   if (name.empty())
     return known[0];
@@ -47,7 +47,8 @@ FailureOr<Hardware> getHardware(StringRef name, std::string &error) {
       {"flops_per_second", &h.flopsPerSecond},
       {"memory_bytes_per_second", &h.memoryBytesPerSecond},
       {"link_bytes_per_second", &h.linkBytesPerSecond},
-      {"link_latency", &h.linkLatency}};
+      {"link_latency", &h.linkLatency},
+      {"memory_bytes", &h.memoryBytes}};
   for (auto &[objectKey, member] : *object) {
     StringRef key = objectKey;
     auto *field =

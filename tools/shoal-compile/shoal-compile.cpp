@@ -27,6 +27,7 @@ struct Options {
   std::string model, output, target = "cpu", chip, report, to, from, dump,
                              hardware, emit, entry, timings,
       argumentShapes;
+  int64_t memoryLimit = 0;
   bool singleDevice = false, table = false, debugInfo = false;
 };
 
@@ -156,6 +157,7 @@ int compile(const Options &o) {
   options.singleDevice = o.singleDevice;
   options.argumentShapes = o.argumentShapes;
   options.hardware = o.hardware;
+  options.memoryLimit = o.memoryLimit;
   options.from = *from;
   options.to = *to;
   options.target = o.target;
@@ -256,6 +258,9 @@ int main(int argc, char **argv) {
   line.flag("table", o.table, "print the report as a table");
   line.text("hardware", o.hardware, "NAME|FILE.json",
             "machine for modelled times: h100, h200, a100, cpu, or a file");
+  line.integer("memory-limit", o.memoryLimit, 0,
+               "bytes a device should hold at most (default: the memory of "
+               "--hardware, else no limit)");
   line.text(
       "emit", o.emit, "sdy|stablehlo",
       "print shardings in Shardy's syntax (with --compile-to=sharded), or "

@@ -61,6 +61,14 @@ public:
   /// gather. A few, best first.
   llvm::SmallVector<OpForm, 2> displaced(size_t tensor,
                                          const PlacementState &state) const;
+  /// Forms for two operands of a contraction that are cut by the same atoms
+  /// along different factors: these atoms cut a factor that both have instead
+  /// (heads, say, where queries and keys are both cut along the sequence), so
+  /// that neither is gathered.
+  llvm::SmallVector<OpForm, 2> reconciled(size_t one,
+                                          const PlacementState &oneState,
+                                          size_t other,
+                                          const PlacementState &otherState) const;
   /// Lets `operand` come in partial as `state` says, if the op is linear there
   /// and the atoms are free. False if not possible.
   bool takePartial(OpForm &form, size_t operand,

@@ -41,6 +41,9 @@ struct PipelineOptions {
   std::string argumentShapes;
   /// Name or file of a hardware description; empty: the default.
   std::string hardware;
+  /// Bytes a device should hold at most; 0: the hardware's where one was
+  /// named, else no limit.
+  int64_t memoryLimit = 0;
 };
 
 /// Adds the passes that take a module from the phase before `phase` to it, its

@@ -15,7 +15,8 @@ namespace shoal {
 #include "shoal/Propagate/Passes.h.inc"
 
 /// The phase `sharded`: propagate, choose, insert reshards.
-void buildShardPipeline(mlir::OpPassManager &pm);
+/// `memoryLimit`: bytes a device should hold at most, 0 for no limit.
+void buildShardPipeline(mlir::OpPassManager &pm, int64_t memoryLimit = 0);
 /// Registers `shoal-shard-pipeline`.
 void registerShoalPropagatePipelines();
 

@@ -44,13 +44,20 @@ def Choose : Pass<"shoal-choose", "mlir::ModuleOp"> {
     `FormProblem.h`. It starts from propagation's own forms, and the result
     costs no more than these.
 
+    With a memory limit, holding bytes is priced as long as the modelled peak
+    (values and their copies, from first to last use) is above it: gathers then
+    stay inside loops, sums are reduced before they are carried. A remark says
+    what that costs.
+
     Sets `shoal.form` and `shoal.shardings` of all ops.
 
     With a number in the environment variable SHOAL_TEST_FORMS, candidates are
     drawn at random instead: fuzzers try forms that no cost model would choose.
   }];
   let options = [Option<"search", "search", "bool", "true",
-      "Improve on the forms that follow from propagation">];
+      "Improve on the forms that follow from propagation">,
+    Option<"memoryLimit", "memory-limit", "int64_t", "0",
+      "Bytes a device should hold at most; 0: no limit">];
   let dependentDialects = ["::shoal::ShoalDialect"];
 }
 

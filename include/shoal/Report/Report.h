@@ -19,6 +19,7 @@ struct Hardware {
   double memoryBytesPerSecond = 3e12;
   double linkBytesPerSecond = 4e11; ///< sent by a device, in one direction
   double linkLatency = 5e-6;        ///< seconds per collective
+  double memoryBytes = 0;           ///< of a device; 0: not stated
 };
 
 /// A known name ("h100", "h200", "a100", "cpu"; empty: h100) or a JSON file
