@@ -62,8 +62,9 @@ LogicalResult CompareOp::verify() {
   if (!type || *type == ComparisonType::NOTYPE)
     return success();
   Type element = getElementTypeOrSelf(getLhs().getType());
-  if (auto quantized = dyn_cast<quant::QuantizedType>(element))
-    element = quantized.getStorageType();
+  // The numbers are compared, whatever they are stored as.
+  if (isa<quant::QuantizedType>(element))
+    return success();
   bool floatOrder = *type == ComparisonType::FLOAT || *type == ComparisonType::TOTALORDER;
   if (isa<FloatType>(element) ? !floatOrder
       : isa<ComplexType>(element) ? *type != ComparisonType::FLOAT

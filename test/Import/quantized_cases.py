@@ -304,8 +304,9 @@ def comparisons():
                     u.zeros = np.clip(u.zeros, *t.bounds)
                 a, b = t.random(shape), u.random(shape)
                 b.flat[:4] = a.flat[:4] if same else b.flat[:4]
+                kind = rng.choice(["", ", FLOAT", ", SIGNED"])
                 case("compare", [(a, t), (b, u)],
-                     f"  %r0 = stablehlo.compare {name}, %a0, %a1 : "
+                     f"  %r0 = stablehlo.compare {name}, %a0, %a1{kind} : "
                      f"({tensor(shape, t)}, {tensor(shape, u)}) -> {tensor(shape, 'i1')}",
                      [(shape, "i1")], f(t.dequantize(a), u.dequantize(b)))
     for _ in range(COUNT * 4):
@@ -444,6 +445,76 @@ def control_flow():
              q if branch == 0 else t.range_of(np.abs(f64(t.dequantize(q)))))
 
 
+def dynamic():
+    """Shapes given by values: result types are unknown until they are refined."""
+    for index in range(COUNT * 2):
+        t = random_type()
+        q = t.random((2, 3))
+        s, unknown = tensor((2, 3), t), tensor(("?", "?"), t)
+        sizes = lambda v: f"stablehlo.constant dense<{list(v)}> : tensor<{len(v)}xi64>"
+        case("dynamic_broadcast_in_dim", [(t.random((3,)), t)],
+             f"  %n = {sizes((2, 3))}\n"
+             f"  %0 = stablehlo.dynamic_broadcast_in_dim %a0, %n, dims = [1] : ({tensor((3,), t)}, tensor<2xi64>) -> {unknown}\n"
+             f"  %r0 = stablehlo.add %0, %0 : ({unknown}, {unknown}) -> {s}",
+             [((2, 3), t)], None)
+        row = CASES[-1].inputs[0][0]
+        total = 2 * row.astype(np.int64) - t.zeros[0]
+        total = total.astype(t.numpy) if t.bits == 32 else np.clip(total, *t.bounds)
+        CASES[-1].judges = [np.broadcast_to(total, (2, 3))]
+        case("dynamic_reshape", [(q, t)],
+             f"  %n = {sizes((3, 2))}\n"
+             f"  %r0 = stablehlo.dynamic_reshape %a0, %n : ({s}, tensor<2xi64>) -> {tensor((3, 2), t)}",
+             [((3, 2), t)], q.reshape(3, 2))
+        case("dynamic_iota", [],
+             f"  %n = {sizes((2, 3))}\n"
+             f"  %r0 = stablehlo.dynamic_iota %n, dim = 1 : (tensor<2xi64>) -> {s}",
+             [((2, 3), t)], t.range_of(np.indices((2, 3))[1].astype(np.float64)))
+        pad = t.random(())
+        expected = np.full((3, 3), pad)
+        expected[1:] = q
+        case("dynamic_pad", [(q, t), (pad, t)],
+             f"  %l = {sizes((1, 0))}\n  %h = {sizes((0, 0))}\n"
+             f"  %r0 = stablehlo.dynamic_pad %a0, %a1, %l, %h, %h : ({s}, {tensor((), t)}, tensor<2xi64>, tensor<2xi64>, tensor<2xi64>) -> {tensor((3, 3), t)}",
+             [((3, 3), t)], expected)
+        case("real_dynamic_slice", [(q, t)],
+             f"  %l = {sizes((0, 1))}\n  %h = {sizes((2, 3))}\n  %d = {sizes((1, 1))}\n"
+             f"  %r0 = stablehlo.real_dynamic_slice %a0, %l, %h, %d : ({s}, tensor<2xi64>, tensor<2xi64>, tensor<2xi64>) -> {tensor((2, 2), t)}",
+             [((2, 2), t)], q[:, 1:])
+        rows = np.array([[1], [0], [1]], np.int32)
+        case("dynamic_gather", [(q, t), (rows, "i32")],
+             f"  %n = {sizes((1, 3))}\n"
+             f'  %r0 = "stablehlo.dynamic_gather"(%a0, %a1, %n) <{{dimension_numbers = #stablehlo.gather<offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>}}> : '
+             f"({s}, tensor<3x1xi32>, tensor<2xi64>) -> {tensor((3, 3), t)}",
+             [((3, 3), t)], q[[1, 0, 1]])
+        case("get_dimension_size", [(q, t)],
+             f"  %r0 = stablehlo.get_dimension_size %a0, dim = 1 : ({s}) -> tensor<i32>",
+             [((), "i32")], np.array(3, np.int32))
+        l, r = random_type(storages=["i8"], expressed="f32"), random_type(storages=["i8"], expressed="f32", zero=False)
+        x, w = l.random((1, 4, 4, 2)), r.random((2, 2, 2, 3))
+        acc = accumulator(l, r)
+        exact = convolve(f64(l.dequantize(x)), f64(r.dequantize(w)), (1, 1), [(1, 0), (0, 1)], (1, 1), 1)
+        case("dynamic_conv", [(x, l), (w, r)],
+             f"  %p = stablehlo.constant dense<[[1, 0], [0, 1]]> : tensor<2x2xi64>\n"
+             f'  %r0 = "stablehlo.dynamic_conv"(%a0, %a1, %p) <{{dimension_numbers = #stablehlo.conv<[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]>, feature_group_count = 1 : i64, batch_group_count = 1 : i64}}> : '
+             f"({tensor(x.shape, l)}, {tensor(w.shape, r)}, tensor<2x2xi64>) -> {tensor(exact.shape, acc)}",
+             [(exact.shape, acc)], acc.range_of(exact))
+
+
+def broadcasting():
+    """chlo's forms with implicit broadcasting."""
+    for _ in range(COUNT * 2):
+        t = random_type(storages=["i8", "u8", "i16"])
+        a, b = t.random((3, 4)), t.random((4,))
+        s = f"({tensor((3, 4), t)}, {tensor((4,), t)}) -> {tensor((3, 4), t)}"
+        x, y = f64(t.dequantize(a)), f64(t.dequantize(b))
+        case("broadcast_add", [(a, t), (b, t)], f"  %r0 = chlo.broadcast_add %a0, %a1 : {s}",
+             [((3, 4), t)], np.clip(a.astype(np.int64) + b - t.zeros[0], *t.bounds))
+        case("broadcast_multiply", [(a, t), (b, t)], f"  %r0 = chlo.broadcast_multiply %a0, %a1 : {s}",
+             [((3, 4), t)], t.range_of(x * y))
+        case("broadcast_maximum", [(a, t), (b, t)], f"  %r0 = chlo.broadcast_maximum %a0, %a1 : {s}",
+             [((3, 4), t)], t.range_of(np.maximum(x, y)))
+
+
 # --- reductions ------------------------------------------------------------
 
 def body(op, t, name="%"):
@@ -494,8 +565,8 @@ def reductions():
             if (t.zeros[0] + 5 * min(lowest, 0) >= t.bounds[0] and
                     t.zeros[0] + 5 * max(highest, 0) <= t.bounds[1]):
                 case("reduce_window_add", [(small, t)],
-                     f'  %z = stablehlo.constant() <{{value = dense<{zero}> : {tensor((), "i" + str(t.bits))}}}> : () -> {tensor((), t)}\n'
-                     f'  %r0 = "stablehlo.reduce_window"(%a0, %z) <{{window_dimensions = array<i64: 1, 4>, padding = dense<[[0, 0], [2, 1]]> : tensor<2x2xi64>}}> {body("add", t)} : '
+                     f'  %i = stablehlo.constant() <{{value = dense<{zero}> : {tensor((), "i" + str(t.bits))}}}> : () -> {tensor((), t)}\n'
+                     f'  %r0 = "stablehlo.reduce_window"(%a0, %i) <{{window_dimensions = array<i64: 1, 4>, padding = dense<[[0, 0], [2, 1]]> : tensor<2x2xi64>}}> {body("add", t)} : '
                      f"({tensor((3, 5), t)}, {tensor((), t)}) -> {tensor((3, 5), t)}",
                      [((3, 5), t)], expected)
         updates = t.random((2, 5))
@@ -751,6 +822,7 @@ def program(cases):
 
 def generate():
     for make in (elementwise, addition, conversions, comparisons, movement, control_flow,
+                 dynamic, broadcasting,
                  reductions, normalization, contractions, convolutions, collectives):
         make()
     return sorted(CASES, key=lambda c: c.name)
