@@ -7,5 +7,8 @@ using namespace mlir;
 
 void shoal::registerShoalFusePipelines() {
   PassPipelineRegistration<>("shoal-fuse-pipeline", "optimized to fused",
-                             [](OpPassManager &pm) { pm.addPass(createFuse()); });
+                             [](OpPassManager &pm) {
+                               pm.addPass(createRecognizeTopK());
+                               pm.addPass(createFuse());
+                             });
 }

@@ -163,18 +163,6 @@ static LogicalResult decompose(Operation *op) {
   return success();
 }
 
-/// The one op that every later phase knows: kernels do better than a sort.
-static bool isKept(Operation *op) {
-  auto topK = dyn_cast<chlo::TopKOp>(op);
-  if (!topK)
-    return false;
-  auto type = dyn_cast<RankedTensorType>(topK.getOperand().getType());
-  return type && type.hasStaticShape() &&
-         isa<IntegerType, FloatType>(type.getElementType()) &&
-         getElementTypeOrSelf(topK.getIndices().getType())
-             .isSignlessInteger(32);
-}
-
 namespace {
 struct DecomposeChloPass
     : shoal::impl::DecomposeChloPassBase<DecomposeChloPass> {
@@ -184,8 +172,7 @@ struct DecomposeChloPass
       again = false;
       SmallVector<Operation *> ops;
       getOperation().walk([&](Operation *op) {
-        if (isa_and_nonnull<chlo::ChloDialect>(op->getDialect()) &&
-            !isKept(op))
+        if (isa_and_nonnull<chlo::ChloDialect>(op->getDialect()))
           ops.push_back(op);
       });
       for (Operation *op : ops) {
