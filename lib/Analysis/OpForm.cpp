@@ -338,7 +338,12 @@ PlacementState OpModel::placement(const OpForm &form, size_t tensor) const {
   for (size_t d = 0; d < mapping.dims.size(); ++d) {
     const DimMapping &dim = mapping.dims[d];
     int64_t block = 1;
+    // Where windows and their taps are shared, a device's stretch is that of
+    // its windows, with all taps.
+    bool both = tensor < numOperands() && sharesWindowsAndTaps(form, dim);
     for (int64_t f : dim.factors) {
+      if (both && rule.factors[f].kind == FactorKind::Reduction)
+        continue;
       state.dims[d].append(form.factors[f].begin(), form.factors[f].end());
       block *= form.blocks[f];
     }

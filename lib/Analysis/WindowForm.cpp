@@ -48,13 +48,6 @@ bool OpModel::hasValidWindows(const OpForm &form) const {
     for (const DimMapping &dim : rule.operands[t].dims) {
       if (!isWindowed(dim))
         continue;
-      // Either windows or taps are shared: where both are, the stretches of
-      // the parts do not follow one another.
-      int64_t cut = 0;
-      for (int64_t f : dim.factors)
-        cut += !form.factors[f].empty();
-      if (cut > 1)
-        return false;
       // Taps that nobody has must read nothing. A second operand that has
       // them (a kernel) is masked; else the dimension ends where they begin,
       // which it can for a single window only.
@@ -69,7 +62,8 @@ bool OpModel::hasValidWindows(const OpForm &form) const {
         if (isMasked || form.blocks[f] * parts == rule.factors[f].size)
           continue;
         for (int64_t other : dim.factors)
-          if (other != f && rule.factors[other].size != 1)
+          if (other != f && (rule.factors[other].size != 1 ||
+                             !form.factors[other].empty()))
             return false;
         if (dim.window->baseDilation != 1)
           return false;
@@ -78,11 +72,21 @@ bool OpModel::hasValidWindows(const OpForm &form) const {
   return true;
 }
 
+bool OpModel::sharesWindowsAndTaps(const OpForm &form,
+                                   const DimMapping &dim) const {
+  int64_t cut = 0;
+  for (int64_t f : dim.factors)
+    cut += !form.factors[f].empty();
+  return isWindowed(dim) && cut > 1;
+}
+
 std::optional<WindowStretch> OpModel::stretch(const OpForm &form, size_t t,
                                               int64_t d) const {
   const DimMapping &dim = rule.operands[t].dims[d];
+  bool both = sharesWindowsAndTaps(form, dim);
   for (int64_t f : dim.factors) {
-    if (form.factors[f].empty())
+    if (form.factors[f].empty() ||
+        (both && rule.factors[f].kind == FactorKind::Reduction))
       continue;
     int64_t block = form.blocks[f], size = shapes[t][d];
     if (scattersAlong(f)) {

@@ -102,6 +102,38 @@ Value OpLowering::pickElement(Value value, int64_t dim, int64_t at) {
   return part;
 }
 
+Value OpLowering::takeTaps(Value value, size_t tensor, int64_t dim,
+                           WindowStretch &stretch, Value fill) {
+  const DimMapping &mapping = model.getRule().operands[tensor].dims[dim];
+  const WindowMap &map = *mapping.window;
+  SmallVector<int64_t> low(b.typeOf(value).getRank(), 0), high = low,
+                                                          interior = low;
+  low[dim] = stretch.low;
+  high[dim] = stretch.high;
+  interior[dim] = map.baseDilation - 1;
+  stretch.low = stretch.high = 0;
+  if (low[dim] || high[dim] || interior[dim]) {
+    auto type = b.typeOf(value);
+    SmallVector<int64_t> shape(type.getShape());
+    shape[dim] = (shape[dim] - 1) * map.baseDilation + 1 + low[dim] + high[dim];
+    value = sh::PadOp::create(b, b.loc(),
+                              b.tensorType(shape, type.getElementType()), value,
+                              fill, low, high, interior);
+  }
+  for (int64_t f : mapping.factors) {
+    if (form.factors[f].empty() ||
+        model.getRule().factors[f].kind != FactorKind::Reduction)
+      continue;
+    int64_t size = b.typeOf(value).getDimSize(dim);
+    int64_t taps = form.blocks[f], away = std::abs(map.dilation);
+    int64_t width = size - away * (map.size - taps);
+    int64_t first = map.dilation > 0 ? 0 : away * (map.size - taps);
+    value = takeWindow(value, dim, form.factors[f], first, map.dilation * taps,
+                       width, fill, size);
+  }
+  return value;
+}
+
 SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
   auto slice = cast<sh::SliceOp>(op);
   Value value = operands[0];
@@ -214,6 +246,9 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
   SmallVector<Value> inputs(operands);
   SmallVector<int64_t> padding = paddingOf(
       conv.getPadding(), numbers.getInputSpatialDimensions().size());
+  SmallVector<int64_t> dilation(padding.size() / 2, 1);
+  if (auto given = conv.getLhsDilation(); given && !given->empty())
+    dilation.assign(given->begin(), given->end());
   bool fetched = false;
   for (auto [i, dim] : llvm::enumerate(numbers.getInputSpatialDimensions())) {
     auto makeZero = [&] {
@@ -234,14 +269,23 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
     Value fill = stretch->readsOutside || paddedTaps ? makeZero() : Value();
     inputs[0] = fetch(inputs[0], 0, dim, stretch->offset, stretch->step,
                       stretch->width, fill);
+    if (model.sharesWindowsAndTaps(
+            form, model.getRule().operands[0].dims[dim])) {
+      inputs[0] =
+          takeTaps(inputs[0], 0, dim, *stretch, fill ? fill : makeZero());
+      dilation[i] = 1;
+    }
     padding[2 * i] = stretch->low;
     padding[2 * i + 1] = stretch->high;
     fetched = true;
   }
   SmallVector<Value> results = cloneLocal(inputs);
   auto local = cast<sh::ConvolutionOp>(results[0].getDefiningOp());
-  if (fetched)
+  if (fetched) {
     local.setPaddingAttr(paddingAttr(padding, b));
+    if (conv.getLhsDilation())
+      local.setLhsDilation(dilation);
+  }
   // A device's share of the groups.
   auto sizeOf = [&](Value value, int64_t dim) {
     return b.typeOf(value).getDimSize(dim);
@@ -265,6 +309,9 @@ SmallVector<Value> OpLowering::lowerReduceWindow(ArrayRef<Value> operands) {
   SmallVector<Value> inputs(operands);
   SmallVector<int64_t> padding = paddingOf(reduce.getPadding(), rank);
   SmallVector<int64_t> sizes(reduce.getWindowDimensions());
+  SmallVector<int64_t> dilation(rank, 1);
+  if (auto given = reduce.getBaseDilations(); given && !given->empty())
+    dilation.assign(given->begin(), given->end());
   bool fetched = false;
   for (size_t d = 0; d < rank; ++d) {
     if (!isCut(0, d))
@@ -296,6 +343,10 @@ SmallVector<Value> OpLowering::lowerReduceWindow(ArrayRef<Value> operands) {
         fill = inputs[count + i];
       inputs[i] = fetch(inputs[i], i, d, stretch->offset, stretch->step,
                         stretch->width, fill, end);
+      if (model.sharesWindowsAndTaps(form, dim)) {
+        inputs[i] = takeTaps(inputs[i], i, d, *stretch, fill);
+        dilation[d] = 1;
+      }
       padding[2 * d] = stretch->low;
       padding[2 * d + 1] = stretch->high;
       fetched = true;
@@ -306,6 +357,8 @@ SmallVector<Value> OpLowering::lowerReduceWindow(ArrayRef<Value> operands) {
     auto local = cast<sh::ReduceWindowOp>(results[0].getDefiningOp());
     local.setPaddingAttr(paddingAttr(padding, b));
     local.setWindowDimensions(sizes);
+    if (reduce.getBaseDilations())
+      local.setBaseDilations(dilation);
   }
   return results;
 }

@@ -210,6 +210,10 @@ private:
   fetchWindow(mlir::Value &operand, size_t tensor, int64_t dim,
               llvm::function_ref<mlir::Value()> makeFill = nullptr);
   mlir::Value pickElement(mlir::Value value, int64_t dim, int64_t at);
+  /// Out of a stretch with all taps of this device's windows: what its share
+  /// of the taps reads. Base dilation and edge padding are carried out on it.
+  mlir::Value takeTaps(mlir::Value value, size_t tensor, int64_t dim,
+                       WindowStretch &stretch, mlir::Value fill);
   llvm::SmallVector<mlir::Value> lowerSlice(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerPad(llvm::ArrayRef<mlir::Value>);
   llvm::SmallVector<mlir::Value> lowerReverse(llvm::ArrayRef<mlir::Value>);

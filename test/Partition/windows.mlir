@@ -148,3 +148,21 @@ func.func @last(
   %0 = stablehlo.slice %a [63:64, 0:128] : (tensor<64x128xf32>) -> tensor<1x128xf32>
   return %0 : tensor<1x128xf32>
 }
+
+// -----
+
+// Some devices share the windows, others their taps.
+// CHECK-LABEL: func @windows_and_taps(
+shoal.mesh @m <["x"=4, "k"=2]>
+func.func @windows_and_taps(
+    %a: tensor<8x1x64xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}, {}]>},
+    %k: tensor<8x64x64xf32> {shoal.sharding = #shoal.sharding<@m, [{"k"}, {}, {}]>})
+    -> (tensor<8x1x64xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}, {}, {}]>}) {
+  // CHECK: comm.reblock %arg0, %{{.*}} dim = 0 size = 8 offset = -7 step = 2 over <@m, {"x"}> {{.*}} -> tensor<9x1x64xf32>
+  // CHECK: stablehlo.dynamic_slice {{.*}} -> tensor<5x1x64xf32>
+  // CHECK: stablehlo.convolution{{.*}}(tensor<5x1x64xf32>, tensor<4x64x64xf32>) -> tensor<2x1x64xf32>
+  // CHECK: comm.all_reduce add {{.*}} over <@m, {"k"}>
+  // CHECK-NOT: comm
+  %0 = stablehlo.convolution(%a, %k) dim_numbers = [0, b, f]x[0, i, o]->[0, b, f], window = {pad = [[7, 0]]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<8x1x64xf32>, tensor<8x64x64xf32>) -> tensor<8x1x64xf32>
+  return %0 : tensor<8x1x64xf32>
+}

@@ -91,6 +91,9 @@ public:
   /// device's own block lacks are fetched from its neighbours.
   std::optional<WindowStretch> stretch(const OpForm &form, size_t operand,
                                        int64_t dim) const;
+  /// Some devices share the windows of the dimension, others their taps: the
+  /// stretch is that of the windows with all taps.
+  bool sharesWindowsAndTaps(const OpForm &form, const DimMapping &dim) const;
   /// Windows scatter into the result along the factor (select_and_scatter).
   bool scattersAlong(int64_t factor) const;
 
