@@ -211,10 +211,17 @@ LogicalResult Refiner::refineManual(sdy::ManualComputationOp op) {
   for (auto [i, argument] : llvm::enumerate(body.getArguments())) {
     auto local = dyn_cast<RankedTensorType>(argument.getType());
     auto global = dyn_cast<RankedTensorType>(op->getOperand(i).getType());
-    if (!isDynamic(argument.getType()) || !local || !global)
-      continue;
     sdy::TensorShardingAttr sharding =
         op.getInShardings().getShardings()[i];
+    // What all shards hold alike is as well known inside.
+    bool isWhole =
+        llvm::all_of(sharding.getDimShardings(),
+                     [](auto dim) { return dim.getAxes().empty(); });
+    if (const IntTensor *value =
+            isWhole ? evaluator.evaluate(op->getOperand(i)) : nullptr)
+      evaluator.bind(argument, IntTensor(*value));
+    if (!isDynamic(argument.getType()) || !local || !global)
+      continue;
     sdy::MeshAttr mesh = sharding.getMesh(op);
     SmallVector<int64_t> shape(global.getShape());
     for (auto [dim, dimSharding] :
@@ -435,15 +442,6 @@ LogicalResult Refiner::refineOp(Operation *op, Operation *&resume) {
 
 /// Reports the first value whose shape is not known.
 static LogicalResult verifyStatic(func::FuncOp func) {
-  for (BlockArgument argument : func.getArguments())
-    if (isDynamic(argument.getType()))
-      return func.emitError("argument #")
-             << argument.getArgNumber() << " of type " << argument.getType()
-             << " needs a shape: run with --input=FILE.npz that has an array "
-                "'arg"
-             << argument.getArgNumber()
-             << "', or compile with --argument-shapes=arg"
-             << argument.getArgNumber() << ":4x8";
   WalkResult walk = func.walk<WalkOrder::PreOrder>([](Operation *op) {
     if (isShapeArithmetic(op)) {
       op->emitError("this value must be known when compiling, but it depends on "
@@ -479,6 +477,15 @@ static LogicalResult verifyStatic(func::FuncOp func) {
 }
 
 LogicalResult Refiner::refineFunction(func::FuncOp func) {
+  for (BlockArgument argument : func.getArguments())
+    if (isDynamic(argument.getType()))
+      return func.emitError("argument #")
+             << argument.getArgNumber() << " of type " << argument.getType()
+             << " needs a shape: run with --input=FILE.npz that has an array "
+                "'arg"
+             << argument.getArgNumber()
+             << "', or compile with --argument-shapes=arg"
+             << argument.getArgNumber() << ":4x8";
   Block &body = func.getBody().front();
   if (failed(refineBlock(body)))
     return failure();

@@ -221,7 +221,9 @@ void ShapeEvaluator::evaluateDefinition(Operation *op) {
     if (result && type &&
         failed(verifyCompatibleShape(type.getShape(), result->shape)))
       result.reset();
-    known[value] = std::move(result);
+    // What was bound, such as what a loop does not change, stays.
+    if (!known.contains(value) || result)
+      known[value] = std::move(result);
   }
 }
 
