@@ -21,6 +21,13 @@ namespace shoal {
 using namespace mlir;
 using namespace shoal;
 
+/// What JAX prints for ragged_all_to_all.
+static bool isRaggedExchange(Operation *op) {
+  auto call = dyn_cast<stablehlo::CustomCallOp>(op);
+  return call && call.getCallTargetName() == "ragged_all_to_all" &&
+         op->getParentOfType<ManualOp>();
+}
+
 /// The mesh that a manual region's shardings stand on, and how it is named.
 static Attribute getMeshRef(ManualOp manual) {
   for (auto op = manual; op; op = op->getParentOfType<ManualOp>())
@@ -91,6 +98,7 @@ private:
   Value reduceUneven(OpBuilder &builder, Location loc, Value input,
                      Region &body, ReductionKind kind, const Groups &groups);
   LogicalResult importPermute(stablehlo::CollectivePermuteOp op);
+  LogicalResult importRagged(stablehlo::CustomCallOp op);
   LogicalResult importPartitionId(stablehlo::PartitionIdOp op);
 
   Attribute meshRef;
@@ -423,6 +431,30 @@ LogicalResult Importer::importPartitionId(stablehlo::PartitionIdOp op) {
   return success();
 }
 
+LogicalResult Importer::importRagged(stablehlo::CustomCallOp op) {
+  auto config = dyn_cast_if_present<DictionaryAttr>(
+      op.getBackendConfig().value_or(Attribute()));
+  if (op->getNumOperands() != 6 || op->getNumResults() != 1 || !config ||
+      !config.get("replica_groups"))
+    return op.emitError("takes input, output, input offsets, send sizes, "
+                        "output offsets and receive sizes, and needs replica "
+                        "groups in its backend_config");
+  auto groups = readGroups(op, config.get("replica_groups"),
+                           /*hasChannel=*/config.contains("channel_id"),
+                           /*global=*/false);
+  if (failed(groups))
+    return failure();
+  OpBuilder builder(op);
+  auto exchange = comm::RaggedAllToAllOp::create(
+      builder, op.getLoc(), op->getResult(0).getType(), op->getOperand(0),
+      op->getOperand(1), op->getOperand(2), op->getOperand(3),
+      op->getOperand(4), op->getOperand(5),
+      makeGroups(*groups, op.getContext()), StringAttr(), ArrayAttr());
+  op->replaceAllUsesWith(exchange);
+  op.erase();
+  return success();
+}
+
 LogicalResult Importer::run(Operation *op) {
   OpBuilder builder(op);
   Location loc = op->getLoc();
@@ -537,6 +569,7 @@ LogicalResult Importer::run(Operation *op) {
       .Case([&](stablehlo::CollectivePermuteOp permute) {
         return importPermute(permute);
       })
+      .Case([&](stablehlo::CustomCallOp call) { return importRagged(call); })
       .Case([&](stablehlo::PartitionIdOp id) { return importPartitionId(id); })
       .Case([&](stablehlo::ReplicaIdOp id) {
         // One replica.
@@ -565,7 +598,8 @@ struct ImportCollectivesPass
               stablehlo::AllGatherOp, stablehlo::AllToAllOp,
               stablehlo::CollectiveBroadcastOp, stablehlo::CollectivePermuteOp,
               stablehlo::CrossReplicaSumOp, stablehlo::PartitionIdOp,
-              stablehlo::ReplicaIdOp>(op))
+              stablehlo::ReplicaIdOp>(op) ||
+          isRaggedExchange(op))
         ops.push_back({op, op->getParentOfType<ManualOp>()});
     });
     for (auto [op, manual] : ops) {

@@ -34,8 +34,8 @@ struct ImportTokensPass : shoal::impl::ImportTokensPassBase<ImportTokensPass> {
     for (BlockArgument argument : body.getArguments()) {
       if (!isToken(argument.getType()))
         continue;
-      Value token = CreateTokenOp::create(builder, argument.getLoc(),
-                                          argument.getType());
+      Value token =
+          CreateTokenOp::create(builder, argument.getLoc(), argument.getType());
       argument.replaceAllUsesWith(token);
       argument.setType(empty);
     }
@@ -46,9 +46,8 @@ struct ImportTokensPass : shoal::impl::ImportTokensPassBase<ImportTokensPass> {
         operand.set(ConstantOp::create(
             builder, terminator->getLoc(),
             DenseElementsAttr::get(empty, ArrayRef<bool>())));
-    func.setFunctionType(FunctionType::get(&getContext(),
-                                           body.getArgumentTypes(),
-                                           terminator->getOperandTypes()));
+    func.setFunctionType(FunctionType::get(
+        &getContext(), body.getArgumentTypes(), terminator->getOperandTypes()));
   }
 };
 } // namespace

@@ -54,9 +54,8 @@ static FailureOr<Shape> inferConvolution(stablehlo::ConvolutionOp op) {
   Shape shape(lhs.getRank(), kUnknown), kernel;
   for (int64_t dim : dims.getKernelSpatialDimensions())
     kernel.push_back(rhs.getDimSize(dim));
-  shape[dims.getOutputBatchDimension()] =
-      divide(lhs.getDimSize(dims.getInputBatchDimension()),
-             op.getBatchGroupCount());
+  shape[dims.getOutputBatchDimension()] = divide(
+      lhs.getDimSize(dims.getInputBatchDimension()), op.getBatchGroupCount());
   shape[dims.getOutputFeatureDimension()] =
       rhs.getDimSize(dims.getKernelOutputFeatureDimension());
   // Sizes that are unknown or zero are no windows.
@@ -334,7 +333,7 @@ FailureOr<SmallVector<Type>> shoal::inferResultTypes(Operation *op) {
     return failure();
   for (auto [type, shape] : llvm::zip(types, *shapes))
     if (isa<TensorType>(type))
-      type = RankedTensorType::get(shape,
-                                   cast<TensorType>(type).getElementType());
+      type =
+          RankedTensorType::get(shape, cast<TensorType>(type).getElementType());
   return types;
 }

@@ -93,9 +93,8 @@ LogicalResult shoal::inlineAsyncOps(Operation *root) {
                                               body.getOperations());
     for (Operation *done : llvm::make_early_inc_range(future.getUsers())) {
       if (done->getNumResults() != results.size())
-        return done->emitError("gives ")
-               << done->getNumResults() << " of " << results.size()
-               << " values";
+        return done->emitError("gives ") << done->getNumResults() << " of "
+                                         << results.size() << " values";
       done->replaceAllUsesWith(results);
       done->erase();
     }

@@ -173,7 +173,9 @@ bool ManualUnroller::analyzeOnce(Block &block) {
         mark(reduce.getResult());
       continue;
     }
-    bool varies = anyOperand || isa<comm::AllSliceOp, comm::PermuteOp>(op);
+    bool varies =
+        anyOperand || isa<comm::AllSliceOp, comm::PermuteOp, comm::HaloOp,
+                          comm::ReblockOp, comm::RaggedAllToAllOp>(op);
     if (!varies && op.getNumRegions()) {
       varies = containsCellConstant(&op);
       op.walk([&](Operation *nested) {
@@ -267,8 +269,14 @@ LogicalResult ManualUnroller::emitOp(Operation *op, OpBuilder &builder) {
   if (auto nested = dyn_cast<ManualOp>(op))
     return emitNested(nested, builder);
   if (needsAllCells(op)) {
-    FailureOr<Shards> result =
-        emitCollective(op, map.lookup(op->getOperand(0)), grid, builder);
+    SmallVector<Shards> operands;
+    for (Value operand : op->getOperands()) {
+      Shards shards = map.lookup(operand);
+      operands.push_back(shards.empty() ? Shards(operand) : shards);
+    }
+    if (operands.empty() || op->getNumResults() != 1)
+      return op->emitError("this collective cannot be run on one device");
+    FailureOr<Shards> result = emitCollective(op, operands, grid, builder);
     if (failed(result))
       return failure();
     map[op->getResult(0)] = *result;
@@ -450,8 +458,8 @@ LogicalResult ManualUnroller::emitRegion(Region &from, Region &to,
   return success();
 }
 
-LogicalResult
-ManualUnroller::emitDivergentBranches(Operation *op, OpBuilder &builder) {
+LogicalResult ManualUnroller::emitDivergentBranches(Operation *op,
+                                                    OpBuilder &builder) {
   Location loc = op->getLoc();
   Shards predicate = map.lookup(op->getOperand(0));
   SmallVector<SmallVector<Shards>> branches;
@@ -559,8 +567,8 @@ LogicalResult ManualUnroller::emitLockstep(Operation *op, OpBuilder &builder) {
         "a collective inside a region of this operation cannot "
         "be run on one device");
   auto loop = dyn_cast<stablehlo::WhileOp>(op);
-  if (loop && varying.contains(
-                  loop.getCond().front().getTerminator()->getOperand(0)))
+  if (loop &&
+      varying.contains(loop.getCond().front().getTerminator()->getOperand(0)))
     return emitDivergentLoop(op, builder);
   if (!loop && !map.lookup(op->getOperand(0)).isShared())
     return emitDivergentBranches(op, builder);

@@ -107,10 +107,32 @@ private:
   llvm::DenseSet<mlir::Value> varying;
 };
 
-/// Emits a collective among the values of cells; `input` holds its operand.
-llvm::FailureOr<Shards> emitCollective(mlir::Operation *op, Shards input,
+/// Emits a collective among the values of cells; `operands` holds, for each of
+/// its operands, the cells' values.
+llvm::FailureOr<Shards> emitCollective(mlir::Operation *op,
+                                       llvm::ArrayRef<Shards> operands,
                                        const CellGrid &grid,
                                        mlir::OpBuilder &builder);
+
+/// Results of a group's members, in group order, for collectives that move
+/// parts of blocks (halo, reblock, ragged_all_to_all): operands[i][member].
+/// Empty if the op is none of them. ShardExchanges.cpp.
+llvm::SmallVector<mlir::Value>
+emitExchange(mlir::Operation *op,
+             llvm::ArrayRef<llvm::SmallVector<mlir::Value>> operands,
+             mlir::OpBuilder &builder);
+/// The one of `values` whose number the integer scalar `index` is.
+mlir::Value createChoice(mlir::OpBuilder &builder, mlir::Location loc,
+                         llvm::ArrayRef<mlir::Value> values, mlir::Value index);
+
+/// Elements [offset, offset + size) along `dim`.
+mlir::Value createSlice(mlir::OpBuilder &builder, mlir::Location loc,
+                        mlir::Value value, int64_t dim, int64_t offset,
+                        int64_t size);
+mlir::Value createConcat(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::ValueRange values, int64_t dim);
+mlir::Value createZeros(mlir::OpBuilder &builder, mlir::Location loc,
+                        mlir::Type type);
 
 /// The part of `value` that each cell sees by `sharding`, and the inverse.
 llvm::FailureOr<Shards> splitIntoCells(mlir::Value value, ShardingAttr sharding,

@@ -58,8 +58,8 @@ static bool isDynamicForm(Operation *op) {
 static bool isDynamicProgram(Operation *root) {
   return root
       ->walk([](Operation *op) {
-        bool found = isDynamicForm(op) ||
-                     llvm::any_of(op->getResultTypes(), isDynamic);
+        bool found =
+            isDynamicForm(op) || llvm::any_of(op->getResultTypes(), isDynamic);
         for (Region &region : op->getRegions())
           for (Block &block : region)
             found |= llvm::any_of(block.getArgumentTypes(), isDynamic);
@@ -75,8 +75,8 @@ FailureOr<Type> shoal::meetTypes(Operation *op, Type declared, Type inferred) {
   Type element = cast<TensorType>(declared).getElementType();
   auto from = dyn_cast<RankedTensorType>(declared);
   if (!from)
-    return Type(RankedTensorType::get(to.getShape(), element,
-                                      to.getEncoding()));
+    return Type(
+        RankedTensorType::get(to.getShape(), element, to.getEncoding()));
   if (from.getRank() != to.getRank())
     return op->emitError("gives ") << to << " where its type says " << from;
   SmallVector<int64_t> shape(from.getShape());
@@ -91,14 +91,13 @@ FailureOr<Type> shoal::meetTypes(Operation *op, Type declared, Type inferred) {
              << ", says " << shape[dim];
     if (!bounds.empty() && !ShapedType::isDynamic(bounds[dim]) &&
         size > bounds[dim])
-      return op->emitError("has size ")
-             << size << " in dimension " << dim << ", more than the bound in "
-             << from;
+      return op->emitError("has size ") << size << " in dimension " << dim
+                                        << ", more than the bound in " << from;
     shape[dim] = size;
   }
   bool isStatic = !ShapedType::isDynamicShape(shape);
-  return Type(RankedTensorType::get(shape, element,
-                                    isStatic ? Attribute() : from.getEncoding()));
+  return Type(RankedTensorType::get(
+      shape, element, isStatic ? Attribute() : from.getEncoding()));
 }
 
 LogicalResult shoal::emitNotConstant(Operation *op, Value operand,
@@ -193,10 +192,9 @@ LogicalResult Refiner::refineLoop(stablehlo::WhileOp loop) {
     }
   if (failed(refineBlock(cond)) || failed(refineBlock(body)))
     return failure();
-  for (auto [i, yielded] :
-       llvm::enumerate(body.getTerminator()->getOperands()))
-    if (!isDynamic(yielded.getType()) && yielded.getType() !=
-            body.getArgument(i).getType() &&
+  for (auto [i, yielded] : llvm::enumerate(body.getTerminator()->getOperands()))
+    if (!isDynamic(yielded.getType()) &&
+        yielded.getType() != body.getArgument(i).getType() &&
         isa<RankedTensorType>(yielded.getType()))
       return loop.emitError("carried value #")
              << i << " is " << body.getArgument(i).getType()
@@ -211,12 +209,10 @@ LogicalResult Refiner::refineManual(sdy::ManualComputationOp op) {
   for (auto [i, argument] : llvm::enumerate(body.getArguments())) {
     auto local = dyn_cast<RankedTensorType>(argument.getType());
     auto global = dyn_cast<RankedTensorType>(op->getOperand(i).getType());
-    sdy::TensorShardingAttr sharding =
-        op.getInShardings().getShardings()[i];
+    sdy::TensorShardingAttr sharding = op.getInShardings().getShardings()[i];
     // What all shards hold alike is as well known inside.
-    bool isWhole =
-        llvm::all_of(sharding.getDimShardings(),
-                     [](auto dim) { return dim.getAxes().empty(); });
+    bool isWhole = llvm::all_of(sharding.getDimShardings(),
+                                [](auto dim) { return dim.getAxes().empty(); });
     if (const IntTensor *value =
             isWhole ? evaluator.evaluate(op->getOperand(i)) : nullptr)
       evaluator.bind(argument, IntTensor(*value));
@@ -240,8 +236,8 @@ LogicalResult Refiner::refineManual(sdy::ManualComputationOp op) {
         }
       }
     }
-    FailureOr<Type> type =
-        meetTypes(op, local, RankedTensorType::get(shape, local.getElementType()));
+    FailureOr<Type> type = meetTypes(
+        op, local, RankedTensorType::get(shape, local.getElementType()));
     if (failed(type))
       return failure();
     argument.setType(*type);
@@ -249,23 +245,21 @@ LogicalResult Refiner::refineManual(sdy::ManualComputationOp op) {
   if (failed(refineBlock(body)))
     return failure();
   for (auto [i, result] : llvm::enumerate(op.getResults())) {
-    auto local =
-        dyn_cast<RankedTensorType>(body.getTerminator()->getOperand(i).getType());
+    auto local = dyn_cast<RankedTensorType>(
+        body.getTerminator()->getOperand(i).getType());
     if (!isDynamic(result.getType()) || !local)
       continue;
-    sdy::TensorShardingAttr sharding =
-        op.getOutShardings().getShardings()[i];
+    sdy::TensorShardingAttr sharding = op.getOutShardings().getShardings()[i];
     sdy::MeshAttr mesh = sharding.getMesh(op);
     SmallVector<int64_t> shape(local.getShape());
-    for (auto [dim, dimSharding] :
-         llvm::enumerate(sharding.getDimShardings()))
+    for (auto [dim, dimSharding] : llvm::enumerate(sharding.getDimShardings()))
       for (sdy::AxisRefAttr axis : dimSharding.getAxes())
         if (mesh && dim < shape.size() && !ShapedType::isDynamic(shape[dim]) &&
             op.getManualAxes().contains(axis.getName()))
           shape[dim] *= axis.getSize(mesh);
-    FailureOr<Type> type = meetTypes(
-        op, result.getType(),
-        RankedTensorType::get(shape, local.getElementType()));
+    FailureOr<Type> type =
+        meetTypes(op, result.getType(),
+                  RankedTensorType::get(shape, local.getElementType()));
     if (failed(type))
       return failure();
     result.setType(*type);
@@ -392,15 +386,14 @@ LogicalResult Refiner::refineOp(Operation *op, Operation *&resume) {
     if (op->getNumResults() != 1)
       return success();
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
-    const IntTensor *value =
-        type && type.getElementType().isInteger()
-            ? evaluator.evaluate(op->getResult(0))
-            : nullptr;
+    const IntTensor *value = type && type.getElementType().isInteger()
+                                 ? evaluator.evaluate(op->getResult(0))
+                                 : nullptr;
     if (!value)
       return success();
     auto attr = value->getAttribute(type);
-    Value constant = stablehlo::ConstantOp::create(
-        builder, op->getLoc(), cast<ElementsAttr>(attr));
+    Value constant = stablehlo::ConstantOp::create(builder, op->getLoc(),
+                                                   cast<ElementsAttr>(attr));
     replace(op, constant);
     return success();
   }
@@ -444,8 +437,9 @@ LogicalResult Refiner::refineOp(Operation *op, Operation *&resume) {
 static LogicalResult verifyStatic(func::FuncOp func) {
   WalkResult walk = func.walk<WalkOrder::PreOrder>([](Operation *op) {
     if (isShapeArithmetic(op)) {
-      op->emitError("this value must be known when compiling, but it depends on "
-                    "the program's data");
+      op->emitError(
+          "this value must be known when compiling, but it depends on "
+          "the program's data");
       return WalkResult::interrupt();
     }
     for (Value result : op->getResults()) {
@@ -493,14 +487,14 @@ LogicalResult Refiner::refineFunction(func::FuncOp func) {
   // Results may be declared with fewer sizes, but not with other ones.
   SmallVector<Type> results;
   for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
-    FailureOr<Type> type = meetTypes(
-        body.getTerminator(), func.getResultTypes()[i], value.getType());
+    FailureOr<Type> type = meetTypes(body.getTerminator(),
+                                     func.getResultTypes()[i], value.getType());
     if (failed(type))
       return failure();
     results.push_back(value.getType());
   }
-  func.setFunctionType(FunctionType::get(func.getContext(),
-                                         body.getArgumentTypes(), results));
+  func.setFunctionType(
+      FunctionType::get(func.getContext(), body.getArgumentTypes(), results));
   return verifyStatic(func);
 }
 
@@ -535,12 +529,12 @@ static LogicalResult setArgumentShapes(func::FuncOp func, StringRef text) {
     BlockArgument argument = func.getArgument(index);
     auto type = cast<TensorType>(argument.getType());
     auto given = RankedTensorType::get(shape, type.getElementType());
-    if (type.hasRank() &&
-        failed(verifyCompatibleShape(type.getShape(), shape)))
+    if (type.hasRank() && failed(verifyCompatibleShape(type.getShape(), shape)))
       return func.emitError("argument #")
              << index << " is " << type << ", but it is given as " << given;
     if (ShapedType::getNumElements(shape) < 0)
-      return func.emitError("argument #") << index << " is too large: " << given;
+      return func.emitError("argument #")
+             << index << " is too large: " << given;
     FailureOr<Type> met = meetTypes(func, type, given);
     if (failed(met))
       return failure();

@@ -45,9 +45,10 @@ struct ShapeCallResult {
 };
 /// Custom calls that are about shapes: assertions, dynamic forms of other
 /// operations, operands that hold the sizes of results.
-mlir::FailureOr<ShapeCallResult>
-refineShapeCall(mlir::Operation *op, ShapeEvaluator &evaluator,
-                mlir::SymbolTable &symbols, mlir::OpBuilder &builder);
+mlir::FailureOr<ShapeCallResult> refineShapeCall(mlir::Operation *op,
+                                                 ShapeEvaluator &evaluator,
+                                                 mlir::SymbolTable &symbols,
+                                                 mlir::OpBuilder &builder);
 /// Whether `op` is a custom call of which refineShapeCall knows.
 bool isShapeCall(mlir::Operation *op);
 

@@ -132,8 +132,7 @@ FailureOr<ShapeCallResult> ShapeCall::refineShapeOperands() {
        llvm::zip(indices.getValues<APInt>(), op->getResults())) {
     if (index.isNegative() || index.uge(op->getNumOperands()))
       return op.emitError() << kShapeOperands << " names operand "
-                            << index.getSExtValue()
-                            << ", which does not exist";
+                            << index.getSExtValue() << ", which does not exist";
     dropped.insert(index.getZExtValue());
     auto declared = dyn_cast<TensorType>(result.getType());
     if (!declared)
@@ -145,8 +144,7 @@ FailureOr<ShapeCallResult> ShapeCall::refineShapeOperands() {
     if (llvm::any_of(*shape, [](int64_t size) { return size < 0; }))
       return op.emitError("negative size in the shape of a result");
     FailureOr<Type> type = meetTypes(
-        op, declared,
-        RankedTensorType::get(*shape, declared.getElementType()));
+        op, declared, RankedTensorType::get(*shape, declared.getElementType()));
     if (failed(type))
       return failure();
     types.push_back(*type);
@@ -198,8 +196,9 @@ FailureOr<ShapeCallResult> ShapeCall::refineReduceWindow() {
                             builder.getI64Type()),
       window[4]);
   auto made = ReduceWindowOp::create(
-      builder, op.getLoc(), op.getResultTypes(), op->getOperands().take_front(n),
-      op->getOperands().slice(n, n), builder.getDenseI64ArrayAttr(window[0]),
+      builder, op.getLoc(), op.getResultTypes(),
+      op->getOperands().take_front(n), op->getOperands().slice(n, n),
+      builder.getDenseI64ArrayAttr(window[0]),
       builder.getDenseI64ArrayAttr(window[1]),
       builder.getDenseI64ArrayAttr(window[2]),
       builder.getDenseI64ArrayAttr(window[3]), padding);
@@ -320,9 +319,10 @@ FailureOr<ShapeCallResult> ShapeCall::refine() {
   return refineShapeOperands();
 }
 
-FailureOr<ShapeCallResult>
-shoal::refineShapeCall(Operation *op, ShapeEvaluator &evaluator,
-                       SymbolTable &symbols, OpBuilder &builder) {
+FailureOr<ShapeCallResult> shoal::refineShapeCall(Operation *op,
+                                                  ShapeEvaluator &evaluator,
+                                                  SymbolTable &symbols,
+                                                  OpBuilder &builder) {
   if (!isShapeCall(op))
     return ShapeCallResult();
   return ShapeCall(cast<CustomCallOp>(op), evaluator, symbols, builder)

@@ -47,7 +47,8 @@ std::optional<IntTensor> IntTensor::get(Attribute attr) {
     return result;
   }
   auto resource = dyn_cast<DenseResourceElementsAttr>(attr);
-  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+  AsmResourceBlob *blob =
+      resource ? resource.getRawHandle().getBlob() : nullptr;
   if (!blob)
     return std::nullopt;
   unsigned width = elements.getElementType().isIndex()

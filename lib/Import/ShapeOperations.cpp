@@ -183,10 +183,9 @@ static Result evaluateElementwise(Operation *op, Operands in) {
     return std::nullopt;
   for (size_t i = 0; i < in[0]->values.size(); ++i) {
     std::optional<APInt> value =
-        in.size() == 1
-            ? evaluateUnary(op, in[0]->values[i], in[0]->isUnsigned)
-            : evaluateBinary(op, in[0]->values[i], in[1]->values[i],
-                             in[0]->isUnsigned);
+        in.size() == 1 ? evaluateUnary(op, in[0]->values[i], in[0]->isUnsigned)
+                       : evaluateBinary(op, in[0]->values[i], in[1]->values[i],
+                                        in[0]->isUnsigned);
     if (!value)
       return std::nullopt;
     result.values.push_back(*value);
@@ -222,9 +221,8 @@ pick(const IntTensor &from, ArrayRef<int64_t> shape,
 }
 
 /// Starts of a slice, moved so that it lies inside.
-static SmallVector<int64_t> clampStarts(Operands starts,
-                                        ArrayRef<int64_t> shape,
-                                        ArrayRef<int64_t> sizes) {
+static SmallVector<int64_t>
+clampStarts(Operands starts, ArrayRef<int64_t> shape, ArrayRef<int64_t> sizes) {
   SmallVector<int64_t> result;
   for (auto [dim, start] : llvm::enumerate(starts))
     result.push_back(std::clamp<int64_t>(
@@ -345,8 +343,7 @@ static Result evaluateMove(Operation *op, Operands in) {
       })
       .Case([&](stablehlo::BroadcastOp) {
         return pick(from, shape, [&](ArrayRef<int64_t> index) {
-          return getPosition(from.shape,
-                             index.take_back(from.shape.size()));
+          return getPosition(from.shape, index.take_back(from.shape.size()));
         });
       })
       .Case([&](stablehlo::TransposeOp transpose) {
@@ -397,8 +394,9 @@ static Result evaluateMove(Operation *op, Operands in) {
         return evaluateConcatenate(concat, in);
       })
       .Case([&](stablehlo::PadOp pad) { return evaluatePad(pad, in); })
-      .Case(
-          [&](stablehlo::GatherOp gather) { return evaluateGather(gather, in); })
+      .Case([&](stablehlo::GatherOp gather) {
+        return evaluateGather(gather, in);
+      })
       .Default([](Operation *) { return std::nullopt; });
 }
 
@@ -473,7 +471,8 @@ void shoal::evaluateOperation(Operation *op, Operands in,
     return;
   }
   if (auto call = dyn_cast<stablehlo::CustomCallOp>(op)) {
-    if (call.getCallTargetName() == "stablehlo.shape_refinement_operand_wrapper" &&
+    if (call.getCallTargetName() ==
+            "stablehlo.shape_refinement_operand_wrapper" &&
         !in.empty() && in[0])
       results[0] = *in[0];
     return;

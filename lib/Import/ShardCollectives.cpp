@@ -11,7 +11,7 @@ using namespace mlir;
 using namespace shoal;
 
 /// Elements [offset, offset + size) along `dim`.
-static Value createSlice(OpBuilder &builder, Location loc, Value value,
+Value shoal::createSlice(OpBuilder &builder, Location loc, Value value,
                          int64_t dim, int64_t offset, int64_t size) {
   auto type = cast<RankedTensorType>(value.getType());
   if (offset == 0 && size == type.getDimSize(dim))
@@ -27,7 +27,7 @@ static Value createSlice(OpBuilder &builder, Location loc, Value value,
       builder.getDenseI64ArrayAttr(stride));
 }
 
-static Value createConcat(OpBuilder &builder, Location loc, ValueRange values,
+Value shoal::createConcat(OpBuilder &builder, Location loc, ValueRange values,
                           int64_t dim) {
   if (values.size() == 1)
     return values.front();
@@ -41,7 +41,7 @@ static Value createConcat(OpBuilder &builder, Location loc, ValueRange values,
       builder.getI64IntegerAttr(dim));
 }
 
-static Value createZeros(OpBuilder &builder, Location loc, Type type) {
+Value shoal::createZeros(OpBuilder &builder, Location loc, Type type) {
   auto tensor = cast<RankedTensorType>(type);
   Type element = tensor.getElementType();
   if (auto complex = dyn_cast<ComplexType>(element)) {
@@ -101,8 +101,10 @@ static Value createReduce(OpBuilder &builder, Location loc, ReductionKind kind,
 }
 
 /// Results of one group's members, in group order; empty if the op is unknown.
-static SmallVector<Value> emitGroup(Operation *op, ArrayRef<Value> inputs,
+static SmallVector<Value> emitGroup(Operation *op,
+                                    ArrayRef<SmallVector<Value>> operands,
                                     OpBuilder &builder) {
+  ArrayRef<Value> inputs = operands.front();
   Location loc = op->getLoc();
   int64_t n = inputs.size();
   auto shared = [&](Value value) { return SmallVector<Value>(n, value); };
@@ -174,14 +176,18 @@ static SmallVector<Value> emitGroup(Operation *op, ArrayRef<Value> inputs,
       })
       .Case([&](comm::BroadcastOp broadcast) {
         std::optional<uint64_t> root = broadcast.getRoot();
-        if (!root || int64_t(*root) >= n)
+        if (root && int64_t(*root) < n)
+          return shared(inputs[*root]);
+        if (root || operands.size() != 2)
           return SmallVector<Value>();
-        return shared(inputs[*root]);
+        return shared(createChoice(builder, loc, inputs, operands[1].front()));
       })
-      .Default([](Operation *) { return SmallVector<Value>(); });
+      .Default(
+          [&](Operation *) { return emitExchange(op, operands, builder); });
 }
 
-FailureOr<Shards> shoal::emitCollective(Operation *op, Shards input,
+FailureOr<Shards> shoal::emitCollective(Operation *op,
+                                        ArrayRef<Shards> operands,
                                         const CellGrid &grid,
                                         OpBuilder &builder) {
   comm::GroupsAttr attr;
@@ -195,10 +201,13 @@ FailureOr<Shards> shoal::emitCollective(Operation *op, Shards input,
     return failure();
   SmallVector<Value> results(grid.size());
   for (ArrayRef<int64_t> group : *groups) {
-    SmallVector<Value> inputs;
-    for (int64_t cell : group)
-      inputs.push_back(input[cell]);
-    SmallVector<Value> outputs = emitGroup(op, inputs, builder);
+    SmallVector<SmallVector<Value>> values;
+    for (const Shards &operand : operands) {
+      values.emplace_back();
+      for (int64_t cell : group)
+        values.back().push_back(operand[cell]);
+    }
+    SmallVector<Value> outputs = emitGroup(op, values, builder);
     if (outputs.empty()) {
       op->emitError("this collective cannot be run on one device");
       return failure();

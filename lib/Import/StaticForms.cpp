@@ -102,8 +102,7 @@ Values StaticForms::makeReshape(DynamicReshapeOp reshape) {
 
 Values StaticForms::makeChloReshape(chlo::DynamicReshapeOp reshape) {
   auto from = dyn_cast<RankedTensorType>(reshape.getOperand().getType());
-  std::optional<Shape> shape =
-      evaluator.evaluateInts(reshape.getOutputShape());
+  std::optional<Shape> shape = evaluator.evaluateInts(reshape.getOutputShape());
   if (!shape || !from || !from.hasStaticShape()) {
     if (!isResultStatic())
       return emitNotConstant(op, reshape.getOutputShape(), "output_shape");
@@ -142,11 +141,10 @@ Values StaticForms::makePad(DynamicPadOp pad) {
   if (failed(low) || failed(high) || failed(interior))
     return failure();
   auto padded = [&](Type type) {
-    return PadOp::create(builder, loc, type, pad.getOperand(),
-                         pad.getPaddingValue(),
-                         builder.getDenseI64ArrayAttr(*low),
-                         builder.getDenseI64ArrayAttr(*high),
-                         builder.getDenseI64ArrayAttr(*interior));
+    return PadOp::create(
+        builder, loc, type, pad.getOperand(), pad.getPaddingValue(),
+        builder.getDenseI64ArrayAttr(*low), builder.getDenseI64ArrayAttr(*high),
+        builder.getDenseI64ArrayAttr(*interior));
   };
   PadOp made = padded(pad.getType());
   FailureOr<SmallVector<Type>> types = inferResultTypes(made);
@@ -190,18 +188,18 @@ Values StaticForms::makeSlice(RealDynamicSliceOp slice) {
     shape.assign(typeOf(op->getResult(0)).getShape().begin(),
                  typeOf(op->getResult(0)).getShape().end());
   } else if (auto add = slice.getLimitIndices().getDefiningOp<AddOp>();
-             add && llvm::is_contained(add->getOperands(),
-                                       slice.getStartIndices())) {
-    Value other = add.getLhs() == slice.getStartIndices() ? add.getRhs()
-                                                          : add.getLhs();
+             add &&
+             llvm::is_contained(add->getOperands(), slice.getStartIndices())) {
+    Value other =
+        add.getLhs() == slice.getStartIndices() ? add.getRhs() : add.getLhs();
     std::optional<Shape> sizes = evaluator.evaluateInts(other);
     if (!sizes)
       return emitNotConstant(op, other, "the size of the slice");
     for (auto [size, step] : llvm::zip(*sizes, *stride))
-      shape.push_back(step > 0 && size >= 0 ? int64_t(llvm::divideCeil(
-                                                  uint64_t(size),
-                                                  uint64_t(step)))
-                                            : -1);
+      shape.push_back(
+          step > 0 && size >= 0
+              ? int64_t(llvm::divideCeil(uint64_t(size), uint64_t(step)))
+              : -1);
   } else {
     return emitNotConstant(op, slice.getLimitIndices(),
                            "the size of the slice");
@@ -213,8 +211,7 @@ Values StaticForms::makeSlice(RealDynamicSliceOp slice) {
   SmallVector<Value> starts;
   Type element = typeOf(slice.getStartIndices()).getElementType();
   for (int64_t dim = 0; dim < rank; ++dim) {
-    span.push_back(shape[dim] == 0 ? 0
-                                   : (shape[dim] - 1) * (*stride)[dim] + 1);
+    span.push_back(shape[dim] == 0 ? 0 : (shape[dim] - 1) * (*stride)[dim] + 1);
     Value single = SliceOp::create(
         builder, loc, RankedTensorType::get({1}, element),
         slice.getStartIndices(), builder.getDenseI64ArrayAttr({dim}),
@@ -223,9 +220,9 @@ Values StaticForms::makeSlice(RealDynamicSliceOp slice) {
     starts.push_back(ReshapeOp::create(
         builder, loc, RankedTensorType::get({}, element), single));
   }
-  Value block = DynamicSliceOp::create(
-      builder, loc, resultType(span), operand, starts,
-      builder.getDenseI64ArrayAttr(span));
+  Value block =
+      DynamicSliceOp::create(builder, loc, resultType(span), operand, starts,
+                             builder.getDenseI64ArrayAttr(span));
   if (span == shape)
     return one(block);
   return one(SliceOp::create(builder, loc, resultType(shape), block,
@@ -252,10 +249,10 @@ Values StaticForms::makeGather(DynamicGatherOp gather) {
   for (int64_t size : *sizes)
     if (size < 0)
       return op->emitError("negative size ") << size << " in slice_sizes";
-  auto made = GatherOp::create(
-      builder, loc, gather.getType(), gather.getOperand(),
-      gather.getStartIndices(), numbers, builder.getDenseI64ArrayAttr(*sizes),
-      gather.getIndicesAreSortedAttr());
+  auto made = GatherOp::create(builder, loc, gather.getType(),
+                               gather.getOperand(), gather.getStartIndices(),
+                               numbers, builder.getDenseI64ArrayAttr(*sizes),
+                               gather.getIndicesAreSortedAttr());
   FailureOr<SmallVector<Type>> types = inferResultTypes(made);
   if (failed(types))
     return failure();
@@ -306,11 +303,11 @@ Values StaticForms::makeSized(SetDimensionSizeOp set) {
   // The elements in use are the first ones.
   Shape shape(from.getShape());
   shape[dim] = wanted;
-  return one(SliceOp::create(
-      builder, loc, resultType(shape), set.getOperand(),
-      builder.getDenseI64ArrayAttr(Shape(from.getRank(), 0)),
-      builder.getDenseI64ArrayAttr(shape),
-      builder.getDenseI64ArrayAttr(Shape(from.getRank(), 1))));
+  return one(
+      SliceOp::create(builder, loc, resultType(shape), set.getOperand(),
+                      builder.getDenseI64ArrayAttr(Shape(from.getRank(), 0)),
+                      builder.getDenseI64ArrayAttr(shape),
+                      builder.getDenseI64ArrayAttr(Shape(from.getRank(), 1))));
 }
 
 Values StaticForms::make() {
@@ -355,8 +352,8 @@ Values StaticForms::make() {
         auto shape = getShape(rng.getShape(), "shape");
         if (failed(shape))
           return failure();
-        Value constant = ConstantOp::create(
-            builder, loc, builder.getI64TensorAttr(*shape));
+        Value constant =
+            ConstantOp::create(builder, loc, builder.getI64TensorAttr(*shape));
         return one(RngOp::create(builder, loc, resultType(*shape), rng.getA(),
                                  rng.getB(), constant,
                                  rng.getRngDistribution()));

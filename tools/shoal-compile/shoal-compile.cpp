@@ -25,8 +25,7 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, to, from, dump,
-                             hardware, emit, entry, timings,
-      argumentShapes;
+                             hardware, emit, entry, timings, argumentShapes;
   int64_t memoryLimit = 0;
   bool singleDevice = false, table = false, debugInfo = false;
 };

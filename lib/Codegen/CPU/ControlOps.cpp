@@ -15,8 +15,7 @@ static Scalar emitIf(stablehlo::IfOp op, unsigned result,
                      ArrayRef<IndexExpr> index, ElementEmitter &e) {
   llvm::Value *taken = e.element(op.getPred(), {}).re;
   return e.branch(
-      e.ir().CreateIsNotNull(taken),
-      getElementType(op->getResult(result)),
+      e.ir().CreateIsNotNull(taken), getElementType(op->getResult(result)),
       [&] { return e.element(yielded(op.getTrueBranch(), result), index); },
       [&] { return e.element(yielded(op.getFalseBranch(), result), index); });
 }
@@ -34,9 +33,7 @@ static Scalar emitBranches(stablehlo::CaseOp op, llvm::Value *number,
   return e.branch(
       taken, getElementType(op->getResult(result)),
       [&] { return e.element(value, index); },
-      [&] {
-        return emitBranches(op, number, first + 1, result, index, e);
-      });
+      [&] { return emitBranches(op, number, first + 1, result, index, e); });
 }
 
 static Scalar emitCase(stablehlo::CaseOp op, unsigned result,
