@@ -163,11 +163,7 @@ llvm::Value *decodeNarrowFloat(IRBuilder &ir, llvm::Value *bits,
 
 Scalar convertScalar(IRBuilder &ir, Scalar value, Type from, Type to) {
   Type fromPart = getComponentType(from), toPart = getComponentType(to);
-  if (to.isInteger(1) && value.im) {
-    llvm::Value *zero = llvm::ConstantFP::get(value.re->getType(), 0.0);
-    return {ir.CreateOr(ir.CreateFCmpUNE(value.re, zero),
-                        ir.CreateFCmpUNE(value.im, zero))};
-  }
+  // Of a complex number only the real part counts, for a bit, too.
   Scalar result{convertReal(ir, value.re, fromPart, toPart)};
   if (isComplex(to))
     result.im = value.im ? convertReal(ir, value.im, fromPart, toPart)

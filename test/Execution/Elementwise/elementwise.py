@@ -264,7 +264,7 @@ def conversions():
             else:
                 source = x
             if b == "i1":
-                want = x != 0
+                want = np.asarray(source) != 0
             elif s.is_integer(b):
                 if s.is_integer(a) or a == "i1":
                     want = [s.wrap(int(v), b) for v in x]
