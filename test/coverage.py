@@ -45,13 +45,13 @@ ELSEWHERE = {
     "return": "part of every region", "composite": "lit: Import/expand-composites",
     "custom_call": "Runtime/lapack_against_jax.py, JAX; lit: Import/expand-custom-calls",
     "tuple": "lit: Import/flatten-tuples", "get_tuple_element": "lit: Import/flatten-tuples",
-    "get_dimension_size": "lit: Import", "set_dimension_size": "refused: no tensor is of a size known only at run time",
+    "get_dimension_size": "lit: Import/refine-shapes", "set_dimension_size": "refused: no tensor is of a size known only at run time",
     "compute_reshape_shape": "CHLO's shape functions; none prints them", "cstr_reshapable": "CHLO's shape functions; none prints them",
     "trace": "debugging only, has no value", "async_start": "made by XLA's scheduler", "async_done": "made by XLA's scheduler",
     "_asin_acos_kernel": "inside chlo.acos, asin, acosh, asinh of complex numbers",
-    **{"dynamic_" + o: "refined to its static form; lit: Import/modernize-ops"
+    **{"dynamic_" + o: "refined to its static form; Import/polymorphic.test, JAX; lit: Import/refine-shapes"
        for o in ("broadcast_in_dim", "conv", "gather", "iota", "pad", "reshape")},
-    "real_dynamic_slice": "refined to its static form; lit: Import/modernize-ops",
+    "real_dynamic_slice": "refined to its static form; lit: Import/refine-shapes",
 }
 ORDER = ["i1", "i2", "i4", "i8", "i16", "i32", "i64", "ui2", "ui4", "ui8", "ui16", "ui32", "ui64", "f4E2M1FN", "f6E2M3FN",
          "f6E3M2FN", "f8E3M4", "f8E4M3", "f8E4M3FN", "f8E4M3FNUZ", "f8E4M3B11FNUZ", "f8E5M2", "f8E5M2FNUZ", "f8E8M0FNU",
