@@ -1,5 +1,7 @@
 #include "dialects/StableHLO/InferTypes.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace mlir::hlo;
 using namespace mlir::stablehlo;
@@ -227,7 +229,7 @@ static LogicalResult verifyPairs(Operation *op, DenseIntElementsAttr pairs) {
     return op->emitOpError() << "expect source_target_pairs attribute to be of shape (N, 2), "
                                 "but got "
                              << type;
-  llvm::DenseSet<int64_t> sources, targets;
+  std::set<int64_t> sources, targets; // any number: DenseSet keeps two for itself
   for (auto [i, value] : llvm::enumerate(pairs.getValues<APInt>())) {
     int64_t id = value.getSExtValue();
     if (id < 0)

@@ -6,6 +6,8 @@
 
 #include "mlir/IR/Builders.h"
 
+#include <map>
+
 namespace shoal {
 
 class ProgramBuilder {
@@ -75,7 +77,7 @@ private:
   llvm::DenseMap<std::pair<mlir::Value, mlir::Block *>, mlir::Value> viewCache,
       filled;
   llvm::DenseMap<mlir::Value, mlir::Value> scalarValues;
-  llvm::DenseMap<int64_t, mlir::Value> constants;
+  std::map<int64_t, mlir::Value> constants; // of any value
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Block *>, mlir::Value>
       positions;
   llvm::SmallVector<mlir::Value> arguments;
