@@ -16,8 +16,6 @@
 namespace shoal {
 #define GEN_PASS_DEF_IMPORTCOLLECTIVESPASS
 #include "shoal/Import/Passes.h.inc"
-
-#include <map>
 } // namespace shoal
 
 using namespace mlir;
@@ -309,7 +307,7 @@ static std::optional<SmallVector<std::pair<int64_t, int64_t>>>
 getPairsAlong(ArrayRef<std::pair<int64_t, int64_t>> pairs, AxisListRef axes,
               MeshAttr mesh) {
   SmallVector<SmallVector<int64_t>> groups = getGroups(axes, mesh);
-  std::map<int64_t, std::pair<int64_t, int64_t>> place;
+  DenseMap<int64_t, std::pair<int64_t, int64_t>> place;
   for (auto [index, group] : llvm::enumerate(groups))
     for (auto [rank, position] : llvm::enumerate(group))
       place[position] = {int64_t(index), int64_t(rank)};
