@@ -92,6 +92,21 @@ static bool isTapCuttable(Operation *op, const ShardingRule &rule, int64_t f) {
          (kind == ReductionKind::Add && number && number.getValue().isZero());
 }
 
+/// Any body may be applied to parts that follow one another in the order of the
+/// elements, as those of the major dimension do: it is associative, but picks
+/// the first of several, say, or multiplies matrices.
+static bool hasOrderedParts(Operation *op, const ShardingRule &rule,
+                            int64_t f) {
+  auto reduce = dyn_cast<sh::ReduceOp>(op);
+  if (!reduce)
+    return false;
+  int64_t dim = rule.operands[0].findDim(f);
+  auto shape = cast<RankedTensorType>(reduce.getInputs()[0].getType());
+  return llvm::none_of(reduce.getDimensions(), [&](int64_t d) {
+    return d < dim && shape.getDimSize(d) != 1;
+  });
+}
+
 bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
                              int64_t f) {
   // Nothing is saved on empty tensors, and they have no blocks to speak of.
@@ -122,7 +137,7 @@ bool shoal::isFactorCuttable(Operation *op, const ShardingRule &rule,
   case FactorKind::Reduction:
     // Bodies without a collective of their own: parts are gathered and
     // reduced once more.
-    return factor.reduction.has_value() || isa<sh::ReduceOp>(op);
+    return factor.reduction.has_value() || hasOrderedParts(op, rule, f);
   case FactorKind::Indexed:
     return isIndexedCuttable(op, rule, f);
   case FactorKind::Ordered:

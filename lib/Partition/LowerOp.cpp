@@ -260,12 +260,17 @@ void Partitioner::remarkGather(Operation *op, OpModel &model,
             return step.kind == ReshardKind::AllGather;
           }))
         return; // The cut moves to another dimension.
-      op->emitRemark("operand ")
-          << operand << " is gathered along dimension " << d << " ("
-          << plan.bytes << " bytes sent per device): the op cannot be computed "
-          << "in parts along a "
-          << stringifyFactorKind(model.getRule().factors[f].kind)
-          << " dimension yet";
+      InFlightDiagnostic remark = op->emitRemark("operand ");
+      remark << operand << " is gathered along dimension " << d << " ("
+             << plan.bytes << " bytes sent per device): ";
+      if (auto call = dyn_cast<sh::CustomCallOp>(op); call && !hasUserRule(op))
+        remark << "nothing says how calls of '" << call.getCallTargetName()
+               << "' can be computed in parts; an attribute sdy.sharding_rule, "
+                  "or shoal.rule for all calls of the name, does";
+      else
+        remark << "the op cannot be computed in parts along a "
+               << stringifyFactorKind(model.getRule().factors[f].kind)
+               << " dimension yet";
       return;
     }
   }
