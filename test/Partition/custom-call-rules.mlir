@@ -1,4 +1,4 @@
-// RUN: shoal-opt %s --shoal-import-pipeline --shoal-propagate-pipeline --shoal-partition-pipeline 2>&1 | FileCheck %s
+// RUN: shoal-compile %s --compile-to=partitioned 2>&1 | FileCheck %s
 
 // Calls of unknown functions: partitioned by the rule a user gives, on the op or
 // for the name; without one a remark says how to give one.

@@ -184,7 +184,10 @@ def gathers(args):
                 print(f"docs/gathers.md lists what is no longer gathered: {p}")
                 failed += 1
     if args.json:
-        Path(args.json).write_text(json.dumps(rows, indent=1))
+        # One line per case and dimension: kinds of movement, not bytes.
+        lines = [json.dumps(dict(op=r["op"], case=r["case"], dim=f"{r['tensor']}{r['number']} {r['dim']}", moved=sorted(r.get("moved", ()))))
+                 for r in rows if not r["uneven"]]
+        Path(args.json).write_text("[\n" + ",\n".join(lines) + "\n]\n")
     print(f"{len(rows)} shardings of {len(names)} cases, {failed} problems")
     return failed > 0
 
