@@ -242,7 +242,7 @@ void improve(FormProblem &problem, std::vector<uint8_t> &choice) {
   };
   // Visits: enough for programs of a few thousand ops; in larger ones, which
   // repeat themselves, little beside the rest.
-  size_t budget = problem.nodes.size() > 6000 ? 40000 : 80000;
+  size_t budget = problem.nodes.size() > 6000 ? 10000 : 40000;
   auto regions = [&](uint32_t seed) {
     for (int round = 0; round < 4 && search.improveRegions(budget); ++round) {
       sweep();
@@ -259,7 +259,7 @@ void improve(FormProblem &problem, std::vector<uint8_t> &choice) {
         dirty[n] = anyLate = true;
   if (!anyLate)
     return;
-  search.withLate = true;
+  search.allowLate(problem.nodes.size() < 2000);
   std::vector<uint8_t> before(choice.begin(), choice.end());
   sweep();
   regions(1100);

@@ -126,8 +126,10 @@ bool Search::improveRegions(size_t &budget) {
   bool any = false;
   for (const Seed &seed : seeds) {
     FormProblem::ValueInfo &value = problem.values[seed.value];
-    if (!value.costs || value.def.node < 0)
+    // What failed is tried again only when something about the value changed.
+    if (!value.costs || value.def.node < 0 || failedAt[seed.value] == seed.cost)
       continue;
+    bool found = false;
     // A small region first, then whatever can be reached.
     for (size_t limit : {12, 96}) {
       bool better = false;
@@ -138,10 +140,13 @@ bool Search::improveRegions(size_t &budget) {
           return any || better;
         budget -= visits;
       }
-      any |= better;
+      found |= better;
       if (better)
         break;
     }
+    any |= found;
+    if (!found)
+      failedAt[seed.value] = seed.cost;
   }
   return any;
 }

@@ -14,7 +14,8 @@ public:
   Search(FormProblem &problem, std::vector<uint8_t> &choice)
       : problem(problem), choice(choice), stamps(problem.values.size(), 0),
         settledAt(problem.values.size(), 0), settled(problem.values.size(), 0),
-        visitedAt(problem.nodes.size(), 0) {}
+        visitedAt(problem.nodes.size(), 0),
+        failedAt(problem.values.size(), -1) {}
 
   /// Cost of bringing a value to its users, and of a whole choice.
   double valueCost(int v);
@@ -24,6 +25,11 @@ public:
 
   /// Whether late candidates may be taken.
   bool withLate = false;
+  void allowLate(bool tryAgain) {
+    withLate = true;
+    if (tryAgain)
+      failedAt.assign(failedAt.size(), -1);
+  }
 
   // Each move returns whether it lowered the cost, and undoes itself if not.
   bool improveNode(int n);
@@ -65,6 +71,8 @@ private:
   std::vector<uint8_t> settled;
   std::vector<uint32_t> visitedAt; ///< per node
   uint32_t epoch = 0;
+  /// Cost of moving each value when no region around it helped.
+  std::vector<double> failedAt;
 };
 
 } // namespace shoal::propagate
