@@ -94,7 +94,7 @@ UNARY = [
 ]
 BINARY = [
     ("next_after", "f32 f64 bf16", (-3, 3), 0), ("zeta", "f32 f64", (1.2, 10), 4),
-    ("polygamma", "f32 f64", (1, 4), 6), ("mulhi", "i32 ui32 i64 ui64 i8", None, 0),
+    ("polygamma", "f64", (1, 4), 6), ("mulhi", "i32 ui32 i64 ui64 i8", None, 0),
 ]
 PREDICATES = {"is_inf", "is_pos_inf", "is_neg_inf"}
 
