@@ -431,13 +431,7 @@ void forEachNeeded(const CollectiveCall &call, int64_t p,
     visit(0, buffer.inBytes);
     break;
   case Kind::ReduceScatter:
-    for (int64_t row = 0; row < v[0]; ++row) {
-      int64_t bytes = std::min(v[2], v[1] - to * v[2]);
-      if (bytes > 0)
-        visit(row * v[1] + to * v[2], bytes);
-    }
-    break;
-  case Kind::AllToAll:
+  case Kind::AllToAll: // both split rows of v[1] bytes into parts of v[2]
     for (int64_t row = 0; row < v[0]; ++row) {
       int64_t bytes = std::min(v[2], v[1] - to * v[2]);
       if (bytes > 0)

@@ -335,7 +335,7 @@ Result<std::vector<HostTensor>> Execution::takeResults() {
       Block b = blockOf(program, r.sharding, r.globalType, r.localType, n);
       if (!b.first)
         continue;
-      World::Key key{3, index, static_cast<uint64_t>(n), 0};
+      World::Key key = resultKey(index, n);
       const std::byte *block = nullptr;
       std::optional<std::vector<std::byte>> received;
       for (auto &rank : ranks)

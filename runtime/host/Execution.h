@@ -190,6 +190,7 @@ private:
   void exchange(Rendezvous &place, Rendezvous::Pending &pending, uint32_t group,
                 int64_t rank, uint64_t sequence);
   void finish(Rendezvous &place, Rendezvous::Pending &pending);
+  World::Key resultKey(uint64_t result, int64_t rank) const;
   World::Key messageKey(const Channel &channel, uint64_t number) const;
   void takeMessages(const Channel &channel, size_t count);
   void judgeTogether(uint32_t check, uint64_t turn, PendingCheck &values);

@@ -11,7 +11,7 @@ namespace shoal::rt {
 enum Topic : uint64_t {
   Collective = 1,
   MessageTopic = 2,
-  ResultTopic = 3, // see takeResults
+  ResultTopic = 3,
   CheckTopic = 4,
   VerdictTopic = 5,
   FigureTopic = 6,
@@ -36,13 +36,6 @@ void Execution::runAside(std::function<void()> work) {
   }).detach();
 }
 
-static uint64_t hashText(const std::string &text) {
-  uint64_t h = 1469598103934665603u; // FNV-1a
-  for (char c : text)
-    h = (h ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return h;
-}
-
 void Execution::exchange(Rendezvous &place, Rendezvous::Pending &p,
                          uint32_t group, int64_t rank, uint64_t sequence) {
   const program::Group &g = groups[group];
@@ -55,9 +48,9 @@ void Execution::exchange(Rendezvous &place, Rendezvous::Pending &p,
             static_cast<uint64_t>(group) << 32 | leader, sequence, 0};
   auto instructions =
       program.section<program::Instruction>(program::Section::Instructions);
-  e->fingerprint =
-      hashText(describe(p.call) + " " +
-               std::to_string(p.instruction - instructions.data()));
+  std::string what = describe(p.call) + " " +
+                     std::to_string(p.instruction - instructions.data());
+  e->fingerprint = program::checksum(what.data(), what.size());
   const program::Instruction *instruction = p.instruction;
   runAside([this, e, &place, &p, group, sequence, instruction] {
     bool interrupted = false;
@@ -72,6 +65,11 @@ void Execution::exchange(Rendezvous &place, Rendezvous::Pending &p,
     else if (Status s = options.world->status(); !s)
       fail(std::move(s));
   });
+}
+
+World::Key Execution::resultKey(uint64_t result, int64_t rank) const {
+  return {static_cast<uint64_t>(ResultTopic) << 32, result,
+          static_cast<uint64_t>(rank), 0};
 }
 
 World::Key Execution::messageKey(const Channel &channel,

@@ -1,6 +1,7 @@
 // How the processes of a run find each other: process 0 listens where all can
 // find it, tells everybody where everybody listens, and each pair connects.
 #include "Sockets.h"
+#include "shoal/runtime/Program.h"
 #include "shoal/runtime/World.h"
 
 #include <cerrno>
@@ -31,11 +32,9 @@ struct Hello {
   char host[62] = {};
 };
 
-uint64_t hashText(const std::string &text) {
-  uint64_t h = 1469598103934665603u; // FNV-1a
-  for (char c : text)
-    h = (h ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return h;
+/// What processes of one run agree on without saying the name.
+uint64_t jobNumber(const ProcessPlace &place) {
+  return program::checksum(place.job.data(), place.job.size());
 }
 
 /// A listening socket; port 0: any.
@@ -105,7 +104,7 @@ bool publish(const std::string &path, uint16_t port) {
 
 Hello makeHello(const ProcessPlace &place, uint16_t port) {
   Hello hello;
-  hello.job = hashText(place.job);
+  hello.job = jobNumber(place);
   hello.rank = place.rank;
   hello.size = place.size;
   hello.pid = ::getpid();
@@ -116,7 +115,7 @@ Hello makeHello(const ProcessPlace &place, uint16_t port) {
 
 bool isFriend(const Hello &hello, const ProcessPlace &place) {
   return std::memcmp(hello.magic, Hello().magic, sizeof(hello.magic)) == 0 &&
-         hello.job == hashText(place.job) && hello.size == place.size &&
+         hello.job == jobNumber(place) && hello.size == place.size &&
          hello.rank >= 0 && hello.rank < place.size;
 }
 

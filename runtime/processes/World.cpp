@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 namespace shoal::rt {
 
@@ -26,8 +27,7 @@ World::~World() {
       std::lock_guard<std::mutex> lock(mutex);
       leaving = true;
     }
-    if (::write(wakePipe[1], "", 1) < 0)
-      ::abort();
+    ::close(std::exchange(wakePipe[1], -1)); // the reader sees the end of it
     reader.join();
   }
   for (auto &peer : peers)
@@ -39,12 +39,7 @@ World::~World() {
 }
 
 void World::post(int to, const Key &key, std::span<const std::byte> data) {
-  Peer &peer = *peers[to];
-  std::lock_guard<std::mutex> lock(peer.writing);
-  Frame frame{static_cast<uint64_t>(Kind::Data), key, data.size()};
-  // A broken connection is noticed by the reader, who knows more about it.
-  if (writeAll(peer.socket, &frame, sizeof(frame)))
-    writeAll(peer.socket, data.data(), data.size());
+  send(to, static_cast<uint64_t>(Kind::Data), data, key);
 }
 
 std::optional<std::vector<std::byte>> World::take(int from, const Key &key) {
@@ -108,11 +103,14 @@ Status World::status() {
   return failure;
 }
 
-void World::send(int to, uint64_t kind, std::span<const std::byte> data) {
-  std::lock_guard<std::mutex> lock(peers[to]->writing);
-  Frame frame{kind, {}, data.size()};
-  if (writeAll(peers[to]->socket, &frame, sizeof(frame)))
-    writeAll(peers[to]->socket, data.data(), data.size());
+void World::send(int to, uint64_t kind, std::span<const std::byte> data,
+                 const Key &key) {
+  Peer &peer = *peers[to];
+  std::lock_guard<std::mutex> lock(peer.writing);
+  Frame frame{kind, key, data.size()};
+  // A broken connection is noticed by the reader, who knows more about it.
+  if (writeAll(peer.socket, &frame, sizeof(frame)))
+    writeAll(peer.socket, data.data(), data.size());
 }
 
 void World::onQuestion(std::function<Activity()> f) {

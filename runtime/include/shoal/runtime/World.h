@@ -88,7 +88,8 @@ private:
   explicit World(ProcessPlace place) : place(std::move(place)) {}
   Status connect(std::chrono::steady_clock::time_point deadline);
   void readMain();
-  void send(int to, uint64_t kind, std::span<const std::byte> data);
+  void send(int to, uint64_t kind, std::span<const std::byte> data,
+            const Key &key = {});
   void reply(int to);
   void failed(int process, const std::string &why);
 
