@@ -14,15 +14,17 @@ result is no accumulator, which it truncates.
 import collections
 import os
 import sys
+from pathlib import Path
 
 os.environ["PLAIN"] = "1"
 os.environ.setdefault("COUNT", "2")
 
 import numpy as np
-from jaxlib.mlir import ir, passmanager
-from jaxlib.mlir._mlir_libs import _jax_mlir_ext, _stablehlo
-from jaxlib.mlir.dialects import chlo, stablehlo
+from jaxlib.mlir import ir
+from jaxlib.mlir._mlir_libs import _stablehlo
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from jaxlib_context import make_context  # noqa: E402
 from quantized_cases import Quantized, complaints, generate, program
 import quantized_against_numpy as shoal
 
@@ -34,23 +36,6 @@ minimum multiply negate pad power reduce_precision reduce_window remainder
 requantize reshape round_nearest_afz round_nearest_even rsqrt select sign sine
 slice sqrt subtract tan tanh transpose uniform_dequantize
 uniform_quantize""".split()
-
-
-def make_context():
-    context = ir.Context()
-    registry = ir.DialectRegistry()
-    _jax_mlir_ext.register_dialects(registry)
-    context.append_dialect_registry(registry)
-    context.load_all_available_dialects()
-    for dialect in (stablehlo, chlo):
-        dialect.register_dialect(context)
-    # The Python package has no way to register the quant dialect, but this pass
-    # depends on it.
-    _stablehlo.register_stablehlo_passes()
-    with context, ir.Location.unknown():
-        passes = passmanager.PassManager.parse("builtin.module(vhlo-legalize-to-stablehlo)")
-        passes.run(ir.Module.parse("module {}").operation)
-    return context
 
 
 def to_attribute(value, element):

@@ -14,30 +14,20 @@ import io
 import re
 import subprocess
 import sys
+from pathlib import Path
 
-from jaxlib.mlir import ir, passmanager
-from jaxlib.mlir._mlir_libs import _jax_mlir_ext, _stablehlo
-from jaxlib.mlir.dialects import _stablehlo_ops_gen, chlo, sdy, stablehlo
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import _stablehlo_ops_gen
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import jaxlib_context  # noqa: E402
 
 ALLOW = "--allow-unregistered-dialect"
 
 
-_stablehlo.register_stablehlo_passes()
-
 
 def make_context():
-    context = ir.Context()
-    registry = ir.DialectRegistry()
-    _jax_mlir_ext.register_dialects(registry)
-    context.append_dialect_registry(registry)
-    context.load_all_available_dialects()
-    for dialect in (stablehlo, chlo, sdy):
-        dialect.register_dialect(context)
-    # The Python package has no way to register the quant dialect, but this pass
-    # depends on it.
-    with context, ir.Location.unknown():
-        passes = passmanager.PassManager.parse("builtin.module(vhlo-legalize-to-stablehlo)")
-        passes.run(ir.Module.parse("module {}").operation)
+    context = jaxlib_context.make_context()
     context.allow_unregistered_dialects = True
     return context
 
