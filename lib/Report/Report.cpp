@@ -1,5 +1,6 @@
-#include "shoal/Analysis/HostScalars.h"
 #include "shoal/Report/Report.h"
+#include "shoal/Analysis/CollectiveModel.h"
+#include "shoal/Analysis/HostScalars.h"
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
@@ -8,6 +9,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
@@ -100,6 +102,35 @@ static int64_t flopsOf(Operation *op) {
   return 0;
 }
 
+/// At which of the hardware's rates a product of this operand runs.
+static ComputeType computeTypeOf(Value operand) {
+  Type type = getElementTypeOrSelf(operand.getType());
+  if (auto complex = dyn_cast<ComplexType>(type))
+    type = complex.getElementType();
+  if (type.isF64())
+    return ComputeType::F64;
+  if (type.isBF16())
+    return ComputeType::BF16;
+  if (type.isF16())
+    return ComputeType::F16;
+  if (isa<FloatType>(type))
+    return type.getIntOrFloatBitWidth() <= 8 ? ComputeType::F8
+                                             : ComputeType::F32;
+  return type.isInteger(8) ? ComputeType::I8 : ComputeType::F32;
+}
+
+static CollectiveType typeOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, CollectiveType>(op)
+      .Case<comm::AllGatherOp>([](auto) { return CollectiveType::AllGather; })
+      .Case<comm::ReduceScatterOp>(
+          [](auto) { return CollectiveType::ReduceScatter; })
+      .Case<comm::AllReduceOp>([](auto) { return CollectiveType::AllReduce; })
+      .Case<comm::AllToAllOp, comm::RaggedAllToAllOp>(
+          [](auto) { return CollectiveType::AllToAll; })
+      .Case<comm::BroadcastOp>([](auto) { return CollectiveType::Broadcast; })
+      .Default([](auto) { return CollectiveType::Permute; });
+}
+
 namespace {
 
 /// Walks a function in execution order, multiplying by trip counts.
@@ -140,9 +171,10 @@ struct Walker {
         bytes += static_cast<double>(tensorBytes(type));
       for (Type type : op->getResultTypes())
         bytes += static_cast<double>(tensorBytes(type));
-      compute += static_cast<double>(times) *
-                 std::max(static_cast<double>(flops) / hardware.flopsPerSecond,
-                          bytes / hardware.memoryBytesPerSecond);
+      compute +=
+          static_cast<double>(times) *
+          hardware.kernelSeconds(static_cast<double>(flops),
+                                 computeTypeOf(op->getOperand(0)), bytes);
       return;
     }
     if (auto call = dyn_cast<func::CallOp>(op))
@@ -171,7 +203,8 @@ struct Walker {
         return count.getInt();
     if (auto count = loop->getAttrOfType<IntegerAttr>("shoal.trip_count"))
       return count.getInt();
-    if (auto counted = scalars.getCountedLoop(cast<mlir::stablehlo::WhileOp>(loop)))
+    if (auto counted =
+            scalars.getCountedLoop(cast<mlir::stablehlo::WhileOp>(loop)))
       return counted->tripCount;
     return std::nullopt;
   }
@@ -203,9 +236,13 @@ struct Walker {
     saturatingAdd(report.bytesSentPerDevice, c.bytesSentPerDevice);
     if (c.groupSize > 1)
       saturatingAdd(report.collectiveCount, times);
-    communication += static_cast<double>(times) *
-                     (hardware.linkLatency +
-                      static_cast<double>(once) / hardware.linkBytesPerSecond);
+    auto members = groups.getDeviceGroups(op);
+    if (!members.empty())
+      communication +=
+          static_cast<double>(times) *
+          timeOfCollective(typeOf(op), once,
+                           shapeOfGroup(members.front(), hardware), hardware)
+              .seconds;
     report.collectives.push_back(std::move(c));
   }
 };

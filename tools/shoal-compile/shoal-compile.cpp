@@ -256,7 +256,8 @@ int main(int argc, char **argv) {
             "write what the program moves, computes and needs");
   line.flag("table", o.table, "print the report as a table");
   line.text("hardware", o.hardware, "NAME|FILE.json",
-            "machine for modelled times: h100, h200, a100, cpu, or a file");
+            "machine for modelled times: dgx-h100, dgx-h200, dgx-a100, "
+            "gb200-nvl72, pcie-l40s, cpu, or a .json file");
   line.integer("memory-limit", o.memoryLimit, 0,
                "bytes a device should hold at most (default: the memory of "
                "--hardware, else no limit)");

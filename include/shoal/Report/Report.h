@@ -2,6 +2,8 @@
 #ifndef SHOAL_REPORT_REPORT_H
 #define SHOAL_REPORT_REPORT_H
 
+#include "shoal/Analysis/Hardware.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
 
@@ -11,21 +13,6 @@
 #include <vector>
 
 namespace shoal {
-
-/// What a device can do, for the modelled times.
-struct Hardware {
-  std::string name = "h100";
-  double flopsPerSecond = 7e14; ///< of matrix products
-  double memoryBytesPerSecond = 3e12;
-  double linkBytesPerSecond = 4e11; ///< sent by a device, in one direction
-  double linkLatency = 5e-6;        ///< seconds per collective
-  double memoryBytes = 0;           ///< of a device; 0: not stated
-};
-
-/// A known name ("h100", "h200", "a100", "cpu"; empty: h100) or a JSON file
-/// with the fields of Hardware. The message says what is wrong.
-mlir::FailureOr<Hardware> getHardware(llvm::StringRef nameOrFile,
-                                      std::string &error);
 
 struct CollectiveReport {
   std::string kind;              ///< "all_gather"

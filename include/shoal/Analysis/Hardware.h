@@ -1,0 +1,92 @@
+// What a machine can do: rates of a device, and the links between devices as a
+// hierarchy. The one description that form choices, resharding, scheduling,
+// the simulator and reports compute times from.
+#ifndef SHOAL_ANALYSIS_HARDWARE_H
+#define SHOAL_ANALYSIS_HARDWARE_H
+
+#include "mlir/Support/LLVM.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace shoal {
+
+/// Types of matrix products that devices have different rates for.
+enum class ComputeType { F64, F32, TF32, BF16, F16, F8, I8 };
+inline constexpr unsigned kNumComputeTypes = 7;
+llvm::StringRef stringifyComputeType(ComputeType type);
+
+/// One level of the hierarchy of links, the innermost first. Devices are
+/// numbered so that `devices` consecutive ones make a unit of the level: the
+/// GPUs of a node, the nodes of a cluster. Within a unit every device can send
+/// to any other at `bytesPerSecond`, all at once (a switch); what leaves a unit
+/// goes over the next level.
+struct LinkLevel {
+  std::string name;
+  /// Devices in a unit; 0: all there are (the outermost level only).
+  int64_t devices = 0;
+  /// A device sends, in one direction; achieved, not on the data sheet.
+  double bytesPerSecond = 0;
+  /// Seconds for a message to arrive, besides its bytes.
+  double latency = 0;
+  /// The switches reduce and multicast (NVLink SHARP).
+  bool multicast = false;
+};
+
+/// A measured curve: at `size` the share of the rate that is reached. Between
+/// points linear in log(size), constant outside.
+struct EfficiencyCurve {
+  std::vector<std::pair<double, double>> points;
+  /// 1 without points.
+  double at(double size) const;
+};
+
+struct Hardware {
+  std::string name;
+  /// Flops per second of matrix products, by type; achieved.
+  double flops[kNumComputeTypes] = {};
+  double memoryBytesPerSecond = 0;
+  /// Of a device; 0: not stated.
+  double memoryBytes = 0;
+  /// Seconds from the end of a kernel to the start of the next.
+  double kernelLatency = 0;
+  /// Seconds to start a collective.
+  double collectiveLatency = 0;
+  llvm::SmallVector<LinkLevel, 2> links;
+  /// By flops of the product, and by bytes of the kernel.
+  EfficiencyCurve productEfficiency, memoryEfficiency;
+
+  /// Seconds of a kernel by the roofline: the slower of its arithmetic and its
+  /// memory traffic, after the launch.
+  double kernelSeconds(double flopCount, ComputeType type, double bytes) const;
+};
+
+/// Names of the presets, for messages and help.
+llvm::ArrayRef<llvm::StringRef> hardwarePresets();
+
+/// A preset ("dgx-h100", "dgx-h200", "dgx-a100", "gb200-nvl72", "pcie-l40s",
+/// "cpu"; empty: dgx-h100), or a JSON file:
+///
+///   {"name": "box", "flops_per_second": {"bf16": 7e14, "f32": 5e13},
+///    "memory_bytes_per_second": 3e12, "memory_bytes": 8e10,
+///    "kernel_latency": 2e-6, "collective_latency": 4e-6,
+///    "links": [{"name": "nvlink", "devices": 8, "bytes_per_second": 4e11,
+///               "latency": 1e-6, "multicast": true},
+///              {"name": "infiniband", "bytes_per_second": 4.5e10,
+///               "latency": 3e-6}],
+///    "efficiency": {"product": [[1e8, 0.3], [1e11, 0.9]], "memory": […]}}
+///
+/// A preset's name under "base" gives everything that is not stated. Products
+/// of a type without a rate get that of the next wider one. The message says
+/// what is wrong.
+mlir::FailureOr<Hardware> getHardware(llvm::StringRef nameOrFile,
+                                      std::string &error);
+
+} // namespace shoal
+
+#endif // SHOAL_ANALYSIS_HARDWARE_H
