@@ -11,7 +11,7 @@ help: ## this list
 
 setup: .setup-done ## install what is missing (apt, pip)
 
-.setup-done: cmake/setup.sh cmake/packages.txt cmake/requirements.txt
+.setup-done: cmake/setup.sh cmake/packages.txt cmake/requirements.txt cmake/requirements-cuda.txt
 	cmake/setup.sh
 	@touch $@
 

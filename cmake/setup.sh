@@ -31,3 +31,9 @@ if [ ! -x "$python" ]; then
   /usr/bin/python3 -m venv "$top/.venv" || python3 -m venv "$top/.venv"
 fi
 "$python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt"
+# What only --target=cuda needs. A machine that cannot have it (no such wheel,
+# no network) is no reason to stop.
+"$python" -m pip install -q --disable-pip-version-check \
+    -r "$here/requirements-cuda.txt" ||
+  echo "note: the CUDA tools were not installed; --target=cuda needs ptxas" \
+       "(later: $python -m pip install -r cmake/requirements-cuda.txt)" >&2

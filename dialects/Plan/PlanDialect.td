@@ -117,6 +117,39 @@ def Plan_ReductionAttr : Plan_EnumAttr<Plan_Reduction, "reduction">;
 // Attributes
 //===----------------------------------------------------------------------===//
 
+def Plan_GpuLaunchAttr : AttrDef<Plan_Dialect, "GpuLaunch"> {
+  let mnemonic = "gpu_launch";
+  let summary = "How a kernel's GPU code is launched";
+  let description = [{
+    Attribute `plan.gpu` of a `plan.kernel`, set by code generation for target
+    cuda. `image` names the `gpu.binary` that holds the function `symbol`. Sizes
+    as in program::GpuKernel (Program.h).
+    ```mlir
+    #plan.gpu_launch<@images_0 grid = [128, 1, 1] block = 256>
+    ```
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$image,
+    ArrayRefParameter<"int64_t">:$grid, "int64_t":$block,
+    OptionalArrayRefParameter<"int64_t">:$cluster,
+    DefaultValuedParameter<"int64_t", "0">:$sharedBytes,
+    DefaultValuedParameter<"int64_t", "0">:$scratchBytes,
+    DefaultValuedParameter<"bool", "false">:$scratchZeroed,
+    DefaultValuedParameter<"bool", "false">:$cooperative,
+    DefaultValuedParameter<"int64_t", "0">:$registers,
+    DefaultValuedParameter<"int64_t", "0">:$spillBytes);
+  let assemblyFormat = [{
+    `<` $image `grid` `=` `[` $grid `]` `block` `=` $block
+    (`cluster` `=` `[` $cluster^ `]`)? (`shared` `=` $sharedBytes^)?
+    (`scratch` `=` $scratchBytes^)? (`zeroed` `=` $scratchZeroed^)?
+    (`cooperative` `=` $cooperative^)?
+    (`registers` `=` $registers^)? (`spills` `=` $spillBytes^)? `>`
+  }];
+  let extraClassDeclaration = [{
+    /// Of the `plan.kernel` that it is set on.
+    static constexpr llvm::StringLiteral getAttrName() { return "plan.gpu"; }
+  }];
+}
+
 def Plan_GroupAttr : AttrDef<Plan_Dialect, "Group"> {
   let mnemonic = "group";
   let summary = "A communicator: how the ranks fall into groups of equal size";

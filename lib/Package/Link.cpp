@@ -19,8 +19,10 @@
 using namespace llvm;
 
 std::vector<char> shoal::makeDataObject(ArrayRef<char> table,
-                                        ArrayRef<char> constants) {
-  // Sections: null, program, constants, symbols, symbol names, section names.
+                                        ArrayRef<char> constants,
+                                        ArrayRef<char> images) {
+  // Sections: null, program, constants, symbols, symbol names, section names,
+  // images.
   std::string symbolNames("\0", 1), sectionNames("\0", 1);
   auto add = [](std::string &pool, StringRef name) {
     uint32_t at = pool.size();
@@ -40,10 +42,12 @@ std::vector<char> shoal::makeDataObject(ArrayRef<char> table,
   };
   addSymbol(program::kProgramSymbol, 1, table.size());
   addSymbol(program::kConstantsSymbol, 2, constants.size());
+  if (!images.empty())
+    addSymbol(program::kImagesSymbol, 6, images.size());
 
   std::vector<char> out(sizeof(ELF::Elf64_Ehdr));
-  std::vector<ELF::Elf64_Shdr> sections(6);
-  std::memset(sections.data(), 0, 6 * sizeof(ELF::Elf64_Shdr));
+  std::vector<ELF::Elf64_Shdr> sections(images.empty() ? 6 : 7);
+  std::memset(sections.data(), 0, sections.size() * sizeof(ELF::Elf64_Shdr));
   auto place = [&](unsigned index, StringRef name, uint32_t type,
                    uint64_t flags, const void *data, size_t size,
                    uint64_t align) {
@@ -62,6 +66,9 @@ std::vector<char> shoal::makeDataObject(ArrayRef<char> table,
         table.data(), table.size(), 64);
   place(2, program::kConstantsSection, ELF::SHT_PROGBITS, ELF::SHF_ALLOC,
         constants.data(), constants.size(), program::kPageSize);
+  if (!images.empty())
+    place(6, program::kImagesSection, ELF::SHT_PROGBITS, ELF::SHF_ALLOC,
+          images.data(), images.size(), program::kImageAlignment);
   place(3, ".symtab", ELF::SHT_SYMTAB, 0, symbols.data(),
         symbols.size() * sizeof(ELF::Elf64_Sym), 8);
   sections[3].sh_link = 4;

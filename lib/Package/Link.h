@@ -11,9 +11,11 @@
 namespace shoal {
 
 /// An ELF relocatable object for this machine that holds the program table and
-/// the constants in their sections, with their symbols.
+/// the constants in their sections, with their symbols; and device code, where
+/// there is any.
 std::vector<char> makeDataObject(llvm::ArrayRef<char> table,
-                                 llvm::ArrayRef<char> constants);
+                                 llvm::ArrayRef<char> constants,
+                                 llvm::ArrayRef<char> images = {});
 
 /// Links the objects into a shared object. Returns an empty vector and sets
 /// `error` on failure.

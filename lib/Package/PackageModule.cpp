@@ -17,7 +17,8 @@ shoal::packageModule(ModuleOp module,
   FailureOr<ProgramTable> table = buildProgramTable(module, options);
   if (failed(table))
     return failure();
-  std::vector<char> data = makeDataObject(table->table, table->constants);
+  std::vector<char> data = 
+      makeDataObject(table->table, table->constants, table->images);
   std::vector<llvm::ArrayRef<char>> all{data};
   for (const auto &object : objects)
     all.push_back({object.data(), object.size()});

@@ -1,4 +1,5 @@
 // shoal-print-program: see Passes.td.
+#include "dialects/Plan/Plan.h"
 #include "shoal/Package/Package.h"
 #include "shoal/Package/Passes.h"
 
@@ -13,8 +14,12 @@ namespace shoal {
 namespace {
 struct PrintProgram : impl::PrintProgramBase<PrintProgram> {
   void runOnOperation() override {
+    PackageOptions options;
+    for (auto kernel : getOperation().getOps<plan::KernelOp>())
+      if (kernel->hasAttr(plan::GpuLaunchAttr::getAttrName()))
+        options.target = "cuda";
     FailureOr<ProgramTable> table =
-        buildProgramTable(getOperation(), PackageOptions());
+        buildProgramTable(getOperation(), options);
     if (failed(table))
       return signalPassFailure();
     std::vector<uint64_t> aligned(table->table.size() / 8 + 1);

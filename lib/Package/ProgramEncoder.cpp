@@ -215,6 +215,8 @@ LogicalResult ProgramEncoder::encodeKernels() {
     record.flops = kernel.getFlops().value_or(0);
     kernelIndices[kernel.getSymName()] = table.kernels.size();
     table.kernels.push_back(record);
+    if (options.target == "cuda" && failed(encodeGpuKernel(kernel)))
+      return failure();
   }
   return success();
 }
@@ -409,6 +411,7 @@ FailureOr<ProgramTable> ProgramEncoder::encode() {
   program::Header &header = table.header;
   header.arenaBytes = program.getArenaBytes().value_or(0);
   header.constantsBytes = constantBytes.size();
+  header.imagesBytes = imageBytes.size();
   header.numRegisters = registers.size();
   header.numEvents = events.size();
   header.numStreams = numStreams;
@@ -420,7 +423,8 @@ FailureOr<ProgramTable> ProgramEncoder::encode() {
   header.producer = table.str(options.producer);
   header.report = table.str(options.report);
 
-  ProgramTable result{table.finish(), std::move(constantBytes)};
+  ProgramTable result{table.finish(), std::move(constantBytes),
+                      std::move(imageBytes)};
   // What the runtime would refuse must not be written: an error of ours.
   std::vector<uint64_t> aligned(result.table.size() / 8 + 1);
   std::copy(result.table.begin(), result.table.end(),

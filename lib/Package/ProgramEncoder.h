@@ -24,6 +24,12 @@ private:
   // Entry, mesh and memory (ProgramEncoder.cpp).
   mlir::LogicalResult encodeMesh();
   mlir::LogicalResult encodeKernels();
+  // Device code (EncodeImages.cpp).
+  mlir::LogicalResult encodeGpuKernel(plan::KernelOp kernel);
+  mlir::FailureOr<uint32_t> encodeImages(mlir::Operation *at,
+                                         mlir::FlatSymbolRefAttr name);
+  uint32_t addImage(program::ImageKind kind, llvm::StringRef chip,
+                    llvm::StringRef bytes);
   mlir::LogicalResult encodeEntry();
   mlir::FailureOr<uint32_t> encodeSharding(mlir::Operation *at,
                                            ShardingAttr sharding,
@@ -61,11 +67,11 @@ private:
   plan::ProgramOp program;
   const PackageOptions &options;
   TableWriter table;
-  std::vector<char> constantBytes;
+  std::vector<char> constantBytes, imageBytes;
   MeshAttr mesh;
 
   llvm::DenseMap<mlir::Value, uint32_t> slots, registers, events;
-  llvm::StringMap<uint32_t> kernelIndices;
+  llvm::StringMap<uint32_t> kernelIndices, imageIndices;
   llvm::DenseMap<mlir::Attribute, uint32_t> groupIndices;
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Attribute>, uint32_t>
       constantIndices;

@@ -115,6 +115,8 @@ std::vector<char> TableWriter::finish() {
   add(Section::Checks, checks);
   add(Section::Instructions, instructions);
   add(Section::Blocks, blocks);
+  add(Section::Images, images);
+  add(Section::GpuKernels, gpuKernels);
   out.resize((out.size() + 7) / 8 * 8);
   header.size = out.size();
   std::memcpy(out.data(), &header, sizeof(Header));

@@ -43,6 +43,8 @@ public:
   std::vector<program::Slot> slots;
   std::vector<program::Constant> constants;
   std::vector<program::Kernel> kernels;
+  std::vector<program::Image> images;
+  std::vector<program::GpuKernel> gpuKernels;
   std::vector<program::Argument> arguments;
   std::vector<program::Result> results;
   std::vector<program::CustomCall> customCalls;

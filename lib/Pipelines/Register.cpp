@@ -20,6 +20,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
@@ -31,6 +33,8 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::func::FuncDialect, mlir::arith::ArithDialect,
                   mlir::linalg::LinalgDialect, mlir::math::MathDialect,
                   mlir::shape::ShapeDialect, mlir::tensor::TensorDialect>();
+  // Device code (gpu.binary).
+  registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect>();
   // Quantized element types of StableHLO.
   registry.insert<mlir::quant::QuantDialect>();
   // What users write.

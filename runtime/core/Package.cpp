@@ -73,9 +73,11 @@ static std::string missingFeature(std::string_view features) {
 Package::Package(Package &&other) noexcept
     : fileName(std::move(other.fileName)),
       handle(std::exchange(other.handle, nullptr)), view(std::move(other.view)),
-      constantsBase(other.constantsBase), kernels(std::move(other.kernels)),
+      constantsBase(other.constantsBase), imagesBase(other.imagesBase),
+      kernels(std::move(other.kernels)),
       ownTable(std::move(other.ownTable)),
-      ownConstants(std::move(other.ownConstants)) {}
+      ownConstants(std::move(other.ownConstants)),
+      ownImages(std::move(other.ownImages)) {}
 
 Package::~Package() {
   if (handle)
@@ -84,7 +86,8 @@ Package::~Package() {
 
 Result<Package> Package::fromTable(std::vector<uint64_t> table,
                                    std::vector<std::byte> constants,
-                                   std::vector<ShoalKernelFn> kernels) {
+                                   std::vector<ShoalKernelFn> kernels,
+                                   std::vector<std::byte> images) {
   std::string why = validateProgram(table.data(), table.size() * 8);
   if (!why.empty())
     return Status::badInput("bad program table: " + why);
@@ -94,10 +97,15 @@ Result<Package> Package::fromTable(std::vector<uint64_t> table,
   package.view = std::make_unique<program::View>(package.ownTable.data());
   package.constantsBase = package.ownConstants.data();
   package.kernels = std::move(kernels);
+  package.ownImages = std::move(images);
+  package.imagesBase = package.ownImages.data();
   const program::View &p = *package.view;
-  if (p.section<program::Kernel>(program::Section::Kernels).size() !=
-          package.kernels.size() ||
-      p.header().constantsBytes > package.ownConstants.size())
+  bool onGpu = p.str(p.header().target) == "cuda";
+  if ((!onGpu &&
+       p.section<program::Kernel>(program::Section::Kernels).size() !=
+           package.kernels.size()) ||
+      p.header().constantsBytes > package.ownConstants.size() ||
+      p.header().imagesBytes > package.ownImages.size())
     return Status::badInput("kernels or constants are missing");
   return package;
 }
@@ -160,10 +168,19 @@ Result<Package> Package::open(const std::string &path) {
     if (!package.constantsBase)
       return bad("cannot be loaded: no constants");
   }
+  if (header.imagesBytes) {
+    package.imagesBase = static_cast<const std::byte *>(
+        ::dlsym(package.handle, program::kImagesSymbol));
+    if (!package.imagesBase)
+      return bad("cannot be loaded: no device code");
+  }
   std::string_view target = package.view->str(header.target);
+  if (target == "cuda")
+    return package;
   if (target != "cpu")
     return bad("compiled for target '" + std::string(target) +
-               "', which this runtime cannot run; compile with --target=cpu");
+               "', which this runtime does not know; compile with "
+               "--target=cpu or --target=cuda");
   std::string missing = missingFeature(package.view->str(header.features));
   if (!missing.empty())
     return bad("compiled for a processor with " + missing +

@@ -91,7 +91,7 @@ Result<PackageLayout> checkPackage(const void *data, size_t size) {
     return bad("corrupt: section names lie outside the file");
 
   PackageLayout layout;
-  bool hasProgram = false, hasConstants = false;
+  bool hasProgram = false, hasConstants = false, hasImages = false;
   for (unsigned i = 0; i < elf.e_shnum; ++i) {
     Elf64_Shdr section;
     file.read(elf.e_shoff + i * sizeof(section), section);
@@ -115,6 +115,10 @@ Result<PackageLayout> checkPackage(const void *data, size_t size) {
       hasConstants = true;
       layout.constantsOffset = section.sh_offset;
       layout.constantsSize = section.sh_size;
+    } else if (is(program::kImagesSection)) {
+      hasImages = true;
+      layout.imagesOffset = section.sh_offset;
+      layout.imagesSize = section.sh_size;
     }
   }
   if (!hasProgram)
@@ -130,6 +134,13 @@ Result<PackageLayout> checkPackage(const void *data, size_t size) {
   program::View view(table.get());
   if (view.header().constantsBytes > (hasConstants ? layout.constantsSize : 0))
     return bad("corrupt: constants are missing");
+  if (view.header().imagesBytes > (hasImages ? layout.imagesSize : 0))
+    return bad("corrupt: device code is missing");
+  // Every CUDA kernel is launched through its record.
+  if (view.str(view.header().target) == "cuda" &&
+      view.section<program::GpuKernel>(program::Section::GpuKernels).size() !=
+          view.section<program::Kernel>(program::Section::Kernels).size())
+    return bad("corrupt: a kernel has no GPU code");
   return layout;
 }
 

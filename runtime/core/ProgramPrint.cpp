@@ -134,6 +134,7 @@ private:
   void block(uint32_t index, unsigned indent);
   void instruction(const Instruction &in, unsigned indent);
   void collective(std::span<const int64_t> ops);
+  void gpu();
   template <typename T>
   std::span<const T> all(Section s) {
     return view.section<T>(s);
@@ -295,6 +296,51 @@ void Printer::block(uint32_t index, unsigned indent) {
     instruction(in, indent);
 }
 
+/// Device code and how each kernel is launched.
+void Printer::gpu() {
+  static const char *const kinds[] = {"cubin", "ptx", "host"};
+  auto images = all<Image>(Section::Images);
+  for (size_t i = 0; i < images.size(); ++i) {
+    const Image &image = images[i];
+    add("image %zu: %s for ", i, kinds[static_cast<uint32_t>(image.kind)]);
+    text(image.chip);
+    add(", %llu bytes", static_cast<unsigned long long>(image.bytes));
+    if (image.fallback != kNone)
+      add(", newer chips: image %u", image.fallback);
+    out += '\n';
+  }
+  auto kernels = all<Kernel>(Section::Kernels);
+  auto launches = all<GpuKernel>(Section::GpuKernels);
+  for (size_t i = 0; i < launches.size(); ++i) {
+    const GpuKernel &k = launches[i];
+    out += "kernel ";
+    text(kernels[i].name);
+    add(": image %u, grid %u", k.image, k.grid[0]);
+    if (k.grid[1] != 1 || k.grid[2] != 1)
+      add("x%u", k.grid[1]);
+    if (k.grid[2] != 1)
+      add("x%u", k.grid[2]);
+    add(", block %u", k.block);
+    if (k.cluster[0] * k.cluster[1] * k.cluster[2] != 1)
+      add(", cluster %ux%ux%u", k.cluster[0], k.cluster[1], k.cluster[2]);
+    if (k.sharedBytes)
+      add(", shared %u bytes", k.sharedBytes);
+    if (k.scratchBytes)
+      add(", scratch %llu bytes%s",
+          static_cast<unsigned long long>(k.scratchBytes),
+          k.flags & kScratchZeroed ? " of zeros" : "");
+    if (k.flags & kCooperative)
+      out += ", cooperative";
+    if (k.registers)
+      add(", %u registers", k.registers);
+    if (k.spillBytes)
+      add(", spills %u bytes", k.spillBytes);
+    out += ", symbol ";
+    text(kernels[i].symbol);
+    out += '\n';
+  }
+}
+
 std::string Printer::run() {
   const Header &header = view.header();
   out += "program ";
@@ -304,6 +350,10 @@ std::string Printer::run() {
       static_cast<unsigned long long>(header.arenaBytes),
       static_cast<unsigned long long>(header.constantsBytes));
   text(header.target);
+  if (header.chip.length && view.str(header.target) != "cpu") {
+    out += " ";
+    text(header.chip);
+  }
   add(", copies %llu bytes a step\n",
       static_cast<unsigned long long>(header.copiedBytes));
   if (!all<MeshAxis>(Section::MeshAxes).empty()) {
@@ -362,6 +412,7 @@ std::string Printer::run() {
     }
     out += '\n';
   }
+  gpu();
   out += "run\n";
   block(header.mainBlock, 2);
   return std::move(out);

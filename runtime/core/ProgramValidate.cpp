@@ -38,7 +38,9 @@ constexpr uint32_t kRecordSizes[kNumSections] = {1,               // Strings
                                                  sizeof(CustomCall),
                                                  sizeof(struct Check),
                                                  sizeof(Instruction),
-                                                 sizeof(Block)};
+                                                 sizeof(Block),
+                                                 sizeof(Image),
+                                                 sizeof(GpuKernel)};
 
 const char *const kSectionNames[kNumSections] = {
     "strings", "integers",      "doubles",          "operands",
@@ -46,7 +48,7 @@ const char *const kSectionNames[kNumSections] = {
     "digits",  "groups",        "shard dimensions", "shardings",
     "slots",   "constants",     "kernels",          "arguments",
     "results", "custom calls",  "checks",           "instructions",
-    "blocks"};
+    "blocks",  "images",        "GPU kernels"};
 
 /// The largest number of ranks that is accepted.
 constexpr uint64_t kMaxRanks = 65536;
@@ -81,7 +83,8 @@ bool Validator::checkHeader(size_t size) {
                 " devices; at most 65536 are supported");
   if (header.numStreams < 1 || header.numStreams > 65535)
     return fail("bad number of streams");
-  if (header.arenaBytes > INT64_MAX || header.constantsBytes > INT64_MAX)
+  if (header.arenaBytes > INT64_MAX || header.constantsBytes > INT64_MAX ||
+      header.imagesBytes > INT64_MAX)
     return fail("sizes overflow");
   return str(header.entry) && str(header.target) && str(header.chip) &&
          str(header.features) && str(header.producer) && str(header.report);
@@ -266,6 +269,8 @@ bool Validator::checkMemory() {
         k.numInputs > 65536 || k.numOutputs > 65536 || k.numScalars > 65536)
       return fail("a kernel is malformed");
   }
+  if (!checkGpu())
+    return false;
   for (const CustomCall &c : all<CustomCall>(Section::CustomCalls))
     if (!str(c.target) || !str(c.config))
       return false;
@@ -280,6 +285,54 @@ bool Validator::checkMemory() {
     for (uint32_t t : {c.actualGlobalType, c.expectedGlobalType})
       if (t != kNone && !index(t, Section::Types, "type"))
         return false;
+  }
+  return true;
+}
+
+bool Validator::checkGpu() {
+  auto images = all<Image>(Section::Images);
+  for (const Image &image : images) {
+    if (!str(image.chip))
+      return false;
+    if (image.kind > ImageKind::Host ||
+        image.offset % kImageAlignment != 0 ||
+        image.offset > header.imagesBytes ||
+        image.bytes > header.imagesBytes - image.offset || image.bytes == 0)
+      return fail("an image of device code lies outside its section");
+    if (image.fallback != kNone &&
+        (!index(image.fallback, Section::Images, "image") ||
+         image.kind != ImageKind::Cubin ||
+         images[image.fallback].kind != ImageKind::Ptx))
+      return fail("an image's fallback is not PTX");
+  }
+  auto gpu = all<GpuKernel>(Section::GpuKernels);
+  if (!gpu.empty() && gpu.size() != count(Section::Kernels))
+    return fail("not every kernel has GPU code");
+  for (size_t i = 0; i < gpu.size(); ++i) {
+    const GpuKernel &k = gpu[i];
+    auto bad = [&](const char *what) {
+      return fail("GPU kernel " + std::to_string(i) + " has " + what);
+    };
+    if (!index(k.image, Section::Images, "image"))
+      return false;
+    if (k.grid[0] < 1 || k.grid[0] > 0x7fffffffu || k.grid[1] < 1 ||
+        k.grid[1] > kMaxGridY || k.grid[2] < 1 || k.grid[2] > kMaxGridY)
+      return bad("a grid that no chip can launch");
+    if (k.block < 1 || k.block > kMaxBlockThreads)
+      return bad("more threads in a block than any chip can launch, or none");
+    uint64_t cluster = 1;
+    for (unsigned d = 0; d < 3; ++d) {
+      if (k.cluster[d] < 1 || k.cluster[d] > kMaxCluster ||
+          k.grid[d] % k.cluster[d] != 0)
+        return bad("clusters that do not divide its grid");
+      cluster *= k.cluster[d];
+    }
+    if (cluster > kMaxCluster)
+      return bad("clusters larger than any chip can launch");
+    if (k.sharedBytes > kMaxSharedBytes)
+      return bad("more shared memory than any chip has");
+    if (k.scratchBytes > INT64_MAX || k.flags > 3)
+      return bad("malformed launch data");
   }
   return true;
 }

@@ -65,6 +65,7 @@ struct Validator {
   bool checkTypes();
   bool checkMesh();
   bool checkMemory();
+  bool checkGpu();
   bool checkEntry();
   bool checkInstruction(const Instruction &in);
   bool checkCollective(const Instruction &in, std::span<const int64_t> ops);

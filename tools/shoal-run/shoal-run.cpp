@@ -243,6 +243,10 @@ static int runModel(Options &o, const CommandLine &line) {
     std::fputs(describePackage(p).c_str(), stdout);
     return 0;
   }
+  if (p.str(p.header().target) == "cuda")
+    return fail(Status::badInput(
+        "'" + o.model + "': compiled for target 'cuda', and this build has no "
+        "CUDA runtime; compile with --target=cpu"));
   Result<std::vector<HostTensor>> arguments = readArguments(p, o, source);
   if (!arguments)
     return fail(arguments.status());

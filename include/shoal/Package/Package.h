@@ -23,11 +23,13 @@ struct PackageOptions {
 
 /// The program table (runtime/include/shoal/runtime/Program.h) of the module's
 /// one `plan.program`, and the contents of the constants section. Depends on
-/// the module and the options only. Fails with a diagnostic at the op that has
+/// the module and the options only. For target cuda every kernel has attribute
+/// `plan.gpu` and the module the `gpu.binary` ops that they name. Fails with a diagnostic at the op that has
 /// no form in the table.
 struct ProgramTable {
   std::vector<char> table;
   std::vector<char> constants;
+  std::vector<char> images; ///< device code, target cuda
 };
 mlir::FailureOr<ProgramTable> buildProgramTable(mlir::ModuleOp module,
                                                 const PackageOptions &options);

@@ -24,12 +24,16 @@ public:
   std::vector<program::Sharding> shardings;
   std::vector<program::Slot> slots;
   std::vector<program::Kernel> kernels;
+  std::vector<program::Image> images;
+  std::vector<program::GpuKernel> gpuKernels;
   std::vector<program::Argument> arguments;
   std::vector<program::Result> results;
   std::vector<program::Check> checks;
   std::vector<program::Instruction> instructions;
   std::vector<program::Block> blocks;
   std::vector<ShoalKernelFn> functions;
+  std::vector<std::byte> imageBytes;
+  std::string target = "cpu", chip;
   uint64_t arena = 0;
   uint32_t registers = 8, events = 8;
   int64_t ranks = 1;
@@ -137,6 +141,37 @@ public:
     functions.push_back(f);
     return static_cast<uint32_t>(kernels.size() - 1);
   }
+  /// Device code; call before gpuKernel.
+  uint32_t image(program::ImageKind kind, const std::string &chip,
+                 const std::string &bytes) {
+    imageBytes.resize((imageBytes.size() + 63) / 64 * 64);
+    program::Image i = {};
+    i.kind = kind;
+    i.fallback = program::kNone;
+    i.chip = str(chip);
+    i.offset = imageBytes.size();
+    i.bytes = bytes.size();
+    for (char c : bytes)
+      imageBytes.push_back(static_cast<std::byte>(c));
+    images.push_back(i);
+    return static_cast<uint32_t>(images.size() - 1);
+  }
+  /// A kernel of a program for target cuda, launched as one block unless its
+  /// record in gpuKernels is changed.
+  uint32_t gpuKernel(const std::string &symbol, uint32_t image, uint32_t in,
+                     uint32_t out, uint32_t scalars = 0) {
+    program::Kernel k = {};
+    k.symbol = k.name = str(symbol);
+    k.numInputs = in;
+    k.numOutputs = out;
+    k.numScalars = scalars;
+    k.numChunks = 1;
+    kernels.push_back(k);
+    gpuKernels.push_back(
+        {image, {1, 1, 1}, 32, {1, 1, 1}, 0, 0, 0, 0, 0});
+    target = "cuda";
+    return static_cast<uint32_t>(kernels.size() - 1);
+  }
   void add(program::Opcode opcode, std::vector<int64_t> ops,
            const std::string &loc = "test.mlir:1:1") {
     program::Instruction i = {};
@@ -168,7 +203,8 @@ public:
       put(section, v.data(), sizeof(v[0]), v.size());
     };
     h.entry = str("main");
-    h.target = str("cpu");
+    h.target = str(target);
+    h.chip = str(chip);
     using program::Section;
     std::vector<double> none;
     all(Section::Strings, strings);
@@ -182,6 +218,8 @@ public:
     all(Section::Shardings, shardings);
     all(Section::Slots, slots);
     all(Section::Kernels, kernels);
+    all(Section::Images, images);
+    all(Section::GpuKernels, gpuKernels);
     all(Section::Arguments, arguments);
     all(Section::Results, results);
     all(Section::Checks, checks);
@@ -197,6 +235,7 @@ public:
     h.size = sizeof(h) + body.size();
     h.numRanks = static_cast<uint64_t>(ranks);
     h.arenaBytes = arena;
+    h.imagesBytes = imageBytes.size();
     h.mainBlock = mainBlock;
     h.numRegisters = registers;
     h.numEvents = events;
@@ -210,7 +249,7 @@ public:
     return result;
   }
   Result<Package> package(uint32_t mainBlock) {
-    return Package::fromTable(table(mainBlock), {}, functions);
+    return Package::fromTable(table(mainBlock), {}, functions, imageBytes);
   }
 };
 

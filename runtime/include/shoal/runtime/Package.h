@@ -16,6 +16,7 @@ namespace shoal::rt {
 struct PackageLayout {
   uint64_t programOffset = 0, programSize = 0;
   uint64_t constantsOffset = 0, constantsSize = 0;
+  uint64_t imagesOffset = 0, imagesSize = 0;
 };
 
 /// `program::validate`, and limits on what each rank must have memory for.
@@ -38,16 +39,23 @@ public:
   ~Package();
 
   /// Reads, checks, and only then opens a file. `path` names it in messages.
+  /// Packages for other targets than the host's open too; whoever runs one
+  /// looks at the header's target.
   static Result<Package> open(const std::string &path);
 
   /// A package in memory: a program table, the constants' bytes, and a function
-  /// for each of its kernels. For programs made at run time, and for tests.
+  /// for each of its kernels (none if they are GPU kernels), or the images. For
+  /// programs made at run time, and for tests.
   static Result<Package> fromTable(std::vector<uint64_t> table,
                                    std::vector<std::byte> constants,
-                                   std::vector<ShoalKernelFn> kernels);
+                                   std::vector<ShoalKernelFn> kernels,
+                                   std::vector<std::byte> images = {});
 
   const program::View &program() const { return *view; }
   const std::byte *constants() const { return constantsBase; }
+  /// The images section (program::Image); null if there is none.
+  const std::byte *images() const { return imagesBase; }
+  /// Target "cpu" only.
   ShoalKernelFn kernel(uint32_t index) const { return kernels[index]; }
   const std::string &path() const { return fileName; }
 
@@ -57,9 +65,10 @@ private:
   void *handle = nullptr;
   std::unique_ptr<program::View> view;
   const std::byte *constantsBase = nullptr;
+  const std::byte *imagesBase = nullptr;
   std::vector<ShoalKernelFn> kernels;
   std::vector<uint64_t> ownTable; // of fromTable
-  std::vector<std::byte> ownConstants;
+  std::vector<std::byte> ownConstants, ownImages;
 };
 
 } // namespace shoal::rt

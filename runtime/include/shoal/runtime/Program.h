@@ -35,12 +35,14 @@ namespace shoal::program {
 
 inline constexpr char kMagic[8] = {'S', 'H', 'O', 'A', 'L', 'P', 'R', 'G'};
 /// Raised whenever a record or the meaning of an operand changes.
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 /// ELF sections and the dynamic symbols that stand at their first byte.
 inline constexpr char kProgramSection[] = ".shoal.program";
 inline constexpr char kConstantsSection[] = ".shoal.constants";
+inline constexpr char kImagesSection[] = ".shoal.images";
 inline constexpr char kProgramSymbol[] = "shoal_program";
 inline constexpr char kConstantsSymbol[] = "shoal_constants";
+inline constexpr char kImagesSymbol[] = "shoal_images";
 /// `.shoal.constants` and each constant of at least a page start on a page.
 inline constexpr uint64_t kPageSize = 4096;
 /// Arena offsets and small constants are multiples of this.
@@ -194,6 +196,48 @@ struct Kernel {
   int64_t flops;        ///< estimate per launch, for traces; 0: unknown
   int64_t bytes;        ///< read and written per launch, likewise
 };
+
+/// Device code, bytes [offset, offset+bytes) of the images section.
+enum class ImageKind : uint32_t {
+  Cubin = 0, ///< for exactly one chip, as ptxas made it
+  Ptx = 1,   ///< text without a terminating NUL; the driver compiles it
+  Host = 2   ///< tests only: an ELF shared object that emulates the kernels
+};
+struct Image {
+  ImageKind kind;
+  uint32_t fallback; ///< of a Cubin: the Ptx image with the same kernels, for
+                     ///< chips that came later; kNone if there is none
+  Str chip;          ///< "sm_90a"
+  uint64_t offset, bytes;
+};
+
+/// How a kernel is launched on a GPU. Section::GpuKernels is empty, or parallel
+/// to Section::Kernels; the symbol is the kernel's.
+///
+/// Parameters of the function: a device pointer for each input, then for each
+/// output; an int64 for each host scalar; and, if scratchBytes > 0, a pointer to
+/// that much memory, which belongs to this launch alone.
+struct GpuKernel {
+  uint32_t image;      ///< the one that holds the symbol
+  uint32_t grid[3];    ///< blocks, at least 1 each
+  uint32_t block;      ///< threads along x; y and z are 1
+  uint32_t cluster[3]; ///< blocks of a cluster; 1, 1, 1: no clusters
+  uint32_t sharedBytes; ///< dynamic shared memory; above 48 KiB it must be asked for
+  uint32_t registers;   ///< per thread, as ptxas reports them; 0: unknown
+  uint32_t spillBytes;  ///< local memory of a thread that ptxas spilled to
+  uint32_t flags;       ///< GpuKernelFlag
+  uint64_t scratchBytes; ///< per launch, 256-byte aligned
+};
+enum GpuKernelFlag : uint32_t {
+  kScratchZeroed = 1, ///< scratch must be zero when the kernel starts
+  kCooperative = 2,   ///< all blocks must be resident at once
+};
+/// Limits that no chip exceeds.
+inline constexpr uint32_t kMaxBlockThreads = 1024;
+inline constexpr uint32_t kMaxGridY = 65535;
+inline constexpr uint32_t kMaxCluster = 16;
+inline constexpr uint32_t kMaxSharedBytes = 227 * 1024;
+inline constexpr uint64_t kImageAlignment = 64;
 
 struct Argument {
   Str name;             ///< "arg0", or the user's
@@ -414,6 +458,8 @@ enum class Section : uint32_t {
   Checks,        // Check
   Instructions,  // Instruction
   Blocks,        // Block
+  Images,        // Image
+  GpuKernels,    // GpuKernel: none, or one for each of Kernels
   Count
 };
 inline constexpr uint32_t kNumSections = static_cast<uint32_t>(Section::Count);
@@ -443,11 +489,13 @@ struct Header {
   Str features;            ///< required CPU features: "avx2,fma,…"
   Str producer;            ///< version of the compiler
   Str report;              ///< report.json of the compiler
+  uint64_t imagesBytes;    ///< size of the images section
   uint64_t copiedBytes;    ///< by Copy and Copy2D, per step and rank (static trip counts)
   Range sections[kNumSections];
 };
 static_assert(offsetof(Header, numRanks) == 32, "checksum covers what follows");
 static_assert(sizeof(Instruction) == 20 && sizeof(Slot) == 40);
+static_assert(sizeof(Image) == 32 && sizeof(GpuKernel) == 56);
 
 //===----------------------------------------------------------------------===//
 // Reading
