@@ -78,6 +78,7 @@ void shoal::registerShoalPartitionPipelines() {
         pm.addPass(createPartitionPass());
         // Equal masks, offsets and reshards of one value become one.
         pm.addPass(createCSEPass());
+        pm.addPass(createKeepWithOwnerPass());
         pm.addPass(createVerifyPartitionedPass());
       });
 }

@@ -66,8 +66,8 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-shard-pipeline",  "shoal-propagate",      "shoal-choose",
       "shoal-insert-reshards", "shoal-verify-sharded", "shoal-export-sdy"};
   static const StringRef partitioned[] = {
-      "shoal-partition-pipeline", "shoal-partition", "shoal-verify-partitioned",
-      "shoal-export-stablehlo"};
+      "shoal-partition-pipeline", "shoal-partition", "shoal-keep-with-owner",
+      "shoal-verify-partitioned", "shoal-export-stablehlo"};
   static const StringRef optimized[] = {"shoal-optimize-pipeline"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
   static const StringRef scheduled[] = {

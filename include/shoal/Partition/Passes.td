@@ -23,6 +23,17 @@ def PartitionPass : Pass<"shoal-partition", "mlir::ModuleOp"> {
                            "::mlir::stablehlo::StablehloDialect"];
 }
 
+def KeepWithOwnerPass : Pass<"shoal-keep-with-owner", "mlir::ModuleOp"> {
+  let summary = "Drops broadcasts of what only the owner needs";
+  let description = [{
+    A slice of single elements of a cut dimension lies on one device. Where it
+    is broadcast, and everything made from it ends in a product with a value
+    that is zero but on the same device (a summand of a sum to come), the other
+    devices need not have it: the product is masked instead.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
 def VerifyPartitionedPass : Pass<"shoal-verify-partitioned", "mlir::ModuleOp"> {
   let summary = "Checks the invariants of the phase `partitioned`";
   let description = [{
