@@ -56,6 +56,9 @@ public:
   ShardingAttr getReplicated(mlir::Type type);
 
 private:
+  /// Another mesh, where regions are manual on parts of this one's axes.
+  void cutForRegions(mlir::ModuleOp module, llvm::ArrayRef<MeshAttr> manual);
+
   mlir::MLIRContext *context;
   MeshAttr mesh;
   mlir::Attribute ref;

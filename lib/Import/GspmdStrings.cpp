@@ -245,7 +245,9 @@ GspmdMesh::GspmdMesh(ModuleOp module) : context(module.getContext()) {
   if (auto count = module->getAttrOfType<IntegerAttr>("mhlo.num_partitions"))
     numDevices = count.getInt();
   // Tiles and the iotas that number them, of every string.
-  SmallVector<MeshAttr> tiles;
+  // First those of regions that are manual on a part of the mesh: they must be
+  // whole axes.
+  SmallVector<MeshAttr> manual, tiles;
   bool any = false;
   AttrTypeWalker walker;
   walker.addWalk([&](StringAttr text) {
@@ -259,7 +261,8 @@ GspmdMesh::GspmdMesh(ModuleOp module) : context(module.getContext()) {
       if (sharding->kind != GspmdSharding::Kind::Tiled)
         continue;
       numDevices = std::max<int64_t>(numDevices, sharding->devices.size());
-      tiles.push_back(sharding->getMesh(context, 0));
+      (sharding->manual.empty() ? tiles : manual)
+          .push_back(sharding->getMesh(context, 0));
       if (!sharding->iota.empty()) {
         GspmdSharding iota = *sharding;
         iota.tiles = sharding->iota;
@@ -278,11 +281,34 @@ GspmdMesh::GspmdMesh(ModuleOp module) : context(module.getContext()) {
       mesh = op.getMesh();
       ref = FlatSymbolRefAttr::get(op.getSymNameAttr());
     }
-  if (mesh || numDevices > kMaxDevices)
+  if (mesh) {
+    cutForRegions(module, manual);
     return;
+  }
+  if (numDevices > kMaxDevices)
+    return;
+  tiles.insert(tiles.begin(), manual.begin(), manual.end());
   llvm::erase_if(
       tiles, [&](MeshAttr tile) { return tile.getNumDevices() != numDevices; });
   mesh = refineMeshes(tiles, numDevices, context);
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  auto op = MeshOp::create(builder, module.getLoc(), "mesh", mesh);
+  SymbolTable(module).insert(op, module.getBody()->begin());
+  ref = FlatSymbolRefAttr::get(op.getSymNameAttr());
+}
+
+void GspmdMesh::cutForRegions(ModuleOp module, ArrayRef<MeshAttr> manual) {
+  SmallVector<AxisRefAttr> parts;
+  for (MeshAttr tile : manual)
+    if (std::optional<AxisMap> map = relateMeshes(tile, mesh))
+      for (auto &[name, list] : *map)
+        llvm::append_range(parts, list);
+  if (llvm::none_of(parts, [](AxisRefAttr axis) { return axis.isSubAxis(); }))
+    return;
+  MeshAttr cut = cutAxes(mesh, parts);
+  if (!cut)
+    return;
+  mesh = cut;
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
   auto op = MeshOp::create(builder, module.getLoc(), "mesh", mesh);
   SymbolTable(module).insert(op, module.getBody()->begin());

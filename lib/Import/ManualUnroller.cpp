@@ -389,7 +389,10 @@ LogicalResult ManualUnroller::emitNested(ManualOp op, OpBuilder &builder) {
     SmallVector<Value> cells;
     for (int64_t cell = 0; cell < outer; ++cell) {
       if (cell > 0 && outside.isShared()) {
-        cells.append(cells.begin(), cells.begin() + inner);
+        for (int64_t i = 0; i < inner; ++i) {
+          Value shared = cells[i];
+          cells.push_back(shared);
+        }
         continue;
       }
       FailureOr<Shards> part = splitIntoCells(outside[cell], sharding,

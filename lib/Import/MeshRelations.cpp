@@ -134,26 +134,86 @@ shoal::findGroupAxes(ArrayRef<SmallVector<int64_t>> groups, MeshAttr mesh) {
   return axes;
 }
 
+/// The strides at which a numbering of `count` devices changes from one axis,
+/// or run of equally spaced devices, to the next.
+static std::set<int64_t> findCuts(MeshAttr mesh, int64_t count) {
+  std::set<int64_t> cuts;
+  int64_t stride = 1;
+  for (MeshAxisAttr axis : llvm::reverse(mesh.getAxes())) {
+    for (int64_t done = 1; done < axis.getSize();) {
+      int64_t step = mesh.getDeviceId(done * stride), size = 1;
+      for (int64_t next = 2; done * next <= axis.getSize(); ++next)
+        if (mesh.getDeviceId(done * (next - 1) * stride) != step * (next - 1))
+          break;
+        else if (axis.getSize() % (done * next) == 0)
+          size = next;
+      if (size == 1)
+        break;
+      if (step > 1)
+        cuts.insert(step);
+      if (step * size < count)
+        cuts.insert(step * size);
+      done *= size;
+    }
+    stride *= axis.getSize();
+  }
+  return cuts;
+}
+
 MeshAttr shoal::refineMeshes(ArrayRef<MeshAttr> meshes, int64_t count,
                              MLIRContext *context) {
-  std::set<int64_t> cuts = {count};
-  for (MeshAttr mesh : meshes) {
-    int64_t stride = 1;
-    for (MeshAxisAttr axis : llvm::reverse(mesh.getAxes()))
-      cuts.insert(stride *= axis.getSize());
-  }
-  SmallVector<int64_t> sizes; // minor to major
-  int64_t last = 1;
-  for (int64_t cut : cuts)
-    if (cut > last && cut % last == 0 && count % cut == 0) {
-      sizes.push_back(cut / last);
-      last = cut;
+  std::set<int64_t> chain = {1, count};
+  for (MeshAttr mesh : meshes)
+    for (int64_t cut : findCuts(mesh, count)) {
+      auto next = chain.lower_bound(cut);
+      if (next != chain.end() && next != chain.begin() && *next % cut == 0 &&
+          cut % *std::prev(next) == 0)
+        chain.insert(cut);
     }
+  SmallVector<int64_t> sizes; // minor to major
+  for (auto it = chain.begin(); std::next(it) != chain.end(); ++it)
+    sizes.push_back(*std::next(it) / *it);
   SmallVector<MeshAxisAttr> axes;
   for (auto [index, size] : llvm::enumerate(llvm::reverse(sizes)))
     axes.push_back(
         MeshAxisAttr::get(context, "x" + std::to_string(index), size));
   return MeshAttr::get(context, axes);
+}
+
+MeshAttr shoal::cutAxes(MeshAttr mesh, ArrayRef<AxisRefAttr> parts) {
+  MLIRContext *context = mesh.getContext();
+  auto isName = [&](const std::string &name) { return mesh.hasAxis(name); };
+  SmallVector<MeshAxisAttr> axes;
+  SmallVector<AxisTopologyAttr> topology;
+  for (MeshAxisAttr axis : mesh.getAxes()) {
+    std::set<int64_t> chain = {1, axis.getSize()};
+    for (AxisRefAttr part : parts)
+      if (part.getName() == axis.getName() && part.isSubAxis()) {
+        chain.insert(part.getPre());
+        chain.insert(part.getNext(mesh));
+      }
+    AxisTopologyAttr links = mesh.getAxisTopology(axis.getName());
+    if (chain.size() <= 2) {
+      axes.push_back(axis);
+      if (links)
+        topology.push_back(links);
+      continue;
+    }
+    int64_t number = 0;
+    for (auto it = chain.begin(); std::next(it) != chain.end(); ++it) {
+      if (*std::next(it) % *it)
+        return {};
+      std::string name;
+      do
+        name = (axis.getName() + "_" + Twine(number++)).str();
+      while (isName(name));
+      axes.push_back(MeshAxisAttr::get(context, name, *std::next(it) / *it));
+      if (links)
+        topology.push_back(AxisTopologyAttr::get(
+            context, name, links.getBandwidthGBs(), links.getLatencyUs()));
+    }
+  }
+  return MeshAttr::get(context, axes, mesh.getDeviceIds(), topology);
 }
 
 /// Replaces every axis of a list by what it is on the common mesh. A sub-axis

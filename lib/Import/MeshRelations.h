@@ -29,9 +29,15 @@ std::optional<AxisList>
 findGroupAxes(llvm::ArrayRef<llvm::SmallVector<int64_t>> groups, MeshAttr mesh);
 
 /// A mesh of `count` devices in order, with axes x0, x1, …, cut wherever one of
-/// the given meshes is, as far as the cuts divide one another.
+/// the given meshes is, as far as the cuts divide one another: where they do
+/// not, the first mesh's hold.
 MeshAttr refineMeshes(llvm::ArrayRef<MeshAttr> meshes, int64_t count,
                       mlir::MLIRContext *context);
+
+/// The mesh with axes cut so that each sub-axis in `parts` is whole axes: "x"
+/// becomes "x_0", "x_1", …, major to minor. Null if cuts of an axis do not
+/// divide one another.
+MeshAttr cutAxes(MeshAttr mesh, llvm::ArrayRef<AxisRefAttr> parts);
 
 /// A sharding with each axis replaced by what `map` says it is on the mesh
 /// `to`, named `meshRef`; null if a sub-axis cannot be split so.

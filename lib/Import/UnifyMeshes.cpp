@@ -9,7 +9,7 @@
 
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/SymbolTable.h"
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
 
 #include <numeric>
 #include <tuple>
@@ -89,7 +89,7 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
     MeshAttr common;
     StringAttr name;
     std::tuple<bool, bool, int64_t, size_t> best;
-    DenseSet<Attribute> manualOn;
+    llvm::SetVector<Attribute> manualOn;
     module.walk([&](ManualOp manual) {
       if (!manual.getManualAxes().empty())
         manualOn.insert(getMeshOf(manual));
@@ -131,8 +131,17 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
         name = op.getSymNameAttr();
       }
     }
-    if (common)
+    if (common) {
+      if (MeshAttr cut = cutForRegions(module, manualOn, common)) {
+        auto old = symbols.lookup<MeshOp>(name);
+        OpBuilder builder(old);
+        auto op =
+            MeshOp::create(builder, old.getLoc(), (name.getValue() + "_parts").str(), cut);
+        name = symbols.insert(op);
+        common = cut;
+      }
       rewrite(module, used, common, FlatSymbolRefAttr::get(name));
+    }
 
     used = collectMeshes(module);
     // comm ops and the like may refer to meshes by other attributes.
@@ -144,6 +153,34 @@ struct UnifyMeshesPass : shoal::impl::UnifyMeshesPassBase<UnifyMeshesPass> {
       if (!used.contains(FlatSymbolRefAttr::get(op.getSymNameAttr())) &&
           op.getSymNameAttr() != name)
         op.erase();
+  }
+
+  /// The common mesh with axes cut so that what regions are manual on is whole
+  /// axes; null if it is already, or cannot be.
+  static MeshAttr cutForRegions(ModuleOp module,
+                                const llvm::SetVector<Attribute> &manualOn,
+                                MeshAttr common) {
+    SmallVector<AxisRefAttr> parts;
+    for (Attribute ref : manualOn) {
+      MeshAttr mesh = lookupMesh(ref, module);
+      std::optional<AxisMap> map;
+      if (mesh && mesh != common)
+        map = relateMeshes(mesh, common);
+      if (!map)
+        continue;
+      module.walk([&](ManualOp manual) {
+        if (getMeshOf(manual) != ref)
+          return;
+        for (Attribute axis : manual.getManualAxes()) {
+          auto list = map->find(cast<StringAttr>(axis).getValue());
+          if (list != map->end())
+            llvm::append_range(parts, list->second);
+        }
+      });
+    }
+    if (llvm::none_of(parts, [](AxisRefAttr axis) { return axis.isSubAxis(); }))
+      return {};
+    return cutAxes(common, parts);
   }
 
   void rewrite(ModuleOp module, const llvm::SetVector<Attribute> &used,

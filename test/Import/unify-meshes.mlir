@@ -46,3 +46,29 @@ func.func @unrelated(%0: tensor<6xf32> {shoal.sharding = #shoal.sharding<@a, [{"
                      %1: tensor<6xf32> {shoal.sharding = #shoal.sharding<@b, [{"p"}]>}) {
   return
 }
+
+// -----
+
+// Regions manual on parts of each other's axes: the mesh is cut into whole ones.
+// CHECK: shoal.mesh @p_parts <["a"=2, "b_0"=2, "b_1"=2], topology={"b_0" = (5.{{0*e\+01, 1\.0*e\+00}}), "b_1" = (5.{{0*e\+01, 1\.0*e\+00}})}>
+// CHECK-NOT: shoal.mesh
+shoal.mesh @m <["x"=8]>
+shoal.mesh @p <["a"=2, "b"=4], topology={"b" = (50.0, 1.0)}>
+shoal.mesh @q <["c"=4, "d"=2]>
+// CHECK-LABEL: func.func @parts(
+// CHECK-SAME{LITERAL}: <@p_parts, [{"a", "b_0", "b_1"}]>
+// CHECK: manual_axes={"a", "b_0", "b_1"}
+// CHECK: manual_axes={"b_0", "b_1"}
+// CHECK: manual_axes={"b_1"}
+func.func @parts(%0: tensor<8xf32> {shoal.sharding = #shoal.sharding<@m, [{"x"}]>}) {
+  %1 = shoal.manual(%0) in_shardings=[<@m, [{"x"}]>] out_shardings=[<@m, [{"x"}]>] manual_axes={"x"} (%a: tensor<1xf32>) {
+    shoal.return %a : tensor<1xf32>
+  } : (tensor<8xf32>) -> tensor<8xf32>
+  %2 = shoal.manual(%1) in_shardings=[<@p, [{"b"}]>] out_shardings=[<@p, [{"b"}]>] manual_axes={"b"} (%a: tensor<2xf32>) {
+    shoal.return %a : tensor<2xf32>
+  } : (tensor<8xf32>) -> tensor<8xf32>
+  %3 = shoal.manual(%2) in_shardings=[<@q, [{"d"}]>] out_shardings=[<@q, [{"d"}]>] manual_axes={"d"} (%a: tensor<4xf32>) {
+    shoal.return %a : tensor<4xf32>
+  } : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
