@@ -45,9 +45,10 @@ function(shoal_add_library name)
   set_property(GLOBAL APPEND PROPERTY SHOAL_LIBS ${name})
 endfunction()
 
-# shoal_add_tool(name SOURCES a.cpp… LINK lib…)
+# shoal_add_tool(name SOURCES a.cpp… LINK lib… [FOR_TESTS])
+# FOR_TESTS: built with the tools, but not installed.
 function(shoal_add_tool name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "FOR_TESTS" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE shoal_options ${ARG_LINK} MLIR LLVM)
   # The precompiled header is position independent code, not -fPIE.
@@ -55,7 +56,9 @@ function(shoal_add_tool name)
   target_compile_options(${name} PRIVATE -fPIC)
   target_precompile_headers(${name} REUSE_FROM shoal_pch)
   set_property(GLOBAL APPEND PROPERTY SHOAL_TOOLS ${name})
-  install(TARGETS ${name} DESTINATION bin)
+  if(NOT ARG_FOR_TESTS)
+    install(TARGETS ${name} DESTINATION bin)
+  endif()
 endfunction()
 
 # shoal_tablegen(target FILE x.td PREFIX x DIALECT name [ENUMS] [ATTRS] [TYPES]

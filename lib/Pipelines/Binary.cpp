@@ -5,17 +5,19 @@
 #include "shoal/Package/Package.h"
 #include "shoal/Report/Report.h"
 
-#include "llvm/Config/llvm-config.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
+
+#include <cstdlib>
 
 using namespace mlir;
 
 namespace shoal {
 
-/// The vector extensions that the loader asks for: those of the CPU that kernels
-/// are compiled for (empty: this machine).
+/// The vector extensions that the loader asks for: those of the CPU that
+/// kernels are compiled for (empty: this machine).
 static std::string neededFeatures(StringRef cpu) {
   llvm::StringMap<bool> features;
   if (cpu.empty()) {
@@ -43,6 +45,9 @@ LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
            << "this build makes no code for the target '" << options.target
            << "'; use --target=cpu, or stop at --compile-to=scheduled";
   KernelCompileOptions compile;
+  // For tests that compile thousands of programs: LLVM's effort.
+  if (const char *level = std::getenv("SHOAL_TEST_OPT_LEVEL"))
+    compile.optLevel = static_cast<unsigned>(std::atoi(level));
   PackageOptions package;
   package.features = neededFeatures(options.chip);
   if (options.chip.empty()) {

@@ -1,15 +1,33 @@
 """JAX on one CPU device as judge, in a process of its own.
 
 XLA aborts on some programs it does not know; the process is then started anew.
+The second judge is StableHLO's reference interpreter, which jaxlib carries: it
+knows fewer operations (and aborts on the others), but follows the specification.
 """
 import multiprocessing
 import os
 
 
+def _interpret(module, arrays):
+    """Results of StableHLO's reference interpreter."""
+    import numpy as np
+    from jaxlib.mlir import ir
+    from jaxlib.mlir._mlir_libs import _stablehlo
+    from jaxlib.mlir.passmanager import PassManager
+    main = [op for op in module.body.operations if op.name.value == "main"][0]
+    for op in reversed(list(main.body.blocks[0].operations)[:-1]):   # What is not used may be unknown.
+        if all(not list(r.uses) for r in op.results):
+            op.operation.erase()
+    PassManager.parse("builtin.module(chlo-legalize-to-stablehlo)").run(module.operation)
+    args = [ir.DenseElementsAttr.get(np.ascontiguousarray(a), type=t) for a, t in zip(arrays, main.function_type.value.inputs)]
+    return [np.array(x) for x in _stablehlo.eval_module(module, args)]
+
+
 def _serve(pipe):
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)   # XLA tells of its failures at length
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=1")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0 "
+                          "--xla_disable_hlo_passes=tree_reduction_rewriter")   # It counts initial values several times.
     import jax
     import numpy as np
     from jax._src.interpreters import mlir as jmlir
@@ -23,10 +41,13 @@ def _serve(pipe):
         except EOFError:
             return
         try:
-            with jmlir.make_ir_context():
+            with jmlir.make_ir_context(), ir.Location.unknown():
                 module = ir.Module.parse(text)
                 if task == "print":
                     pipe.send((True, str(module)))
+                    continue
+                if task == "interpret":
+                    pipe.send((True, _interpret(module, arrays)))
                     continue
                 exe = device.client.compile_and_load(module, executable_devices=xc.DeviceList((device,)), compile_options=xc.CompileOptions())
             buffers = [jax.device_put(a, device) for a in arrays]
@@ -36,7 +57,10 @@ def _serve(pipe):
 
 
 class Judge:
-    """ask(task, text, arrays) -> (whether it went well, result or message)."""
+    """ask(task, text, arrays) -> (whether it went well, result or message).
+
+    Tasks: "run" by XLA, "interpret" by the reference interpreter, "print" as jaxlib prints it.
+    """
 
     def __init__(self, limit=60):
         self.process, self.limit = None, limit

@@ -11,9 +11,9 @@ NAME.npz and NAME.out.npz. Exits 1 when anything failed.
 """
 import argparse
 import collections
+import functools
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +28,7 @@ TOP = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 import ops  # noqa: E402
 from judge import Judge  # noqa: E402
+from runner import Runner  # noqa: E402
 from ops.instance import DTYPES, NOT_XLA, Instance, type_of  # noqa: E402
 
 warnings.simplefilter("ignore")
@@ -79,18 +80,19 @@ def load(array, dtype):
     return array.view(want)
 
 
+@functools.cache
+def runner(shoal_run):
+    return Runner(shoal_run)
+
+
 def run_shoal(args, text, instances, folder):
     """(arrays or None, what went wrong)."""
     path, npz, out = (os.path.join(folder, n) for n in ("p.mlir", "in.npz", "out.npz"))
     Path(path).write_text(text)
     np.savez(npz, **{f"arg{k}": a for k, a in enumerate(store(arrays_of(instances)))})
-    env = dict(os.environ, SHOAL_TEST_POISON="1", SHOAL_CACHE_DIR=os.path.join(folder, "cache"))
-    try:
-        p = subprocess.run([args.shoal_run, path, "--single-device", f"--input={npz}", f"--output={out}"], capture_output=True, text=True, timeout=60, env=env)
-    except subprocess.TimeoutExpired:
-        return None, "timed out after 60 s"
-    if p.returncode:
-        return None, f"exit {p.returncode}: {(p.stderr + p.stdout).strip()[:400]}"
+    trouble = runner(args.shoal_run).run(path, npz, out, "--single-device", env={"SHOAL_TEST_POISON": "1", "SHOAL_CACHE_DIR": ""})
+    if trouble:
+        return None, trouble
     with np.load(out) as got:
         results = [r for i in instances for r in i.results]
         return [load(got[f"out{k}"], t) for k, (_, t, _, _) in enumerate(results)], None

@@ -97,8 +97,9 @@ std::string cacheKey(const Options &o, const std::string &content,
       (o.singleDevice ? "1" : "N") + "|" + std::to_string(info.st_size) + "|" +
       std::to_string(info.st_mtim.tv_sec) + "." +
       std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
-  if (const char *seed = std::getenv("SHOAL_TEST_FORMS"))
-    options += std::string("|forms ") + seed;
+  for (const char *test : {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL"})
+    if (const char *value = std::getenv(test))
+      options += std::string("|") + test + " " + value;
   XXH128_hash_t a = XXH3_128bits(content.data(), content.size());
   XXH128_hash_t b =
       XXH3_128bits_withSeed(options.data(), options.size(), a.low64);

@@ -182,7 +182,7 @@ void emitRandomBits(stablehlo::RngBitGeneratorOp op, BufferEmitter &b) {
           ir.getInt64(getElementBytes(type)), ir.getInt64(shape.size()), dims,
           b.result(1)});
   // Of narrower types the low bits count, extended as they are stored.
-  int64_t spare = 8 - type.getIntOrFloatBitWidth();
+  int64_t spare = 8 - static_cast<int64_t>(type.getIntOrFloatBitWidth());
   if (spare <= 0)
     return;
   e.forLoop(countOf(shape), [&](IndexExpr i) {

@@ -1,0 +1,57 @@
+"""Compiles and runs programs through shoal-run-server, a process that lasts.
+
+Without that tool (another build's shoal-run was given), by shoal-run itself.
+"""
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+
+class Runner:
+    """One at a time; every thread has its own."""
+
+    def __init__(self, shoal_run, limit=60):
+        self.shoal_run, self.limit, self.process = str(shoal_run), limit, None
+        self.server = str(Path(shoal_run).parent / "shoal-run-server")
+        self.serves = os.path.exists(self.server)
+
+    def ask(self, *words):
+        if self.process is None:
+            self.process = subprocess.Popen([self.server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write("\t".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            self.process = None
+            raise RuntimeError("shoal-run-server died")
+        return int(answer)
+
+    def run(self, path, npz, out, *flags, env={}, check=None):
+        """None where it ran (and agreed with `check`), else what went wrong."""
+        single = "--single-device" in flags
+        files = [f"--input={npz}"] + ([f"--output={out}"] if out else []) + ([f"--check={check}"] if check else [])
+        if not self.serves:
+            try:
+                p = subprocess.run([self.shoal_run, path, *files, *flags], capture_output=True, text=True, timeout=self.limit, env=dict(os.environ, **env))
+            except subprocess.TimeoutExpired:
+                return f"timed out after {self.limit} s"
+            return None if p.returncode == 0 else f"exit {p.returncode}: {(p.stderr + p.stdout).strip()[:600]}"
+        flags = [f for f in flags if f != "--single-device"]
+        log, binary = f"{path}.log", f"{path}.so"
+        code = self.ask(self.limit, log, path, binary, "single" if single else "ranks", *[f"{k}={v}" for k, v in env.items()], "--",
+                        self.shoal_run, binary, *files, *flags)
+        return self.trouble(code, log)
+
+    def stablehlo(self, path, to, env={}):
+        """Prints the partitioned module as plain StableHLO to the file `to`."""
+        log = f"{path}.log"
+        return self.trouble(self.ask(self.limit, log, path, to, "stablehlo", *[f"{k}={v}" for k, v in env.items()], "--"), log)
+
+    def trouble(self, code, log):
+        if code == 0:
+            return None
+        if code == -signal.SIGALRM:
+            return f"timed out after {self.limit} s"
+        lines = [line for line in Path(log).read_text(errors="replace").splitlines() if "remark:" not in line]
+        return f"exit {code}: {' '.join(lines).strip()[:600]}"
