@@ -100,7 +100,6 @@ Status Execution::makeRank(int64_t number,
   auto argumentRecords = program.section<program::Argument>(Section::Arguments);
   auto constants = program.section<program::Constant>(Section::Constants);
   rank.slots.assign(slots.size(), nullptr);
-  rank.registers.assign(h.numRegisters, 0);
   rank.events.assign(h.numEvents, 0);
   rank.eventGroups.assign(h.numEvents, 0);
   if (options.profile)
@@ -239,8 +238,7 @@ Status Execution::step(bool &stuck,
   ++stepNumber;
   fillDonated();
   for (auto &rank : ranks) {
-    rank->frames.clear();
-    rank->enter(program.header().mainBlock, Frame::Kind::Plain, {});
+    rank->cursor.restart();
     rank->finished = false;
     rank->waiting = false;
     rank->bytesSent = 0;

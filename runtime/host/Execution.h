@@ -5,6 +5,7 @@
 #include "host/Collectives.h"
 #include "shoal/runtime/Compare.h"
 #include "shoal/runtime/CustomCall.h"
+#include "shoal/runtime/Cursor.h"
 #include "shoal/runtime/Pool.h"
 #include "shoal/runtime/Run.h"
 #include "shoal/runtime/Shards.h"
@@ -24,20 +25,11 @@ namespace shoal::rt {
 
 class Execution;
 
-/// Where a rank is inside a block.
-struct Frame {
-  enum class Kind : uint8_t { Plain, For, WhileCondition, WhileBody };
-  const program::Instruction *at, *end;
-  Kind kind = Kind::Plain;
-  std::span<const int64_t> operands; // of the loop
-  int64_t value = 0, last = 0, step = 0;
-};
-
-/// The interpreter of one rank. It keeps its place in `frames`, so that it can
+/// The interpreter of one rank. It keeps its place in `cursor`, so that it can
 /// leave its thread in the middle of the program and go on later on another.
 class Rank final : public Task {
 public:
-  Rank(Execution &run, int64_t number) : run_(run), number(number) {}
+  Rank(Execution &run, int64_t number);
 
   void run() override;
 
@@ -50,8 +42,7 @@ public:
   Execution &run_;
   const int64_t number;
   std::vector<std::byte *> slots;
-  std::vector<int64_t> registers;
-  std::vector<Frame> frames;
+  Cursor cursor;
   std::vector<uint64_t> events; // sequence number + 1 of a started collective
   std::vector<uint32_t> eventGroups;
   std::vector<uint64_t> sequence; // per group: collectives issued
@@ -72,9 +63,6 @@ private:
   /// it waits or because the run has failed.
   bool step(const program::Instruction &i);
   bool timedStep(const program::Instruction &i);
-  bool endOfBlock();
-  void enter(uint32_t block, Frame::Kind kind, std::span<const int64_t> ops);
-  void scalar(const program::Instruction &i, std::span<const int64_t> ops);
   bool exec(const program::Instruction &i, std::span<const int64_t> ops);
   bool matmul(const program::Instruction &i, std::span<const int64_t> ops);
   bool convolution(const program::Instruction &i, std::span<const int64_t> ops);

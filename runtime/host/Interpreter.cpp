@@ -22,16 +22,18 @@ void *threadScratch(size_t bytes) {
   return scratch.data();
 }
 
+Rank::Rank(Execution &run, int64_t number)
+    : run_(run), number(number), cursor(run.program, number) {}
+
 void Rank::run() {
   currentRank = this;
   while (!run_.failed.load(std::memory_order_relaxed)) {
-    if (frames.back().at == frames.back().end) {
-      if (endOfBlock())
-        continue;
+    const Instruction *next = cursor.fetch();
+    if (!next) {
       finished = true;
       break;
     }
-    const Instruction &i = *frames.back().at++;
+    const Instruction &i = *next;
     current.store(&i, std::memory_order_relaxed);
     steps.fetch_add(1, std::memory_order_relaxed);
     // After a false the rank may already run on another thread.
@@ -62,75 +64,6 @@ bool Rank::fail(const Instruction &i, const std::string &why) {
   run_.fail(Status::fault("rank " + std::to_string(number) + ": " + why +
                           run_.locationOf(i)));
   return false;
-}
-
-void Rank::enter(uint32_t block, Frame::Kind kind,
-                 std::span<const int64_t> operands) {
-  std::span<const Instruction> body = run_.program.instructions(block);
-  Frame frame;
-  frame.at = body.data();
-  frame.end = body.data() + body.size();
-  frame.kind = kind;
-  frame.operands = operands;
-  frames.push_back(frame);
-}
-
-/// The current block has no more instructions: the next turn of its loop, or
-/// back to the block around it. False at the end of the program.
-bool Rank::endOfBlock() {
-  Frame &f = frames.back();
-  switch (f.kind) {
-  case Frame::Kind::Plain:
-    frames.pop_back();
-    return !frames.empty();
-  case Frame::Kind::For: {
-    int64_t next;
-    bool more = !__builtin_add_overflow(f.value, f.step, &next) &&
-                (f.step > 0 ? next < f.last : next > f.last);
-    if (!more) {
-      frames.pop_back();
-      return true;
-    }
-    f.value = next;
-    registers[f.operands[0]] = next;
-    f.at =
-        run_.program.instructions(static_cast<uint32_t>(f.operands[4])).data();
-    return true;
-  }
-  case Frame::Kind::WhileCondition: {
-    auto operands = f.operands;
-    frames.pop_back();
-    if (registers[operands[1]] != 0)
-      enter(static_cast<uint32_t>(operands[2]), Frame::Kind::WhileBody,
-            operands);
-    return true;
-  }
-  case Frame::Kind::WhileBody: {
-    auto operands = f.operands;
-    frames.pop_back();
-    enter(static_cast<uint32_t>(operands[0]), Frame::Kind::WhileCondition,
-          operands);
-    return true;
-  }
-  }
-  return false;
-}
-
-static bool compareSigned(int64_t direction, int64_t a, int64_t b) {
-  switch (direction) {
-  case 0:
-    return a == b;
-  case 1:
-    return a != b;
-  case 2:
-    return a < b;
-  case 3:
-    return a <= b;
-  case 4:
-    return a > b;
-  default:
-    return a >= b;
-  }
 }
 
 static int64_t wrap(int64_t value, int64_t bits, bool isSigned) {
@@ -164,90 +97,6 @@ static void storeInteger(program::DType type, int64_t value, std::byte *to) {
   std::memcpy(to, &value, std::min<size_t>(8, byteSize(type)));
 }
 
-/// Host scalars.
-void Rank::scalar(const Instruction &i, std::span<const int64_t> ops) {
-  auto &r = registers;
-  auto u = [](int64_t v) { return static_cast<uint64_t>(v); };
-  auto s = [](uint64_t v) { return static_cast<int64_t>(v); };
-  constexpr int64_t lowest = std::numeric_limits<int64_t>::min();
-  if (i.opcode == Opcode::SMove) {
-    size_t n = static_cast<size_t>(ops[0]);
-    int64_t small[8];
-    std::vector<int64_t> large;
-    int64_t *values = small;
-    if (n > 8) {
-      large.resize(n);
-      values = large.data();
-    }
-    for (size_t j = 0; j < n; ++j)
-      values[j] = r[ops[2 + 2 * j]];
-    for (size_t j = 0; j < n; ++j)
-      r[ops[1 + 2 * j]] = values[j];
-    return;
-  }
-  int64_t &dst = r[ops[0]];
-  auto a = [&] { return r[ops[1]]; };
-  auto b = [&] { return r[ops[2]]; };
-  switch (i.opcode) {
-  case Opcode::SConst:
-    dst = ops[1];
-    break;
-  case Opcode::SAdd:
-    dst = s(u(a()) + u(b()));
-    break;
-  case Opcode::SSub:
-    dst = s(u(a()) - u(b()));
-    break;
-  case Opcode::SMul:
-    dst = s(u(a()) * u(b()));
-    break;
-  case Opcode::SDiv:
-    dst = b() == 0 ? -1 : (a() == lowest && b() == -1) ? lowest : a() / b();
-    break;
-  case Opcode::SRem:
-    dst = b() == 0 ? a() : b() == -1 ? 0 : a() % b();
-    break;
-  case Opcode::SUDiv:
-    dst = b() == 0 ? -1 : s(u(a()) / u(b()));
-    break;
-  case Opcode::SURem:
-    dst = b() == 0 ? a() : s(u(a()) % u(b()));
-    break;
-  case Opcode::SMin:
-    dst = std::min(a(), b());
-    break;
-  case Opcode::SMax:
-    dst = std::max(a(), b());
-    break;
-  case Opcode::SAnd:
-    dst = a() & b();
-    break;
-  case Opcode::SOr:
-    dst = a() | b();
-    break;
-  case Opcode::SXor:
-    dst = a() ^ b();
-    break;
-  case Opcode::SCompare:
-    dst = compareSigned(ops[1], r[ops[2]], r[ops[3]]);
-    break;
-  case Opcode::SUCompare: // flipping the sign bits keeps the unsigned order
-    dst = compareSigned(ops[1], r[ops[2]] ^ lowest, r[ops[3]] ^ lowest);
-    break;
-  case Opcode::SSelect:
-    dst = r[ops[1]] != 0 ? r[ops[2]] : r[ops[3]];
-    break;
-  case Opcode::SWrap:
-    dst = wrap(a(), ops[2], ops[3] != 0);
-    break;
-  case Opcode::SRank:
-    dst = number;
-    break;
-  default:
-    break;
-  }
-}
-
 bool Rank::step(const Instruction &i) {
   std::span<const int64_t> ops = run_.program.operands(i);
   const Fault *fault = run_.options.fault ? &*run_.options.fault : nullptr;
@@ -271,13 +120,13 @@ bool Rank::step(const Instruction &i) {
   case Opcode::SRead: {
     uint32_t slot = static_cast<uint32_t>(ops[1]);
     program::DType type = run_.program.type(run_.slots[slot].type).dtype;
-    registers[ops[0]] = toInt64(static_cast<DType>(type), slots[slot]);
+    cursor.setReg(ops[0], toInt64(static_cast<DType>(type), slots[slot]));
     return true;
   }
   case Opcode::SWrite: {
     uint32_t slot = static_cast<uint32_t>(ops[0]);
     storeInteger(run_.program.type(run_.slots[slot].type).dtype,
-                 registers[ops[1]], slots[slot]);
+                 cursor.reg(ops[1]), slots[slot]);
     return true;
   }
   case Opcode::View: {
@@ -286,7 +135,7 @@ bool Rank::step(const Instruction &i) {
     for (int64_t j = 0; j < ops[3]; ++j)
       offset = static_cast<int64_t>(
           static_cast<uint64_t>(offset) +
-          static_cast<uint64_t>(registers[ops[4 + 2 * j]]) *
+          static_cast<uint64_t>(cursor.reg(ops[4 + 2 * j])) *
               static_cast<uint64_t>(ops[5 + 2 * j]));
     if (offset < 0 || static_cast<uint64_t>(offset) > base.bytes ||
         to.bytes > base.bytes - static_cast<uint64_t>(offset))
@@ -312,7 +161,7 @@ bool Rank::step(const Instruction &i) {
     int64_t column = ops[4];
     if (static_cast<uint32_t>(ops[8]) != program::kNone)
       column = static_cast<int64_t>(static_cast<uint64_t>(column) +
-                                    static_cast<uint64_t>(registers[ops[8]]) *
+                                    static_cast<uint64_t>(cursor.reg(ops[8])) *
                                         static_cast<uint64_t>(ops[9]));
     if (column < 0 || column >= ops[5])
       return true; // all of it is past the end of the rows
@@ -360,34 +209,9 @@ bool Rank::step(const Instruction &i) {
     events[ops[0]] = 0;
     return run_.await(*this, eventGroups[ops[0]], sequence - 1);
   }
-  case Opcode::For: {
-    int64_t begin = registers[ops[1]], end = registers[ops[2]],
-            by = registers[ops[3]];
-    if (by == 0)
-      return fail(i, "a loop with step 0 would not end");
-    if (by > 0 ? begin >= end : begin <= end)
-      return true;
-    registers[ops[0]] = begin;
-    enter(static_cast<uint32_t>(ops[4]), Frame::Kind::For, ops);
-    frames.back().value = begin;
-    frames.back().last = end;
-    frames.back().step = by;
-    return true;
-  }
-  case Opcode::While:
-    enter(static_cast<uint32_t>(ops[0]), Frame::Kind::WhileCondition, ops);
-    return true;
-  case Opcode::Case: {
-    int64_t n = ops[1], index = registers[ops[0]];
-    if (n <= 0)
-      return true;
-    if (index < 0 || index >= n)
-      index = n - 1;
-    enter(static_cast<uint32_t>(ops[2 + index]), Frame::Kind::Plain, ops);
-    return true;
-  }
   default:
-    scalar(i, ops);
+    if (cursor.execute(i) == Cursor::ZeroStep)
+      return fail(i, "a loop with step 0 would not end");
     return true;
   }
 }
@@ -426,7 +250,7 @@ bool Rank::exec(const Instruction &i, std::span<const int64_t> ops) {
   for (size_t b = 0; b < numBuffers; ++b)
     buffers[b] = slots[ops[1 + b]];
   for (size_t s = 0; s < kernel.numScalars; ++s)
-    scalars[s] = registers[ops[1 + numBuffers + s]];
+    scalars[s] = cursor.reg(ops[1 + numBuffers + s]);
   if (run_.options.poison)
     for (size_t o = 0; o < kernel.numOutputs; ++o)
       poison(static_cast<uint32_t>(ops[1 + kernel.numInputs + o]),

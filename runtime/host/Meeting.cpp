@@ -31,7 +31,7 @@ bool Rank::collective(const program::Instruction &i,
   std::span<const int64_t> in = ops.subspan(4, n), out = ops.subspan(4 + n, n);
   call.params.assign(ops.begin() + 4 + 2 * static_cast<int64_t>(n), ops.end());
   if (call.kind == Kind::Broadcast)
-    call.params[0] = registers[call.params[0]];
+    call.params[0] = cursor.reg(call.params[0]);
   if (call.kind == Kind::Reblock && call.params.size() == 12 &&
       static_cast<uint32_t>(call.params[11]) != program::kNone)
     std::memcpy(&call.params[9], slots[call.params[11]],
@@ -250,7 +250,7 @@ bool Execution::receive(Rank &rank, const Channel &channel,
   std::lock_guard<std::mutex> lock(mailMutex);
   Mailbox &box = mail[channel];
   if (box.messages.size() < call.buffers.size()) {
-    --rank.frames.back().at; // come back to this instruction
+    rank.cursor.stepBack(); // come back to this instruction
     rank.waiting = true;
     box.receiver = &rank;
     if (!isHere(channel[2]) && !box.isTaking) {
