@@ -2,6 +2,7 @@
 #ifndef SHOAL_RUNTIME_HOST_EXECUTION_H
 #define SHOAL_RUNTIME_HOST_EXECUTION_H
 
+#include "core/Judge.h"
 #include "host/Collectives.h"
 #include "shoal/runtime/Compare.h"
 #include "shoal/runtime/CustomCall.h"
@@ -105,11 +106,9 @@ struct Mailbox {
 };
 
 /// A check operation that all ranks reach; the last one judges.
-struct PendingCheck {
+struct PendingCheck : CheckedValues {
   int64_t arrived = 0;
   const program::Instruction *instruction = nullptr;
-  uint32_t actualType = 0, expectedType = 0; // of the ranks' blocks
-  std::vector<const std::byte *> actual, expected;
   std::vector<std::byte *> passed;
   std::vector<Rank *> waiting;
 };

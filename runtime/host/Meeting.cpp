@@ -1,5 +1,6 @@
 // How ranks meet: collectives, messages and checks. The last to arrive does
 // the work for all and lets the others go on; nobody blocks a thread.
+#include "core/Instructions.h"
 #include "host/Execution.h"
 
 #include <cstring>
@@ -128,12 +129,11 @@ void Execution::resume(Rank *rank) {
 }
 
 std::string Execution::groupName(uint32_t group) const {
-  return "\"" + std::string(program.str(groups[group].name)) + "\"";
+  return rt::groupName(program, group);
 }
 
 std::string Execution::locationOf(const program::Instruction &i) const {
-  std::string_view loc = program.str(i.loc);
-  return loc.empty() ? "" : " (" + std::string(loc) + ")";
+  return rt::locationOf(program, i);
 }
 
 Rendezvous &Execution::rendezvous(uint32_t group, int64_t rank) {

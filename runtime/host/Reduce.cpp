@@ -179,14 +179,6 @@ void runSubByte(int bits, Reduction r, std::span<const std::byte *const> in,
 
 } // namespace
 
-bool canReduce(PType type, Reduction r) {
-  if (r == Reduction::None || type == PType::Invalid)
-    return false;
-  bool bitwise =
-      r == Reduction::And || r == Reduction::Or || r == Reduction::Xor;
-  return !bitwise || !(isFloat(type) || isComplex(type));
-}
-
 void reduceElements(PType type, Reduction r,
                     std::span<const std::byte *const> in, std::byte *out,
                     int64_t count) {

@@ -2,7 +2,7 @@
 #ifndef SHOAL_RUNTIME_HOST_REDUCE_H
 #define SHOAL_RUNTIME_HOST_REDUCE_H
 
-#include "shoal/runtime/Program.h"
+#include "core/CollectiveCall.h"
 
 #include <cstdint>
 #include <span>
@@ -17,9 +17,6 @@ namespace shoal::rt {
 void reduceElements(program::DType type, program::Reduction reduction,
                     std::span<const std::byte *const> in, std::byte *out,
                     int64_t count);
-
-/// Whether the operation exists for the type (no bitwise ones on floats).
-bool canReduce(program::DType type, program::Reduction reduction);
 
 } // namespace shoal::rt
 

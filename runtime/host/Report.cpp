@@ -1,4 +1,5 @@
 // What a run says about ranks that are stuck.
+#include "core/Instructions.h"
 #include "host/Execution.h"
 
 #include <map>
@@ -16,50 +17,7 @@ std::string Rank::whereabouts() const {
 }
 
 std::string Rank::nameOf(const program::Instruction &i) const {
-  std::span<const int64_t> ops = run_.program.operands(i);
-  std::string what;
-  switch (i.opcode) {
-  case Opcode::Exec: {
-    const program::Kernel &k = run_.program.section<program::Kernel>(
-        program::Section::Kernels)[ops[0]];
-    std::string_view name = run_.program.str(k.name);
-    what = "kernel '" +
-           std::string(name.empty() ? run_.program.str(k.symbol) : name) + "'";
-    break;
-  }
-  case Opcode::Collective:
-  case Opcode::CollectiveStart:
-    if (i.opcode == Opcode::CollectiveStart)
-      ops = ops.subspan(1);
-    what = std::string(toString(static_cast<program::CollectiveKind>(ops[0]))) +
-           " over " + run_.groupName(static_cast<uint32_t>(ops[1]));
-    break;
-  case Opcode::CollectiveDone:
-    what =
-        "the end of a collective over " + run_.groupName(eventGroups[ops[0]]);
-    break;
-  case Opcode::Matmul:
-    what = "a matrix product";
-    break;
-  case Opcode::Convolution:
-    what = "a convolution";
-    break;
-  case Opcode::CustomCall:
-    what = "custom call '" +
-           std::string(
-               run_.program.str(run_.program
-                                    .section<program::CustomCall>(
-                                        program::Section::CustomCalls)[ops[0]]
-                                    .target)) +
-           "'";
-    break;
-  case Opcode::Check:
-    what = "a check";
-    break;
-  default:
-    what = "instruction " + std::to_string(static_cast<int>(i.opcode));
-  }
-  return what;
+  return rt::nameOf(run_.program, i, eventGroups);
 }
 
 void Execution::clearProfile() {

@@ -1,0 +1,141 @@
+#include "core/Instructions.h"
+
+#include "core/CollectiveCall.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace shoal::rt {
+
+using program::Instruction;
+using program::Opcode;
+
+static int64_t wrap(int64_t value, int64_t bits, bool isSigned) {
+  if (bits >= 64)
+    return value;
+  uint64_t low = static_cast<uint64_t>(value) << (64 - bits);
+  return isSigned ? static_cast<int64_t>(low) >> (64 - bits)
+                  : static_cast<int64_t>(low >> (64 - bits));
+}
+
+size_t storeInteger(program::DType type, int64_t value, std::byte *to) {
+  switch (type) {
+  case program::DType::I1:
+    value &= 1;
+    break;
+  case program::DType::I2:
+    value = wrap(value, 2, true);
+    break;
+  case program::DType::I4:
+    value = wrap(value, 4, true);
+    break;
+  case program::DType::UI2:
+    value = wrap(value, 2, false);
+    break;
+  case program::DType::UI4:
+    value = wrap(value, 4, false);
+    break;
+  default:
+    break;
+  }
+  size_t bytes = std::min<size_t>(8, byteSize(type));
+  std::memcpy(to, &value, bytes);
+  return bytes;
+}
+
+bool setSlots(const program::View &program, const Instruction &i,
+              const Cursor &cursor, std::vector<std::byte *> &slots,
+              std::string &why) {
+  std::span<const int64_t> ops = program.operands(i);
+  switch (i.opcode) {
+  case Opcode::View: {
+    const program::Slot &to = program.slots()[ops[0]],
+                        &base = program.slots()[ops[1]];
+    int64_t offset = ops[2];
+    for (int64_t j = 0; j < ops[3]; ++j)
+      offset = static_cast<int64_t>(
+          static_cast<uint64_t>(offset) +
+          static_cast<uint64_t>(cursor.reg(ops[4 + 2 * j])) *
+              static_cast<uint64_t>(ops[5 + 2 * j]));
+    if (offset < 0 || static_cast<uint64_t>(offset) > base.bytes ||
+        to.bytes > base.bytes - static_cast<uint64_t>(offset)) {
+      why = "a view reaches outside its buffer";
+      return false;
+    }
+    slots[ops[0]] = slots[ops[1]] + offset;
+    return true;
+  }
+  case Opcode::Handles: {
+    size_t n = static_cast<size_t>(ops[0]);
+    std::vector<std::byte *> values(n);
+    for (size_t j = 0; j < n; ++j)
+      values[j] = slots[ops[2 + 2 * j]];
+    for (size_t j = 0; j < n; ++j)
+      slots[ops[1 + 2 * j]] = values[j];
+    return true;
+  }
+  default:
+    return true;
+  }
+}
+
+std::string nameOf(const program::View &program, const program::Instruction &i,
+                   std::span<const uint32_t> eventGroups) {
+  std::span<const int64_t> ops = program.operands(i);
+  std::string what;
+  switch (i.opcode) {
+  case Opcode::Exec: {
+    const program::Kernel &k =
+        program.section<program::Kernel>(program::Section::Kernels)[ops[0]];
+    std::string_view name = program.str(k.name);
+    what = "kernel '" +
+           std::string(name.empty() ? program.str(k.symbol) : name) + "'";
+    break;
+  }
+  case Opcode::Collective:
+  case Opcode::CollectiveStart:
+    if (i.opcode == Opcode::CollectiveStart)
+      ops = ops.subspan(1);
+    what = std::string(toString(static_cast<program::CollectiveKind>(ops[0]))) +
+           " over " + groupName(program, static_cast<uint32_t>(ops[1]));
+    break;
+  case Opcode::CollectiveDone:
+    what = "the end of a collective over " +
+           groupName(program, eventGroups[ops[0]]);
+    break;
+  case Opcode::Matmul:
+    what = "a matrix product";
+    break;
+  case Opcode::Convolution:
+    what = "a convolution";
+    break;
+  case Opcode::CustomCall:
+    what =
+        "custom call '" +
+        std::string(program.str(program
+                                    .section<program::CustomCall>(
+                                        program::Section::CustomCalls)[ops[0]]
+                                    .target)) +
+        "'";
+    break;
+  case Opcode::Check:
+    what = "a check";
+    break;
+  default:
+    what = "instruction " + std::to_string(static_cast<int>(i.opcode));
+  }
+  return what;
+}
+
+std::string groupName(const program::View &program, uint32_t group) {
+  const auto &g =
+      program.section<program::Group>(program::Section::Groups)[group];
+  return "\"" + std::string(program.str(g.name)) + "\"";
+}
+
+std::string locationOf(const program::View &program, const Instruction &i) {
+  std::string_view loc = program.str(i.loc);
+  return loc.empty() ? "" : " (" + std::string(loc) + ")";
+}
+
+} // namespace shoal::rt
