@@ -6,6 +6,37 @@ namespace shoal::rt {
 
 using Kind = program::CollectiveKind;
 
+CollectiveOperands readCollective(const program::View &program,
+                                  const Cursor &cursor,
+                                  std::span<const int64_t> ops) {
+  CollectiveOperands result;
+  CollectiveCall &call = result.call;
+  call.kind = static_cast<Kind>(ops[0]);
+  result.group = static_cast<uint32_t>(ops[1]);
+  call.reduction = static_cast<program::Reduction>(ops[2]);
+  size_t n = static_cast<size_t>(ops[3]);
+  call.params.assign(ops.begin() + 4 + 2 * static_cast<int64_t>(n), ops.end());
+  if (call.kind == Kind::Broadcast)
+    call.params[0] = cursor.reg(call.params[0]);
+  // A send's outputs and a recv's inputs are kNone.
+  if (call.kind != Kind::Recv)
+    result.in = ops.subspan(4, n);
+  if (call.kind != Kind::Send)
+    result.out = ops.subspan(4 + n, n);
+  auto bytes = [&](std::span<const int64_t> slots, size_t b) -> int64_t {
+    if (slots.empty() || static_cast<uint32_t>(slots[b]) == program::kNone)
+      return 0;
+    return static_cast<int64_t>(program.slots()[slots[b]].bytes);
+  };
+  for (size_t b = 0; b < n; ++b) {
+    const program::Slot &slot =
+        program.slots()[result.in.empty() ? result.out[b] : result.in[b]];
+    call.buffers.push_back({program.type(slot.type).dtype, bytes(result.in, b),
+                            bytes(result.out, b)});
+  }
+  return result;
+}
+
 const char *toString(Kind kind) {
   switch (kind) {
   case Kind::AllGather:

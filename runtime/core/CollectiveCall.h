@@ -3,7 +3,7 @@
 #ifndef SHOAL_RUNTIME_CORE_COLLECTIVECALL_H
 #define SHOAL_RUNTIME_CORE_COLLECTIVECALL_H
 
-#include "shoal/runtime/Program.h"
+#include "shoal/runtime/Cursor.h"
 
 #include <algorithm>
 #include <span>
@@ -27,6 +27,29 @@ struct CollectiveCall {
   std::vector<Buffer> buffers;
   bool operator==(const CollectiveCall &) const = default;
 };
+
+/// The operands of a collective instruction.
+struct CollectiveOperands {
+  CollectiveCall call;
+  uint32_t group = 0;
+  /// Slots; `in` is empty for a Recv, `out` for a Send, and an output may be
+  /// kNone.
+  std::span<const int64_t> in, out;
+};
+
+/// Reads them from the operand `kind` on (a CollectiveStart's second). A fill
+/// that is in a slot (the twelfth parameter of a Reblock) is left to the
+/// caller.
+CollectiveOperands readCollective(const program::View &program,
+                                  const Cursor &cursor,
+                                  std::span<const int64_t> operands);
+
+/// Whether a Reblock's fill is in a slot, params[11].
+inline bool hasFillSlot(const CollectiveCall &call) {
+  return call.kind == program::CollectiveKind::Reblock &&
+         call.params.size() == 12 &&
+         static_cast<uint32_t>(call.params[11]) != program::kNone;
+}
 
 /// "all_reduce(add, 2 buffers, 4096 bytes)".
 std::string describe(const CollectiveCall &call);

@@ -1,4 +1,5 @@
 // The interpreter of the host program: one rank, one instruction at a time.
+#include "core/Instructions.h"
 #include "host/Execution.h"
 
 #include "shoal/runtime/DType.h"
@@ -66,37 +67,6 @@ bool Rank::fail(const Instruction &i, const std::string &why) {
   return false;
 }
 
-static int64_t wrap(int64_t value, int64_t bits, bool isSigned) {
-  if (bits >= 64)
-    return value;
-  uint64_t low = static_cast<uint64_t>(value) << (64 - bits);
-  return isSigned ? static_cast<int64_t>(low) >> (64 - bits)
-                  : static_cast<int64_t>(low >> (64 - bits));
-}
-
-static void storeInteger(program::DType type, int64_t value, std::byte *to) {
-  switch (type) {
-  case program::DType::I1:
-    value &= 1;
-    break;
-  case program::DType::I2:
-    value = wrap(value, 2, true);
-    break;
-  case program::DType::I4:
-    value = wrap(value, 4, true);
-    break;
-  case program::DType::UI2:
-    value = wrap(value, 2, false);
-    break;
-  case program::DType::UI4:
-    value = wrap(value, 4, false);
-    break;
-  default:
-    break;
-  }
-  std::memcpy(to, &value, std::min<size_t>(8, byteSize(type)));
-}
-
 bool Rank::step(const Instruction &i) {
   std::span<const int64_t> ops = run_.program.operands(i);
   const Fault *fault = run_.options.fault ? &*run_.options.fault : nullptr;
@@ -129,28 +99,10 @@ bool Rank::step(const Instruction &i) {
                  cursor.reg(ops[1]), slots[slot]);
     return true;
   }
-  case Opcode::View: {
-    const program::Slot &to = run_.slots[ops[0]], &base = run_.slots[ops[1]];
-    int64_t offset = ops[2];
-    for (int64_t j = 0; j < ops[3]; ++j)
-      offset = static_cast<int64_t>(
-          static_cast<uint64_t>(offset) +
-          static_cast<uint64_t>(cursor.reg(ops[4 + 2 * j])) *
-              static_cast<uint64_t>(ops[5 + 2 * j]));
-    if (offset < 0 || static_cast<uint64_t>(offset) > base.bytes ||
-        to.bytes > base.bytes - static_cast<uint64_t>(offset))
-      return fail(i, "a view reaches outside its buffer");
-    slots[ops[0]] = slots[ops[1]] + offset;
-    return true;
-  }
+  case Opcode::View:
   case Opcode::Handles: {
-    size_t n = static_cast<size_t>(ops[0]);
-    std::vector<std::byte *> values(n);
-    for (size_t j = 0; j < n; ++j)
-      values[j] = slots[ops[2 + 2 * j]];
-    for (size_t j = 0; j < n; ++j)
-      slots[ops[1 + 2 * j]] = values[j];
-    return true;
+    std::string why;
+    return setSlots(run_.program, i, cursor, slots, why) || fail(i, why);
   }
   case Opcode::Copy:
     std::memmove(slots[ops[0]], slots[ops[1]], run_.slots[ops[0]].bytes);

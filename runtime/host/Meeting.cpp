@@ -11,43 +11,30 @@ namespace shoal::rt {
 
 bool Rank::collective(const program::Instruction &i,
                       std::span<const int64_t> ops, bool start) {
-  using Kind = program::CollectiveKind;
   uint32_t event = 0;
   if (start) {
     event = static_cast<uint32_t>(ops[0]);
     events[event] = 0;
     ops = ops.subspan(1);
   }
-  uint32_t group = static_cast<uint32_t>(ops[1]);
+  CollectiveOperands operands = readCollective(run_.program, cursor, ops);
+  CollectiveCall &call = operands.call;
+  uint32_t group = operands.group;
+  std::span<const int64_t> in = operands.in, out = operands.out;
   const program::Group &g = run_.groups[group];
   int64_t position = run_.program.position(g, number);
   if (position < 0)
     return true;
-  CollectiveCall call;
-  call.kind = static_cast<Kind>(ops[0]);
-  call.reduction = static_cast<program::Reduction>(ops[2]);
-  // A send's outputs and a recv's inputs are kNone.
-  size_t n = static_cast<size_t>(ops[3]);
-  bool hasIn = call.kind != Kind::Recv, hasOut = call.kind != Kind::Send;
-  std::span<const int64_t> in = ops.subspan(4, n), out = ops.subspan(4 + n, n);
-  call.params.assign(ops.begin() + 4 + 2 * static_cast<int64_t>(n), ops.end());
-  if (call.kind == Kind::Broadcast)
-    call.params[0] = cursor.reg(call.params[0]);
-  if (call.kind == Kind::Reblock && call.params.size() == 12 &&
-      static_cast<uint32_t>(call.params[11]) != program::kNone)
+  size_t n = call.buffers.size();
+  bool hasIn = !in.empty() || n == 0, hasOut = !out.empty() || n == 0;
+  if (hasFillSlot(call))
     std::memcpy(&call.params[9], slots[call.params[11]],
                 static_cast<size_t>(call.params[8]));
   MemberBuffers buffers;
   for (size_t b = 0; b < n; ++b) {
-    bool noOut = !hasOut || static_cast<uint32_t>(out[b]) == program::kNone;
-    const program::Slot &slot = run_.slots[hasIn ? in[b] : out[b]];
-    call.buffers.push_back(
-        {run_.program.type(slot.type).dtype,
-         hasIn ? static_cast<int64_t>(run_.slots[in[b]].bytes) : 0,
-         noOut ? 0 : static_cast<int64_t>(run_.slots[out[b]].bytes)});
     if (hasIn)
       buffers.in.push_back(slots[in[b]]);
-    if (noOut) {
+    if (!hasOut || static_cast<uint32_t>(out[b]) == program::kNone) {
       buffers.out.push_back(nullptr);
       continue;
     }
@@ -92,7 +79,7 @@ bool Rank::collective(const program::Instruction &i,
                   static_cast<size_t>(call.buffers[b].outBytes));
     return true;
   }
-  if (g.groupSize > 1 && call.kind != Kind::Barrier) {
+  if (g.groupSize > 1 && call.kind != program::CollectiveKind::Barrier) {
     bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
     ++collectives;
   }

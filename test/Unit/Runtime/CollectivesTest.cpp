@@ -1,5 +1,6 @@
 // Every collective on 8 members against a direct formulation, for all element
 // types and reductions.
+#include "core/CollectiveMoves.h"
 #include "host/Collectives.h"
 #include "host/Reduce.h"
 
@@ -45,6 +46,33 @@ struct Group {
     }
     EXPECT_EQ(checkCall(call, p), "");
     executeCollective(call, members);
+    checkMoves();
+  }
+  /// The strided copies that stand for the collective do the same.
+  void checkMoves() {
+    if (call.reduction != Reduction::None || call.kind == Kind::RaggedAllToAll)
+      return;
+    for (int64_t m = 0; m < p; ++m) {
+      std::vector<std::byte> made(out[m].size(), std::byte{0x55});
+      Moves all = movesTo(call, p, m, 0);
+      for (const Move &v : all.moves)
+        for (int64_t q = 0; q < v.planes; ++q)
+          for (int64_t r = 0; r < v.rows; ++r)
+            std::memcpy(made.data() + v.target.offset + q * v.target.plane +
+                            r * v.target.pitch,
+                        in[v.from].data() + v.source.offset +
+                            q * v.source.plane + r * v.source.pitch,
+                        static_cast<size_t>(v.bytes));
+      for (const FillRows &f : all.fills)
+        for (int64_t r = 0; r < f.rows; ++r)
+          for (int64_t x = 0; x < f.bytes; ++x)
+            made[f.target.offset + r * f.target.pitch + x] =
+                call.kind == Kind::Reblock
+                    ? reinterpret_cast<const std::byte *>(
+                          &call.params[9])[x % call.params[8]]
+                    : std::byte{0};
+      ASSERT_EQ(made, out[m]) << describe(call) << " to " << m;
+    }
   }
   const std::byte *at(const std::vector<std::byte> &v, int64_t i) const {
     return v.data() + i * byteSize(call.buffers[0].type);
