@@ -531,6 +531,8 @@ void Grouping::visit(Operation *op, OpClass opClass) {
       needsMemory = true;
       continue;
     }
+    // Copied by its users, but in the block as well.
+    needsMemory |= stays.contains(user);
     candidates.insert(it->second.begin(), it->second.end());
   }
   if (op->use_empty() && isMemoryEffectFree(op))

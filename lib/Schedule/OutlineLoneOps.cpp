@@ -3,8 +3,10 @@
 #include "shoal/Schedule/Passes.h"
 
 #include "dialects/Comm/Comm.h"
+#include "shoal/Support/Contract.h"
 
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -22,6 +24,9 @@ struct OutlineLoneOps : impl::OutlineLoneOpsBase<OutlineLoneOps> {
   void convertCustomCall(shlo::CustomCallOp call);
   void expandAllSlice(comm::AllSliceOp slice);
   void outline(Operation *op, SymbolTable &symbols);
+
+  /// Text of a kernel before it got its own name, and the kernel.
+  llvm::StringMap<plan::KernelOp> kernels;
 };
 } // namespace
 } // namespace shoal
@@ -208,7 +213,6 @@ void OutlineLoneOps::outline(Operation *op, SymbolTable &symbols) {
   auto type =
       b.getFunctionType(ValueRange(operands).getTypes(), op->getResultTypes());
   auto kernel = plan::KernelOp::create(b, op->getLoc(), name, type);
-  symbols.insert(kernel);
   Block &body = kernel.getBody().front();
   b.setInsertionPointToStart(&body);
   IRMapping map;
@@ -216,10 +220,28 @@ void OutlineLoneOps::outline(Operation *op, SymbolTable &symbols) {
   for (Operation *constant : constants)
     b.clone(*constant, map);
   Operation *inside = b.clone(*op, map);
+  // What earlier phases noted on it would keep equal kernels apart.
+  SmallVector<StringAttr> notes;
+  for (NamedAttribute attribute : inside->getDiscardableAttrs())
+    if (attribute.getName() != kContractAttr)
+      notes.push_back(attribute.getName());
+  for (StringAttr note : notes)
+    inside->removeDiscardableAttr(note);
   plan::YieldOp::create(b, op->getLoc(), inside->getResults());
   if (isa<shlo::DynamicUpdateSliceOp>(op) && !operands.empty() &&
       operands[0] == op->getOperand(0))
     kernel.setMayOverwrite(ArrayRef<int64_t>{0, 0});
+  // Equal ones are compiled once.
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  kernel->print(stream, OpPrintingFlags().printGenericOpForm().useLocalScope());
+  auto [known, isNew] = kernels.try_emplace(text, kernel);
+  if (isNew) {
+    symbols.insert(kernel);
+  } else {
+    kernel->erase();
+    kernel = known->second;
+  }
 
   b.setInsertionPoint(op);
   auto launch = plan::LaunchOp::create(b, op->getLoc(), op->getResultTypes(),

@@ -9,8 +9,10 @@
 
 #include "mlir/IR/Threading.h"
 #include "llvm/IR/Verifier.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <chrono>
 #include <mutex>
 
 using namespace mlir;
@@ -58,6 +60,52 @@ static bool emitKernel(llvm::Module &module, const KernelSource &source,
   return true;
 }
 
+/// About how long a kernel takes to compile, in units of a simple op.
+static unsigned compileCost(const KernelSource &source,
+                            const OpEmitters &emitters) {
+  unsigned cost = 4;
+  source.body->walk([&](Operation *op) {
+    const OpEmitter *emitter = emitters.lookup(op);
+    if (!emitter)
+      return;
+    bool isLarge = emitter->kind == OpEmitter::Kind::Buffer;
+    cost += isLarge ? 32 : 1 + unsigned(emitter->cost) / 4;
+  });
+  return cost;
+}
+
+/// Which kernels share a module: enough modules of equal work for all cores,
+/// and not so many that the fixed costs of LLVM's pipeline count. From the
+/// sources only.
+static std::vector<SmallVector<size_t>>
+divideIntoModules(ArrayRef<KernelSource> sources, unsigned kernelsPerModule) {
+  constexpr unsigned mostKernels = 16, moduleCost = 64, enoughModules = 8;
+  std::vector<unsigned> costs;
+  unsigned total = 0;
+  for (const KernelSource &source : sources)
+    total += costs.emplace_back(compileCost(source, OpEmitters::get()));
+  size_t count = llvm::divideCeil(
+      sources.size(), kernelsPerModule ? kernelsPerModule : mostKernels);
+  if (!kernelsPerModule)
+    count = std::max<size_t>(
+        count, std::min({total / moduleCost, enoughModules,
+                         unsigned(sources.size())}));
+  std::vector<SmallVector<size_t>> modules(count);
+  std::vector<unsigned> load(count, 0);
+  auto order = llvm::to_vector(llvm::seq<size_t>(0, sources.size()));
+  llvm::stable_sort(order,
+                    [&](size_t a, size_t b) { return costs[a] > costs[b]; });
+  for (size_t i : order) {
+    size_t least = llvm::min_element(load) - load.begin();
+    modules[least].push_back(i);
+    load[least] += costs[i];
+  }
+  llvm::erase_if(modules, [](const auto &module) { return module.empty(); });
+  for (SmallVector<size_t> &module : modules)
+    llvm::sort(module);
+  return modules;
+}
+
 FailureOr<CompiledKernels>
 shoal::compileKernels(ArrayRef<KernelSource> sources,
                       const KernelCompileOptions &options) {
@@ -65,15 +113,15 @@ shoal::compileKernels(ArrayRef<KernelSource> sources,
   result.kernels.resize(sources.size());
   if (sources.empty())
     return result;
-  // So many kernels a module: the fixed costs of LLVM's pipeline spread, and
-  // still enough modules for all cores. From the sources only.
-  constexpr size_t kernelsPerModule = 16;
-  size_t modules = llvm::divideCeil(sources.size(), kernelsPerModule);
-  result.objects.resize(modules);
+  std::vector<SmallVector<size_t>> modules =
+      divideIntoModules(sources, options.kernelsPerModule);
+  result.objects.resize(modules.size());
   MLIRContext *context = sources[0].body->getContext();
   std::mutex printing;
 
   auto compileModule = [&](size_t number) -> LogicalResult {
+    using Clock = std::chrono::steady_clock;
+    SmallVector<Clock::time_point, 4> times = {Clock::now()};
     auto machine = makeTargetMachine(options);
     if (!machine)
       return emitError(sources[0].body->getLoc())
@@ -83,10 +131,10 @@ shoal::compileKernels(ArrayRef<KernelSource> sources,
     module.setTargetTriple((*machine)->getTargetTriple());
     module.setDataLayout((*machine)->createDataLayout());
     module.setPICLevel(llvm::PICLevel::BigPIC);
-    size_t first = number * kernelsPerModule;
-    size_t last = std::min(first + kernelsPerModule, sources.size());
+    ArrayRef<size_t> members = modules[number];
+    Location loc = sources[members.front()].body->getLoc();
     bool good = true;
-    for (size_t i = first; i < last; ++i)
+    for (size_t i : members)
       good &= emitKernel(module, sources[i], **machine, result.kernels[i]);
     if (!good)
       return failure();
@@ -101,25 +149,39 @@ shoal::compileKernels(ArrayRef<KernelSource> sources,
     std::string problem;
     llvm::raw_string_ostream stream(problem);
     if (llvm::verifyModule(module, &stream))
-      return emitError(sources[first].body->getLoc())
+      return emitError(loc)
              << "internal error: malformed kernel code: " << problem;
+    times.push_back(Clock::now());
     kernelmath::link(module);
     optimize(module, **machine, options.optLevel);
     dump("after optimisation");
+    times.push_back(Clock::now());
+    size_t instructions = options.times ? module.getInstructionCount() : 0;
     if (llvm::Error error =
             emitObject(module, **machine, result.objects[number]))
-      return emitError(sources[first].body->getLoc())
+      return emitError(loc)
              << llvm::toString(std::move(error));
+    times.push_back(Clock::now());
+    if (options.times) {
+      std::lock_guard<std::mutex> lock(printing);
+      for (auto [from, to] : llvm::zip(times, llvm::drop_begin(times)))
+        *options.times << llvm::format(
+            "%8.2f", std::chrono::duration<double, std::milli>(to - from).count());
+      *options.times << llvm::format("%8zu", instructions);
+      for (size_t i : members)
+        *options.times << " " << sources[i].symbol;
+      *options.times << "\n";
+    }
     return success();
   };
 
-  if (modules == 1 || options.threads == 1) {
-    for (size_t i = 0; i < modules; ++i)
+  if (modules.size() == 1 || options.threads == 1) {
+    for (size_t i = 0; i < modules.size(); ++i)
       if (failed(compileModule(i)))
         return failure();
     return result;
   }
-  if (failed(failableParallelForEachN(context, 0, modules, compileModule)))
+  if (failed(failableParallelForEachN(context, 0, modules.size(), compileModule)))
     return failure();
   return result;
 }

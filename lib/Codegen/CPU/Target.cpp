@@ -1,8 +1,11 @@
 #include "Target.h"
 
+#include "LoopHints.h"
+
 #include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/Analysis/LoopAnalysisManager.h"
 #include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/PassTimingInfo.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -96,13 +99,18 @@ static void addKernelPasses(FunctionPassManager &passes) {
   passes.addPass(SROAPass(SROAOptions::ModifyCFG));
   passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
   passes.addPass(InstCombinePass());
+  passes.addPass(shoal::cpu::LimitInterleaving());
   passes.addPass(LoopVectorizePass());
   passes.addPass(EarlyCSEPass());
   passes.addPass(InstCombinePass());
   passes.addPass(SLPVectorizerPass());
   passes.addPass(createFunctionToLoopPassAdaptor(LICMPass(LICMOptions()),
                                                  /*MemorySSA=*/true));
-  passes.addPass(LoopUnrollPass(LoopUnrollOptions(2)));
+  // Loops of a few vectors only: longer ones gain nothing.
+  passes.addPass(LoopUnrollPass(LoopUnrollOptions(2)
+                                    .setPartial(false)
+                                    .setRuntime(false)
+                                    .setFullUnrollMaxCount(8)));
   passes.addPass(SimplifyCFGPass(SimplifyCFGOptions()
                                      .convertSwitchRangeToICmp(true)
                                      .hoistCommonInsts(true)
@@ -117,7 +125,11 @@ void shoal::cpu::optimize(Module &module, TargetMachine &machine,
   FunctionAnalysisManager functions;
   CGSCCAnalysisManager components;
   ModuleAnalysisManager modules;
-  PassBuilder builder(&machine);
+  // As LLVM's own tools do under -time-passes.
+  PassInstrumentationCallbacks callbacks;
+  TimePassesHandler timer(TimePassesIsEnabled);
+  timer.registerCallbacks(callbacks);
+  PassBuilder builder(&machine, PipelineTuningOptions(), std::nullopt, &callbacks);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
   builder.registerFunctionAnalyses(functions);
@@ -134,6 +146,8 @@ void shoal::cpu::optimize(Module &module, TargetMachine &machine,
     passes.addPass(createModuleToFunctionPassAdaptor(std::move(kernel)));
   }
   passes.run(module, modules);
+  if (TimePassesIsEnabled)
+    timer.print();
 }
 
 Error shoal::cpu::emitObject(Module &module, TargetMachine &machine,
@@ -144,5 +158,7 @@ Error shoal::cpu::emitObject(Module &module, TargetMachine &machine,
                                   CodeGenFileType::ObjectFile))
     return createStringError("this target writes no object files");
   passes.run(module);
+  if (TimePassesIsEnabled)
+    reportAndResetTimings();
   return Error::success();
 }

@@ -11,6 +11,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Pass.h"
+#include "llvm/Support/Timer.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Program.h"
 
@@ -37,6 +39,11 @@ int main(int argc, char **argv) {
     options.optLevel = std::atoi(level);
   if (std::getenv("SHOAL_TEST_DUMP"))
     options.dumpIR = &llvm::errs();
+  if (std::getenv("SHOAL_TEST_TIMES")) {
+    options.times = &llvm::errs();
+    llvm::TimePassesIsEnabled = std::atoi(std::getenv("SHOAL_TEST_TIMES")) > 1;
+    options.threads = options.kernelsPerModule = 1;
+  }
   auto compiled = shoal::compileKernels(*module, options);
   if (failed(compiled))
     return 1;
