@@ -253,6 +253,7 @@ void OutlineLoneOps::outline(Operation *op, SymbolTable &symbols) {
 void OutlineLoneOps::runOnOperation() {
   ModuleOp module = getOperation();
   SymbolTable symbols(module);
+  kernels.clear();
   for (auto func : module.getOps<func::FuncOp>()) {
     func.walk([&](Operation *op) {
       if (auto slice = dyn_cast<comm::AllSliceOp>(op))

@@ -45,8 +45,9 @@ struct KernelCompileOptions {
   unsigned threads = 0;
   /// Where to print LLVM IR before and after optimisation, if anywhere.
   llvm::raw_ostream *dumpIR = nullptr;
-  /// Where to print, for each module, its kernels and the milliseconds that
-  /// their emission, LLVM's passes and its code generator took, if anywhere.
+  /// Where to print, for each module, its kernels, the milliseconds of processor
+  /// time that their emission, LLVM's passes and its code generator took, and
+  /// the number of instructions, if anywhere.
   llvm::raw_ostream *times = nullptr;
   /// Kernels that become one LLVM module at most; 0: what compiles fastest.
   unsigned kernelsPerModule = 0;
