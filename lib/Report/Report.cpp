@@ -1,6 +1,7 @@
 #include "shoal/Report/Report.h"
 #include "shoal/Analysis/CollectiveModel.h"
 #include "shoal/Analysis/HostScalars.h"
+#include "shoal/Analysis/OpCosts.h"
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
@@ -14,26 +15,6 @@
 using namespace mlir;
 
 namespace shoal {
-
-/// Bytes of a tensor in memory; 0 for what is none, saturating.
-static int64_t tensorBytes(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || !tensor.hasStaticShape())
-    return 0;
-  Type element = tensor.getElementType();
-  int64_t bits = 8;
-  if (auto complex = dyn_cast<ComplexType>(element))
-    bits = 2 * complex.getElementType().getIntOrFloatBitWidth();
-  else if (auto quantized = dyn_cast<quant::QuantizedType>(element))
-    bits = quantized.getStorageTypeIntegralWidth();
-  else if (element.isIntOrFloat())
-    bits = element.getIntOrFloatBitWidth();
-  int64_t bytes = std::max<int64_t>(1, bits / 8);
-  for (int64_t d : tensor.getShape())
-    if (__builtin_mul_overflow(bytes, d, &bytes))
-      return INT64_MAX;
-  return bytes;
-}
 
 static std::string text(Type type) {
   std::string result;
@@ -65,58 +46,6 @@ static int64_t saturatingMul(int64_t a, int64_t b) {
 static void saturatingAdd(int64_t &a, int64_t b) {
   if (__builtin_add_overflow(a, b, &a))
     a = INT64_MAX;
-}
-
-static int64_t dimsProduct(ArrayRef<int64_t> shape) {
-  int64_t n = 1;
-  for (int64_t d : shape)
-    n = saturatingMul(n, d);
-  return n;
-}
-
-/// Two per multiply-add of matrix products and convolutions; 0 for others.
-static int64_t flopsOf(Operation *op) {
-  if (auto dot = dyn_cast<stablehlo::DotGeneralOp>(op)) {
-    auto lhs = dyn_cast<RankedTensorType>(dot.getLhs().getType());
-    auto result = dyn_cast<RankedTensorType>(dot->getResult(0).getType());
-    if (!lhs || !result)
-      return 0;
-    int64_t n = saturatingMul(2, dimsProduct(result.getShape()));
-    for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())
-      n = saturatingMul(n, lhs.getDimSize(d));
-    return n;
-  }
-  if (auto conv = dyn_cast<stablehlo::ConvolutionOp>(op)) {
-    auto rhs = dyn_cast<RankedTensorType>(conv.getRhs().getType());
-    auto result = dyn_cast<RankedTensorType>(conv->getResult(0).getType());
-    if (!rhs || !result)
-      return 0;
-    int64_t n = saturatingMul(2, dimsProduct(result.getShape()));
-    int64_t outFeatures =
-        conv.getDimensionNumbers().getKernelOutputFeatureDimension();
-    for (auto [i, d] : llvm::enumerate(rhs.getShape()))
-      if (static_cast<int64_t>(i) != outFeatures)
-        n = saturatingMul(n, d);
-    return n;
-  }
-  return 0;
-}
-
-/// At which of the hardware's rates a product of this operand runs.
-static ComputeType computeTypeOf(Value operand) {
-  Type type = getElementTypeOrSelf(operand.getType());
-  if (auto complex = dyn_cast<ComplexType>(type))
-    type = complex.getElementType();
-  if (type.isF64())
-    return ComputeType::F64;
-  if (type.isBF16())
-    return ComputeType::BF16;
-  if (type.isF16())
-    return ComputeType::F16;
-  if (isa<FloatType>(type))
-    return type.getIntOrFloatBitWidth() <= 8 ? ComputeType::F8
-                                             : ComputeType::F32;
-  return type.isInteger(8) ? ComputeType::I8 : ComputeType::F32;
 }
 
 static CollectiveType typeOf(Operation *op) {
@@ -168,13 +97,13 @@ struct Walker {
       saturatingAdd(report.flopsPerDevice, saturatingMul(flops, times));
       double bytes = 0;
       for (Type type : op->getOperandTypes())
-        bytes += static_cast<double>(tensorBytes(type));
+        bytes += static_cast<double>(tensorBytesOf(type));
       for (Type type : op->getResultTypes())
-        bytes += static_cast<double>(tensorBytes(type));
+        bytes += static_cast<double>(tensorBytesOf(type));
       compute +=
           static_cast<double>(times) *
           hardware.kernelSeconds(static_cast<double>(flops),
-                                 computeTypeOf(op->getOperand(0)), bytes);
+                                 computeTypeOf(op->getOperand(0).getType()), bytes);
       return;
     }
     if (auto call = dyn_cast<func::CallOp>(op))
@@ -263,7 +192,7 @@ int64_t peakOf(Region &region) {
     for (Region &nested : op.getRegions())
       inner = std::max(inner, peakOf(nested));
     for (Value result : op.getResults()) {
-      int64_t bytes = tensorBytes(result.getType());
+      int64_t bytes = tensorBytesOf(result.getType());
       saturatingAdd(live, bytes);
       Operation *last = &op;
       for (Operation *user : result.getUsers())
@@ -300,7 +229,7 @@ static ValueReport describe(StringRef name, Type local, DictionaryAttr attrs) {
   }
   if (auto type = dyn_cast<RankedTensorType>(local))
     v.localShape.assign(type.getShape().begin(), type.getShape().end());
-  v.bytesPerDevice = tensorBytes(local);
+  v.bytesPerDevice = tensorBytesOf(local);
   return v;
 }
 

@@ -1,0 +1,24 @@
+// Arithmetic of single ops, for reports and modelled times.
+#ifndef SHOAL_ANALYSIS_OPCOSTS_H
+#define SHOAL_ANALYSIS_OPCOSTS_H
+
+#include "shoal/Analysis/Hardware.h"
+
+#include "mlir/IR/Operation.h"
+
+namespace shoal {
+
+/// Two per multiply-add of matrix products and convolutions, 0 for all other
+/// ops; saturates.
+int64_t flopsOf(mlir::Operation *op);
+
+/// At which of the hardware's rates a product of values of this type runs.
+ComputeType computeTypeOf(mlir::Type type);
+
+/// Bytes of a tensor in memory (sub-byte elements take one); 0 for what is
+/// none or has no static shape; saturates.
+int64_t tensorBytesOf(mlir::Type type);
+
+} // namespace shoal
+
+#endif // SHOAL_ANALYSIS_OPCOSTS_H

@@ -1,0 +1,52 @@
+// What one instruction of the program table costs on a machine.
+#ifndef SHOAL_LIB_SIMULATE_COSTS_H
+#define SHOAL_LIB_SIMULATE_COSTS_H
+
+#include "shoal/Simulate/Simulator.h"
+
+#include "core/CollectiveCall.h"
+
+#include <map>
+
+namespace shoal::simulate {
+
+class Costs {
+public:
+  Costs(const program::View &program, const SimulationOptions &options)
+      : program(program), options(options), hardware(*options.hardware) {}
+
+  /// Seconds of a kernel, product, copy or the like; 0 for what the host does.
+  double workSeconds(const program::Instruction &i) const;
+
+  /// A collective as the rank issues it. A broadcast's root and a ragged
+  /// exchange's sizes are data, which costs do not depend on.
+  rt::CollectiveCall callOf(const program::Instruction &i) const;
+  /// The group of a Collective or CollectiveStart.
+  const program::Group &groupOf(const program::Instruction &i) const;
+  static uint32_t groupNumber(const program::View &program,
+                              const program::Instruction &i);
+  /// Of the group that the rank belongs to; computed once per instruction and
+  /// shape of the group.
+  const CollectiveTime &collective(const program::Instruction &i,
+                                   const rt::CollectiveCall &call,
+                                   int64_t rank);
+
+private:
+  int64_t slotBytes(int64_t slot) const {
+    return static_cast<int64_t>(program.slots()[slot].bytes);
+  }
+  ComputeType computeType(int64_t slot) const;
+  double memorySeconds(double bytes) const;
+
+  const program::View &program;
+  const SimulationOptions &options;
+  const Hardware &hardware;
+  /// Shapes by (group, first member), times by (instruction, first member).
+  std::map<std::pair<uint32_t, int64_t>, GroupShape> shapes;
+  std::map<std::pair<const program::Instruction *, int64_t>, CollectiveTime>
+      times;
+};
+
+} // namespace shoal::simulate
+
+#endif // SHOAL_LIB_SIMULATE_COSTS_H

@@ -1,0 +1,71 @@
+#include "Network.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace shoal::simulate {
+
+void Network::progress(double now) {
+  for (Transfer &t : active)
+    t.remaining -= (now - time) * t.rate;
+  time = now;
+}
+
+/// Rates after the set of transfers has changed. A link that is asked for more
+/// than all of its time slows down everyone on it by the same factor, and a
+/// collective is as fast as its slowest member.
+void Network::share() {
+  std::fill(load.begin(), load.end(), 0.0);
+  for (const Transfer &t : active)
+    for (uint32_t rank : t.members)
+      for (size_t l = 0; l < levels; ++l)
+        load[rank * levels + l] += t.use[l];
+  for (Transfer &t : active) {
+    double slowest = 1;
+    for (uint32_t rank : t.members)
+      for (size_t l = 0; l < levels; ++l)
+        if (t.use[l] > 0)
+          slowest = std::max(slowest, load[rank * levels + l]);
+    t.rate = 1 / slowest;
+  }
+}
+
+size_t Network::begin(double now, const CollectiveTime &collective,
+                      std::vector<uint32_t> members) {
+  progress(now);
+  Transfer t;
+  t.number = count++;
+  t.remaining = collective.seconds;
+  t.use.assign(levels, 0.0);
+  for (size_t l = 0; l < std::min(levels, collective.busy.size()); ++l)
+    if (collective.seconds > 0)
+      t.use[l] = collective.busy[l] / collective.seconds;
+  t.members = std::move(members);
+  active.push_back(std::move(t));
+  share();
+  return count - 1;
+}
+
+double Network::nextEnd() const {
+  double end = std::numeric_limits<double>::infinity();
+  for (const Transfer &t : active)
+    end = std::min(end, time + std::max(0.0, t.remaining) / t.rate);
+  return end;
+}
+
+std::vector<size_t> Network::advance(double now) {
+  progress(now);
+  std::vector<size_t> ended;
+  std::erase_if(active, [&](const Transfer &t) {
+    // Rounding: less than a ten-thousandth of a nanosecond is nothing.
+    if (t.remaining > 1e-13)
+      return false;
+    ended.push_back(t.number);
+    return true;
+  });
+  if (!ended.empty())
+    share();
+  return ended;
+}
+
+} // namespace shoal::simulate

@@ -1,0 +1,42 @@
+#include "shoal/Simulate/Simulator.h"
+
+#include "core/Instructions.h"
+
+#include "llvm/Support/JSON.h"
+
+namespace shoal {
+
+std::string chromeTrace(const program::View &program,
+                        const Simulation &simulation) {
+  auto instructions =
+      program.section<program::Instruction>(program::Section::Instructions);
+  std::vector<uint32_t> eventGroups(program.header().numEvents, 0);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::json::OStream j(os);
+  constexpr double toMicroseconds = 1e6;
+  j.object([&] {
+    j.attribute("displayTimeUnit", "ms");
+    j.attributeArray("traceEvents", [&] {
+      for (const Simulation::Event &e : simulation.events) {
+        const program::Instruction &i = instructions[e.instruction];
+        j.object([&] {
+          j.attribute("name", rt::nameOf(program, i, eventGroups));
+          j.attribute("cat", e.communication ? "communication" : "compute");
+          j.attribute("ph", "X");
+          j.attribute("ts", e.begin * toMicroseconds);
+          j.attribute("dur", (e.end - e.begin) * toMicroseconds);
+          j.attribute("pid", e.rank);
+          j.attribute("tid", static_cast<int64_t>(e.stream));
+          j.attributeObject("args", [&] {
+            std::string_view loc = program.str(i.loc);
+            j.attribute("loc", llvm::StringRef(loc.data(), loc.size()));
+          });
+        });
+      }
+    });
+  });
+  return text;
+}
+
+} // namespace shoal
