@@ -5,6 +5,7 @@
 
 #include "shoal/Import/Passes.h"
 #include "shoal/Report/Report.h"
+#include "shoal/Simulate/SimulateModule.h"
 
 #include "dialects/Plan/Plan.h"
 #include "dialects/VHLO/VHLO.h"
@@ -72,9 +73,9 @@ static LogicalResult readModule(llvm::MemoryBufferRef source,
     module = parseSourceFile<ModuleOp>(sources, config);
   };
   if (isBytecode(source) && !survivesReading(parse))
-    return emitError(FileLineColLoc::get(
-               &context, source.getBufferIdentifier(), 1, 1),
-           "the bytecode is damaged");
+    return emitError(
+        FileLineColLoc::get(&context, source.getBufferIdentifier(), 1, 1),
+        "the bytecode is damaged");
   parse();
   // A portable artifact has versioned ops, functions included.
   if (!module || failed(vhlo::legalizeToStablehlo(*module)))
@@ -125,6 +126,23 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
   if (!options.memoryLimit && !options.hardware.empty())
     options.memoryLimit = static_cast<int64_t>(hardware->memoryBytes);
   std::optional<Report> report;
+  auto simulateProgram = [&]() -> LogicalResult {
+    SimulationOptions simulation;
+    simulation.hardware = &*hardware;
+    FailureOr<Simulation> s = simulateModule(
+        module, simulation, options.trace ? &result.trace : nullptr);
+    if (failed(s))
+      return failure();
+    if (!s->error.empty())
+      return module.emitError() << "simulation: " << s->error;
+    report->modelledStep = s->stepSeconds;
+    report->modelledExposed = s->exposedSeconds;
+    report->modelledCompute = s->computeSeconds;
+    report->modelledCommunication =
+        s->linkSeconds.empty() ? 0 : *llvm::max_element(s->linkSeconds);
+    report->modelledPath = s->criticalPathSeconds;
+    return success();
+  };
   auto gather = [&](Phase phase) {
     // The report describes the program that is run, so it is made from the
     // last phase that still has whole tensors; memory comes from the schedule.
@@ -163,6 +181,9 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
         })))
       return failure();
     gather(phase);
+    if (phase == Phase::Scheduled && report &&
+        (options.report || options.trace) && failed(simulateProgram()))
+      return failure();
     if (options.onPhase && failed(options.onPhase(phase, module)))
       return failure();
   }

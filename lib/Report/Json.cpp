@@ -56,8 +56,12 @@ Report::json(ArrayRef<std::pair<std::string, double>> compileSeconds) const {
     j.attribute("flops_per_device", flopsPerDevice);
     j.attribute("peak_bytes_per_device", peakBytesPerDevice);
     j.attributeObject("modelled", [&] {
+      j.attribute("hardware", hardware);
       j.attribute("step_s", modelledStep);
       j.attribute("exposed_communication_s", modelledExposed);
+      j.attribute("compute_s", modelledCompute);
+      j.attribute("communication_s", modelledCommunication);
+      j.attribute("critical_path_s", modelledPath);
     });
     j.attributeObject("compile_s", [&] {
       for (auto &[phase, seconds] : compileSeconds)

@@ -100,10 +100,10 @@ struct Walker {
         bytes += static_cast<double>(tensorBytesOf(type));
       for (Type type : op->getResultTypes())
         bytes += static_cast<double>(tensorBytesOf(type));
-      compute +=
-          static_cast<double>(times) *
-          hardware.kernelSeconds(static_cast<double>(flops),
-                                 computeTypeOf(op->getOperand(0).getType()), bytes);
+      compute += static_cast<double>(times) *
+                 hardware.kernelSeconds(
+                     static_cast<double>(flops),
+                     computeTypeOf(op->getOperand(0).getType()), bytes);
       return;
     }
     if (auto call = dyn_cast<func::CallOp>(op))
@@ -262,6 +262,9 @@ Report Report::of(ModuleOp module, StringRef entry, const Hardware &hardware) {
   // Nothing overlaps in this model: it is an upper bound.
   report.modelledExposed = walker.communication;
   report.modelledStep = walker.compute + walker.communication;
+  report.modelledCompute = walker.compute;
+  report.modelledCommunication = walker.communication;
+  report.hardware = hardware.name;
   return report;
 }
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace shoal::simulate {
+namespace shoal::simulation {
 
 using program::Instruction;
 using program::Opcode;
@@ -37,8 +37,9 @@ double Costs::workSeconds(const Instruction &i) const {
   case Opcode::Exec:
     return options.kernelSeconds.empty()
                ? memorySeconds(static_cast<double>(
-                     program.section<program::Kernel>(
-                         program::Section::Kernels)[ops[0]]
+                     program
+                         .section<program::Kernel>(
+                             program::Section::Kernels)[ops[0]]
                          .bytes))
                : options.kernelSeconds[ops[0]];
   case Opcode::Matmul: {
@@ -160,8 +161,7 @@ const CollectiveTime &Costs::collective(const Instruction &i,
   auto [found, isNew] = times.try_emplace({&i, first});
   if (!isNew)
     return found->second;
-  auto [shape, newShape] =
-      shapes.try_emplace({groupNumber(program, i), first});
+  auto [shape, newShape] = shapes.try_emplace({groupNumber(program, i), first});
   if (newShape) {
     auto ids = program.section<int64_t>(program::Section::DeviceIds);
     std::vector<int64_t> devices;
@@ -176,10 +176,9 @@ const CollectiveTime &Costs::collective(const Instruction &i,
   bool alike = typeOf(call.kind) != CollectiveType::Permute;
   for (int64_t p = 0; p < (alike ? 1 : group.groupSize); ++p)
     sent = std::max(sent, rt::bytesSent(call, group.groupSize, p));
-  found->second =
-      timeOfCollective(typeOf(call.kind), static_cast<int64_t>(sent),
-                       shape->second, hardware);
+  found->second = timeOfCollective(
+      typeOf(call.kind), static_cast<int64_t>(sent), shape->second, hardware);
   return found->second;
 }
 
-} // namespace shoal::simulate
+} // namespace shoal::simulation

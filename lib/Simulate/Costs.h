@@ -8,7 +8,7 @@
 
 #include <map>
 
-namespace shoal::simulate {
+namespace shoal::simulation {
 
 class Costs {
 public:
@@ -47,6 +47,6 @@ private:
       times;
 };
 
-} // namespace shoal::simulate
+} // namespace shoal::simulation
 
 #endif // SHOAL_LIB_SIMULATE_COSTS_H

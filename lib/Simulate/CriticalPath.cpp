@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace shoal::simulate {
+namespace shoal::simulation {
 
 using program::Instruction;
 using program::Opcode;
@@ -111,4 +111,4 @@ void CriticalPath::add(const Instruction &i, double seconds) {
   }
 }
 
-} // namespace shoal::simulate
+} // namespace shoal::simulation

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-namespace shoal::simulate {
+namespace shoal::simulation {
 
 /// Follows values, not memory: a buffer that is written anew waits for nobody
 /// who still reads its old contents, and buffers that share memory are apart.
@@ -31,10 +31,10 @@ private:
   std::vector<double> ready;     ///< by base slot: when its value is there
   std::vector<double> events;    ///< when a started collective is done
   std::vector<std::vector<uint32_t>> pending; ///< what it writes, by event
-  double hostReady = 0;          ///< after the last value that the host read
+  double hostReady = 0; ///< after the last value that the host read
   double longest = 0;
 };
 
-} // namespace shoal::simulate
+} // namespace shoal::simulation
 
 #endif // SHOAL_LIB_SIMULATE_CRITICALPATH_H

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace shoal::simulate {
+namespace shoal::simulation {
 
 void Network::progress(double now) {
   for (Transfer &t : active)
@@ -68,4 +68,4 @@ std::vector<size_t> Network::advance(double now) {
   return ended;
 }
 
-} // namespace shoal::simulate
+} // namespace shoal::simulation

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-namespace shoal::simulate {
+namespace shoal::simulation {
 
 class Network {
 public:
@@ -45,6 +45,6 @@ private:
   std::vector<double> load; ///< rank x level, scratch
 };
 
-} // namespace shoal::simulate
+} // namespace shoal::simulation
 
 #endif // SHOAL_LIB_SIMULATE_NETWORK_H

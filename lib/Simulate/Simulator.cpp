@@ -13,7 +13,7 @@
 #include <random>
 #include <set>
 
-using namespace shoal::simulate;
+using namespace shoal::simulation;
 
 namespace shoal {
 
@@ -36,6 +36,7 @@ struct Item {
   const Instruction *instruction;
   double seconds = 0; ///< Work
   uint32_t event = program::kNone;
+  uint64_t version = 0; ///< of the event: which of its uses is meant
 };
 
 /// A meeting of a group: the n-th collective of each member.
@@ -46,6 +47,7 @@ struct Meeting {
   struct Member {
     uint32_t rank, stream;
     uint32_t event;
+    uint64_t version;
   };
   std::vector<Member> members;
 };
@@ -59,9 +61,11 @@ struct Rank {
     bool busy = false; ///< its first item is under way
   };
   std::vector<Stream> streams;
-  std::vector<bool> events;
-  std::map<uint32_t, uint64_t> sequence;           ///< collectives, by group
-  std::map<const Instruction *, int64_t> reads;    ///< how often
+  /// How often an event has been issued, and up to which time it has happened:
+  /// the host may use it anew before a stream has waited for it.
+  std::vector<uint64_t> issued, happened;
+  std::map<uint32_t, uint64_t> sequence;        ///< collectives, by group
+  std::map<const Instruction *, int64_t> reads; ///< how often
   size_t queued = 0;
   const Instruction *held = nullptr; ///< fetched, but the host has to wait
   bool ended = false;
@@ -76,8 +80,8 @@ class Engine {
 public:
   Engine(const program::View &program, const SimulationOptions &options)
       : program(program), options(options), costs(program, options),
-        instructions(program.section<Instruction>(
-            program::Section::Instructions)),
+        instructions(
+            program.section<Instruction>(program::Section::Instructions)),
         random(options.seed) {}
 
   Simulation run();
@@ -90,7 +94,7 @@ private:
   void meet(uint32_t r, uint32_t s, const Item &item);
   void transfer(Meeting meeting, int64_t rank);
   void finish(uint32_t r, uint32_t s);
-  void complete(uint32_t r, uint32_t event);
+  void complete(uint32_t r, uint32_t event, uint64_t version);
   void account(Rank &rank);
   void note(uint32_t r, uint32_t s, const Instruction *i, bool communication,
             double begin);
@@ -174,6 +178,13 @@ bool Engine::ranksDiffer() const {
          (varies[ops[1]] || varies[ops[2]] || varies[ops[3]])))
       return true;
   }
+  // Messages between two of them.
+  for (const Instruction &i : instructions)
+    if (i.opcode == Opcode::Collective || i.opcode == Opcode::CollectiveStart) {
+      CollectiveKind kind = costs.callOf(i).kind;
+      if (kind == CollectiveKind::Send || kind == CollectiveKind::Recv)
+        return true;
+    }
   // Groups that leave ranks out.
   for (const program::Group &g :
        program.section<program::Group>(program::Section::Groups))
@@ -239,8 +250,8 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
   switch (i.opcode) {
   case Opcode::SRead: {
     int64_t times = rank.reads[&i]++;
-    bool isBool = program.type(program.slots()[ops[1]].type).dtype ==
-                  program::DType::I1;
+    bool isBool =
+        program.type(program.slots()[ops[1]].type).dtype == program::DType::I1;
     rank.cursor.setReg(ops[0], isBool && times % 2 == 0 ? 1 : 0);
     break;
   }
@@ -255,7 +266,7 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
                                                     : Item::Kind::Collective;
     if (i.opcode == Opcode::CollectiveStart) {
       item.event = static_cast<uint32_t>(ops[0]);
-      rank.events[item.event] = false;
+      item.version = ++rank.issued[item.event];
     }
     const CollectiveTime &time = costs.collective(i, call, r);
     alone = time.seconds;
@@ -268,19 +279,20 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
   case Opcode::Wait:
     item.kind = Item::Kind::Wait;
     item.event = static_cast<uint32_t>(ops[0]);
+    item.version = rank.issued[item.event];
     break;
   case Opcode::Record:
     item.kind = Item::Kind::Record;
     item.event = static_cast<uint32_t>(ops[0]);
-    rank.events[item.event] = false;
+    item.version = ++rank.issued[item.event];
     break;
   default:
     item.seconds = alone = costs.workSeconds(i);
     if (r < options.slowdown.size())
       item.seconds *= options.slowdown[r];
     if (options.jitter > 0)
-      item.seconds *= 1 + options.jitter *
-                              std::uniform_real_distribution<>()(random);
+      item.seconds *=
+          1 + options.jitter * std::uniform_real_distribution<>()(random);
   }
   if (path && r == 0)
     path->add(i, alone);
@@ -309,16 +321,17 @@ void Engine::start(uint32_t r, uint32_t s) {
       timers.push({now + item.seconds, order++, r, s});
       return;
     case Item::Kind::Wait:
-      if (!rank.events[item.event])
+      if (rank.happened[item.event] < item.version)
         return;
       stream.items.pop_front();
       --rank.queued;
       break;
     case Item::Kind::Record: {
       uint32_t event = item.event;
+      uint64_t version = item.version;
       stream.items.pop_front();
       --rank.queued;
-      complete(r, event);
+      complete(r, event, version);
       break;
     }
     case Item::Kind::Collective:
@@ -340,7 +353,8 @@ void Engine::meet(uint32_t r, uint32_t s, const Item &item) {
   const program::Group &group = costs.groupOf(*item.instruction);
   CollectiveCall call = costs.callOf(*item.instruction);
   if (alike) {
-    Meeting meeting{call, item.instruction, now, {{r, s, item.event}}};
+    Meeting meeting{
+        call, item.instruction, now, {{r, s, item.event, item.version}}};
     return transfer(std::move(meeting), r);
   }
   int64_t position = program.position(group, r);
@@ -381,7 +395,7 @@ void Engine::meet(uint32_t r, uint32_t s, const Item &item) {
                 rt::locationOf(program, *meeting.instruction) + " against " +
                 describe(call) + rt::locationOf(program, *item.instruction));
   }
-  meeting.members.push_back({r, s, item.event});
+  meeting.members.push_back({r, s, item.event, item.version});
   if (static_cast<int64_t>(meeting.members.size()) < wanted)
     return;
   Meeting full = std::move(meeting);
@@ -409,9 +423,9 @@ void Engine::finish(uint32_t r, uint32_t s) {
   issue(r);
 }
 
-void Engine::complete(uint32_t r, uint32_t event) {
+void Engine::complete(uint32_t r, uint32_t event, uint64_t version) {
   Rank &rank = ranks[r];
-  rank.events[event] = true;
+  rank.happened[event] = std::max(rank.happened[event], version);
   for (uint32_t s = 0; s < rank.streams.size(); ++s) {
     Rank::Stream &stream = rank.streams[s];
     if (!stream.busy && !stream.items.empty() &&
@@ -448,7 +462,8 @@ Simulation Engine::run() {
   for (size_t r = 0; r < count; ++r) {
     Rank rank(Cursor(program, static_cast<int64_t>(r)));
     rank.streams.resize(h.numStreams);
-    rank.events.assign(h.numEvents, false);
+    rank.issued.assign(h.numEvents, 0);
+    rank.happened.assign(h.numEvents, 0);
     rank.links.assign(levels, 0.0);
     rank.cursor.restart();
     ranks.push_back(std::move(rank));
@@ -485,7 +500,7 @@ Simulation Engine::run() {
       }
       for (const Meeting::Member &m : meeting.members) {
         if (m.event != program::kNone)
-          complete(m.rank, m.event);
+          complete(m.rank, m.event, m.version);
         finish(m.rank, m.stream);
       }
     }

@@ -24,8 +24,9 @@ using rt::Status;
 namespace {
 
 struct Options {
-  std::string model, output, target = "cpu", chip, report, to, from, dump,
-                             hardware, emit, entry, timings, argumentShapes;
+  std::string model, output, target = "cpu", chip, report, trace, to, from,
+                             dump, hardware, emit, entry, timings,
+                             argumentShapes;
   int64_t memoryLimit = 0;
   bool singleDevice = false, table = false, debugInfo = false;
 };
@@ -100,6 +101,9 @@ int compile(const Options &o) {
   if (!o.report.empty() && *to < Phase::Partitioned)
     return fail(Status::badInput("--report needs --compile-to=partitioned or "
                                  "a later phase"));
+  if (!o.trace.empty() && *to < Phase::Scheduled)
+    return fail(Status::badInput("--trace needs --compile-to=scheduled or a "
+                                 "later phase"));
   if (!o.emit.empty()) {
     bool sdy = o.emit == "sdy", plain = o.emit == "stablehlo";
     if (!sdy && !plain)
@@ -126,7 +130,7 @@ int compile(const Options &o) {
     return fail(Status::badInput("cannot read '" + o.model + "': " + error));
 
   // Outputs are opened before the work, and appear only if it succeeds.
-  AtomicFile output, report;
+  AtomicFile output, report, trace;
   bool toStdout = o.output.empty() || o.output == "-";
   if (!toStdout) {
     Result<AtomicFile> file = AtomicFile::open(o.output);
@@ -139,6 +143,12 @@ int compile(const Options &o) {
     if (!file)
       return fail(file.status());
     report = std::move(*file);
+  }
+  if (!o.trace.empty()) {
+    Result<AtomicFile> file = AtomicFile::open(o.trace);
+    if (!file)
+      return fail(file.status());
+    trace = std::move(*file);
   }
   if (!o.dump.empty())
     if (std::error_code code = llvm::sys::fs::create_directories(o.dump))
@@ -163,6 +173,7 @@ int compile(const Options &o) {
   options.chip = o.chip;
   options.emit = o.emit;
   options.report = !o.report.empty() || o.table;
+  options.trace = !o.trace.empty();
   if (!o.dump.empty())
     options.onPhase = [&](Phase phase, mlir::ModuleOp module) {
       std::string path = o.dump + "/" +
@@ -224,6 +235,12 @@ int compile(const Options &o) {
     if (Status s = report.commit(); !s)
       return fail(s);
   }
+  if (!o.trace.empty()) {
+    if (Status s = trace.write(compiled->trace); !s)
+      return fail(s);
+    if (Status s = trace.commit(); !s)
+      return fail(s);
+  }
   if (o.table)
     llvm::outs() << rt::reportTable(compiled->report);
   llvm::outs().flush();
@@ -255,6 +272,9 @@ int main(int argc, char **argv) {
   line.text("report", o.report, "FILE.json",
             "write what the program moves, computes and needs");
   line.flag("table", o.table, "print the report as a table");
+  line.text("trace", o.trace, "FILE.json",
+            "write the modelled timeline of a step on --hardware, for "
+            "chrome://tracing or Perfetto");
   line.text("hardware", o.hardware, "NAME|FILE.json",
             "machine for modelled times: dgx-h100, dgx-h200, dgx-a100, "
             "gb200-nvl72, pcie-l40s, cpu, or a .json file");

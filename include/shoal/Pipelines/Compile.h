@@ -21,6 +21,7 @@ struct CompileOptions : PipelineOptions {
   std::string target = "cpu"; ///< "cpu" or "cuda"
   std::string chip;           ///< empty: this machine's, or the default
   bool report = false;        ///< make Compiled::report
+  bool trace = false;         ///< make Compiled::trace
   /// Print shardings in Shardy's syntax ("sdy", phase sharded) or the module as
   /// plain StableHLO ("stablehlo", phases partitioned and optimized).
   std::string emit;
@@ -34,6 +35,9 @@ struct Compiled {
   std::vector<char> binary;
   /// report.json; empty if it was not asked for.
   std::string report;
+  /// The modelled timeline of a step, in Chrome's format; empty if it was not
+  /// asked for or phase `scheduled` is not reached.
+  std::string trace;
   std::vector<std::pair<Phase, double>> seconds;
 };
 

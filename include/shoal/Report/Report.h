@@ -40,7 +40,12 @@ struct Report {
   int64_t bytesSentPerDevice = 0, collectiveCount = 0;
   int64_t flopsPerDevice = 0;
   int64_t peakBytesPerDevice = 0;
+  /// Seconds on the hardware. Until the program is scheduled, everything one
+  /// after the other; then what the simulator found.
   double modelledStep = 0, modelledExposed = 0;
+  /// The terms of the lower bound of any schedule (Simulation::lowerBound).
+  double modelledCompute = 0, modelledCommunication = 0, modelledPath = 0;
+  std::string hardware;
 
   /// Walks the function `entry` and what it calls.
   static Report of(mlir::ModuleOp module, llvm::StringRef entry,

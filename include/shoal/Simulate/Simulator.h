@@ -1,11 +1,12 @@
-// How long a program takes on a machine that need not be there: a discrete-event
-// simulation of the program table, all ranks or, where they behave alike, one.
+// How long a program takes on a machine that need not be there: a
+// discrete-event simulation of the program table, all ranks or, where they
+// behave alike, one.
 //
 // A rank's host issues instructions without taking time, waits only to read a
-// value, and runs at most a few hundred instructions ahead. Each stream does its
-// instructions in order; streams run at once. A collective starts when all its
-// members have come to it and takes what CollectiveModel.h says; collectives
-// that use a device's link at the same time share it.
+// value, and runs at most a few hundred instructions ahead. Each stream does
+// its instructions in order; streams run at once. A collective starts when all
+// its members have come to it and takes what CollectiveModel.h says;
+// collectives that use a device's link at the same time share it.
 #ifndef SHOAL_SIMULATE_SIMULATOR_H
 #define SHOAL_SIMULATE_SIMULATOR_H
 

@@ -35,7 +35,7 @@ public:
   std::vector<std::byte> imageBytes;
   std::string target = "cpu", chip;
   uint64_t arena = 0;
-  uint32_t registers = 8, events = 8;
+  uint32_t registers = 8, events = 8, streams = 1;
   int64_t ranks = 1;
 
   program::Str str(const std::string &s) {
@@ -167,15 +167,15 @@ public:
     k.numScalars = scalars;
     k.numChunks = 1;
     kernels.push_back(k);
-    gpuKernels.push_back(
-        {image, {1, 1, 1}, 32, {1, 1, 1}, 0, 0, 0, 0, 0});
+    gpuKernels.push_back({image, {1, 1, 1}, 32, {1, 1, 1}, 0, 0, 0, 0, 0});
     target = "cuda";
     return static_cast<uint32_t>(kernels.size() - 1);
   }
   void add(program::Opcode opcode, std::vector<int64_t> ops,
-           const std::string &loc = "test.mlir:1:1") {
+           const std::string &loc = "test.mlir:1:1", uint16_t stream = 0) {
     program::Instruction i = {};
     i.opcode = opcode;
+    i.stream = stream;
     i.firstOperand = static_cast<uint32_t>(operands.size());
     i.numOperands = static_cast<uint32_t>(ops.size());
     i.loc = str(loc);
@@ -239,7 +239,7 @@ public:
     h.mainBlock = mainBlock;
     h.numRegisters = registers;
     h.numEvents = events;
-    h.numStreams = 1;
+    h.numStreams = streams;
     std::string whole(reinterpret_cast<char *>(&h), sizeof(h));
     whole += body;
     h.checksum = program::checksum(whole.data() + 32, whole.size() - 32);
