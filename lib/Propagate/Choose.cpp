@@ -3,6 +3,7 @@
 #include "FormGraph.h"
 
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/Shoal.h"
 #include "shoal/Propagate/Passes.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -24,6 +25,47 @@ void takeAnyForms(propagate::FormProblem &problem, std::vector<uint8_t> &choice,
   for (size_t n = 0; n < problem.nodes.size(); ++n)
     if (problem.nodes[n].free() && random() % 4)
       choice[n] = random() % problem.nodes[n].candidates.size();
+}
+
+/// Blocks inside a manual region lie in the region's part of a dimension, those
+/// outside in the whole of it. Where free axes do not divide that part these
+/// are different blocks, so such axes do not cross the boundary.
+void keepBlocksAcross(ManualOp manual) {
+  auto keep = [&](ShardingPerValueAttr all, ValueRange inside) {
+    SmallVector<ShardingAttr> shardings(all.getShardings());
+    for (auto [sharding, value] : llvm::zip_equal(shardings, inside)) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      MeshAttr mesh = sharding.getMesh(manual);
+      if (!type || !mesh || sharding.getRank() != type.getRank())
+        continue;
+      SmallVector<DimShardingAttr> dims(sharding.getDims());
+      for (auto [dim, size] : llvm::zip_equal(dims, type.getShape())) {
+        AxisList axes(dim.getAxes());
+        bool cut = llvm::any_of(axes, [&](AxisRefAttr axis) {
+          return manual.isManualAxis(axis.getName());
+        });
+        auto parts = [&] {
+          int64_t n = 1;
+          for (AxisRefAttr axis : axes)
+            if (!manual.isManualAxis(axis.getName()))
+              n *= axis.getSize(mesh);
+          return n;
+        };
+        while (cut && size % parts())
+          axes.pop_back(); // (Manual axes are major.)
+        if (axes.size() != dim.getAxes().size())
+          dim = dim.withAxes(axes);
+      }
+      sharding = ShardingAttr::get(
+          sharding.getMeshOrRef(), dims, sharding.getReplicated(),
+          sharding.getPartialKind(), sharding.getPartialAxes());
+    }
+    return ShardingPerValueAttr::get(manual.getContext(), shardings);
+  };
+  manual.setInShardingsAttr(
+      keep(manual.getInShardings(), manual.getBody().getArguments()));
+  manual.setOutShardingsAttr(
+      keep(manual.getOutShardings(), manual.getReturn()->getOperands()));
 }
 
 struct ChoosePass : impl::ChooseBase<ChoosePass> {
@@ -73,6 +115,7 @@ struct ChoosePass : impl::ChooseBase<ChoosePass> {
     std::unique_ptr<MeshModel> mesh = MeshModel::create(getOperation());
     if (!mesh)
       return signalPassFailure();
+    getOperation().walk(keepBlocksAcross);
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (func.isExternal())
         continue;

@@ -8,14 +8,27 @@ suits. To add an operation, write one generator and put its name in GENERATORS.
 Floats hold small integers wherever the operations so far allow it ("exact"
 values), so that sums in any order agree to the last bit and a wrong shard
 cannot hide in a tolerance. `err` bounds the relative error of the others.
+
+Lines are text, or a pair where one device computes the same in another way
+(manual regions): the program with shardings, and the one for the judge.
 """
 import random
+import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MESHES = [[("a", 2), ("b", 2)], [("a", 2), ("b", 4)], [("a", 8)], [("a", 3), ("b", 2)],
           [("a", 2), ("b", 2), ("c", 2)]]
 FLOATS = ["f32"]
 INTS = ["i32"]
+# Wider programs (`Program.wide`) have more: meshes, element types, structure.
+MORE_MESHES = MESHES + [[("a", 2), ("b", 3)], [("a", 5)], [("a", 4)], [("a", 4), ("b", 2)], [("a", 2), ("one", 1), ("b", 2)],
+                        [("a", 6)], [("a", 2), ("b", 4)], [("a", 3), ("b", 3)]]
+MORE_FLOATS = ["f32", "f32", "f64", "bf16", "f16"]
+MORE_INTS = ["i32", "i32", "i8", "ui8", "i16", "i64", "i4", "ui4"]
+BITS = {"i2": 2, "i4": 4, "ui4": 4, "i8": 8, "ui8": 8, "i16": 16, "ui16": 16, "i32": 32, "ui32": 32, "i64": 64, "ui64": 64}
+EXACT = {"f32": 2**24, "f64": 2**53, "bf16": 2**8, "f16": 2**11}   # integers up to these
+INFINITY = {"f32": (0xFF800000, 0x7F800000), "f64": (0xFFF << 52, 0x7FF << 52), "bf16": (0xFF80, 0x7F80), "f16": (0xFC00, 0x7C00)}
 
 
 @dataclass
@@ -54,8 +67,12 @@ class Program:
     lines: list = field(default_factory=list)
     values: list = field(default_factory=list)
     args: list = field(default_factory=list)
+    functions: list = field(default_factory=list)
     counter: int = 0
-    sharded: bool = True
+    wide: bool = False
+    other: list = None      # a second mesh of as many devices
+    floats: list = field(default_factory=lambda: FLOATS)
+    ints: list = field(default_factory=lambda: INTS)
 
     def pick(self, *tests):
         """A random value for which all tests hold, the later ones likelier."""
@@ -76,7 +93,11 @@ class Program:
         return v
 
     def const(self, value, dtype):
+        """A scalar; integers beyond the type become its extremes."""
         name = self.fresh()
+        if dtype in BITS and dtype != "i32" and not isinstance(value, bool):
+            low, high = range_of(dtype)
+            value = min(max(int(value), low), high)
         self.lines.append(f"{name} = stablehlo.constant dense<{value}> : {tensor((), dtype)}")
         return name
 
@@ -92,6 +113,8 @@ class Program:
 
     def sharding(self, shape, open_dims=False):
         """A random sharding: each axis goes to one dimension or to none."""
+        if self.wide:
+            return self.wide_sharding(shape, open_dims)
         dims = [[] for _ in shape]
         axes = list(self.mesh)
         self.rng.shuffle(axes)
@@ -110,6 +133,66 @@ class Program:
             text.append("{" + ", ".join(d + tail) + "}")
         return "<@mesh, [" + ", ".join(text) + "]>"
 
+    def wide_sharding(self, shape, open_dims):
+        """Any axes and parts of axes, in any order, replicated ones, priorities, on either mesh."""
+        rng, mesh, name = self.rng, self.mesh, "@mesh"
+        if self.other and rng.random() < 0.3:
+            mesh, name = self.other, "@other"
+        parts = []
+        for axis, size in mesh:
+            split = [f for f in (2, 4) if size % f == 0 and size > f]   # (Halves and thirds of one axis do not go together.)
+            if split and rng.random() < 0.25:
+                f = rng.choice(split)
+                parts += [(axis, 1, f), (axis, f, size // f)]
+            else:
+                parts.append((axis, 0, size))
+        rng.shuffle(parts)
+        dims, unused = [[] for _ in shape], []
+        for part in parts:
+            if shape and rng.random() < 0.75:
+                dims[rng.randrange(len(shape))].append(part)
+            else:
+                unused.append(part)
+        order = [axis for axis, _ in mesh]
+
+        def write(refs):
+            merged = []
+            for axis, before, size in refs:   # Neighbouring parts of an axis are written as one.
+                if merged and before and merged[-1][0] == axis and merged[-1][1] * merged[-1][2] == before:
+                    merged[-1] = (axis, merged[-1][1], merged[-1][2] * size)
+                else:
+                    merged.append((axis, before, size))
+            sizes = dict(mesh)
+            return [f'"{a}"' if n == sizes[a] else f'"{a}":({b}){n}' for a, b, n in merged]
+        text = []
+        for d in dims:
+            opened = open_dims and rng.random() < 0.5
+            priority = f"p{rng.randint(0, 3)}" if (d or opened) and rng.random() < 0.1 else ""
+            text.append("{" + ", ".join(write(d) + (["?"] if opened else [])) + "}" + priority)
+        kept = sorted((x for x in unused if rng.random() < 0.2), key=lambda x: (order.index(x[0]), x[1]))
+        replicated = f", replicated={{{', '.join(write(kept))}}}" if kept and open_dims else ""
+        return f"<{name}, [{', '.join(text)}]{replicated}>"
+
+
+def range_of(dtype):
+    """Least and largest of an integer type."""
+    bits = BITS[dtype]
+    return (0, 2**bits - 1) if dtype.startswith("u") else (-2**(bits - 1), 2**(bits - 1) - 1)
+
+
+def literal(value, dtype):
+    """A number as MLIR writes it for the type; "lowest" and "highest" are its extremes."""
+    if value in ("lowest", "highest"):
+        if dtype in INFINITY:
+            return f"0x{INFINITY[dtype][value == 'highest']:X}"
+        return str(range_of(dtype)[value == "highest"])
+    return f"{value}.0" if dtype in EXACT else str(value)
+
+
+def kind_of(v):
+    """How numbers of a value's type are compared."""
+    return "FLOAT" if is_float(v) else "UNSIGNED" if v.dtype.startswith("u") or v.dtype == "i1" else "SIGNED"
+
 
 def _product(xs):
     n = 1
@@ -119,11 +202,11 @@ def _product(xs):
 
 
 def is_float(v):
-    return v.dtype in FLOATS
+    return v.dtype in EXACT
 
 
 def is_int(v):
-    return v.dtype in INTS
+    return v.dtype in BITS
 
 
 def is_num(v):
@@ -155,7 +238,7 @@ def unary(p):
     a = p.pick(is_num)
     if a is None:
         return False
-    op = p.rng.choice(["negate", "abs", "sign"])
+    op = p.rng.choice(["negate", "abs", "sign"]) if not a.dtype.startswith("u") else "negate"
     if op == "sign" and not a.exact:
         op = "abs"
     p.emit(f"stablehlo.{op} {a.name} : {a.type}", a.dtype, a.shape, a.exact, 1.0 if op == "sign" else a.bound, a.err)
@@ -176,7 +259,7 @@ def compare_select(p):
     c, d = same_shape_pair(p, lambda v: is_num(v) and v.shape == a.shape)
     if c is None:
         return False
-    kind = "FLOAT" if is_float(a) else "SIGNED"
+    kind = kind_of(a)
     pred = p.emit(f"stablehlo.compare {p.rng.choice(['LT', 'EQ', 'GE', 'NE'])}, {a.name}, {b.name}, {kind} : ({a.type}, {b.type}) -> {tensor(a.shape, 'i1')}",
                   "i1", a.shape, True, 1)
     p.emit(f"stablehlo.select {pred.name}, {c.name}, {d.name} : {pred.type}, {c.type}", c.dtype, c.shape, c.exact and d.exact, max(c.bound, d.bound), max(c.err, d.err))
@@ -187,6 +270,8 @@ def convert(p):
     if a is None:
         return False
     to = "f32" if a.dtype != "f32" else "i32"
+    if p.wide:
+        to = p.rng.choice([t for t in p.floats + p.ints if t != a.dtype and (not is_float(a) or t in EXACT or -range_of(t)[0] >= a.bound)] or [to])
     p.emit(f"stablehlo.convert {a.name} : ({a.type}) -> {tensor(a.shape, to)}", to, a.shape, True, a.bound)
 
 
@@ -287,8 +372,10 @@ def reverse(p):
 
 def iota(p):
     shape = p.shape()
-    dtype = p.rng.choice(FLOATS + INTS)
+    dtype = p.rng.choice(p.floats + p.ints)
     d = p.rng.randrange(len(shape))
+    if dtype in BITS and shape[d] > range_of(dtype)[1]:
+        return False
     p.emit(f"stablehlo.iota dim = {d} : {tensor(shape, dtype)}", dtype, shape, True, shape[d])
 
 
@@ -345,7 +432,7 @@ def dot_general(p):
 
 def index_operand(p, shape, limit):
     """An i32 tensor whose values lie somewhat beyond [0, limit)."""
-    a = p.pick(lambda v: is_int(v) and v.shape == tuple(shape))
+    a = p.pick(lambda v: v.dtype == "i32" and v.shape == tuple(shape))
     if a is not None:
         return a
     d = p.rng.randrange(len(shape)) if shape else None
@@ -358,7 +445,7 @@ def index_operand(p, shape, limit):
 
 
 def scalar_index(p, limit):
-    v = p.pick(lambda v: is_int(v) and v.shape == ())
+    v = p.pick(lambda v: v.dtype == "i32" and v.shape == ())
     if v is not None and p.rng.random() < 0.5:
         return v.name
     return p.const(p.rng.randint(-1, limit), "i32")
@@ -515,7 +602,7 @@ def select_and_scatter(p):
         source = p.emit(f"stablehlo.iota dim = {p.rng.randrange(len(out))} : {tensor(out, a.dtype)}", a.dtype, out, True, max(out))
     padding = [[x, y] for x, y in zip(low, high)]
     t = tensor((), a.dtype)
-    kind = "FLOAT" if is_float(a) else "SIGNED"
+    kind = kind_of(a)
     c = p.const(p.rng.choice(["0", "0", "1"]) + (".0" if is_float(a) else ""), a.dtype)
     x, y, r = p.fresh(), p.fresh(), p.fresh()
     op = p.rng.choice(["add", "add", "maximum"])
@@ -535,7 +622,7 @@ def convolution(p):
         shape = [p.rng.choice([1, 2, 3, 4, 6, 8, 9]) for _ in range(rank)]
         if _product(shape) > 2048:
             return False
-        dtype = p.rng.choice(FLOATS)
+        dtype = p.rng.choice(p.floats)
         i = p.emit(f"stablehlo.iota dim = {p.rng.randrange(rank)} : {tensor(shape, dtype)}", dtype, shape, True, max(shape))
         a = p.emit(f"sdy.sharding_constraint {i.name} {p.sharding(shape)} : {i.type}", dtype, shape, True, max(shape))
     order = list(range(rank))
@@ -603,7 +690,7 @@ def sort(p):
     d = p.rng.randrange(len(a.shape))
     x, y, r = p.fresh(), p.fresh(), p.fresh()
     t = tensor((), a.dtype)
-    kind = "FLOAT" if is_float(a) else "SIGNED"
+    kind = kind_of(a)
     p.emit(f'"stablehlo.sort"({a.name}) <{{dimension = {d} : i64, is_stable = true}}> ({{\n    ^bb0({x}: {t}, {y}: {t}):\n      {r} = stablehlo.compare {p.rng.choice(["LT", "GT"])}, {x}, {y}, {kind} : ({t}, {t}) -> tensor<i1>\n'
            f'      stablehlo.return {r} : tensor<i1>\n    }}) : ({a.type}) -> {a.type}', a.dtype, a.shape, True, a.bound)
 
@@ -622,8 +709,8 @@ def cumulative(p):
     d = p.rng.randrange(len(a.shape))
     n = a.shape[d]
     f = is_float(a)
-    op, init, bound = p.rng.choice([("add", "0.0" if f else "0", a.bound * n), ("maximum", "0xFF800000" if f else "-2147483648", a.bound),
-                                    ("minimum", "0x7F800000" if f else "2147483647", a.bound)])
+    op, init, bound = p.rng.choice([("add", "0.0" if f else "0", a.bound * n), ("maximum", literal("lowest", a.dtype), a.bound),
+                                    ("minimum", literal("highest", a.dtype), a.bound)])
     c = p.const(init, a.dtype)
     x, y, r = p.fresh(), p.fresh(), p.fresh()
     t = tensor((), a.dtype)
@@ -642,12 +729,12 @@ def arg_extreme(p):
         return False
     d = p.rng.randrange(len(a.shape))
     out = [x for i, x in enumerate(a.shape) if i != d]
-    way, start = p.rng.choice([("GT", "0xFF800000" if is_float(a) else "-2147483648"), ("LT", "0x7F800000" if is_float(a) else "2147483647")])
+    way, start = p.rng.choice([("GT", literal("lowest", a.dtype)), ("LT", literal("highest", a.dtype))])
     index = p.emit(f"stablehlo.iota dim = {d} : {tensor(a.shape, 'i32')}", "i32", a.shape, True, a.shape[d])
     c, z = p.const(start, a.dtype), p.const(0, "i32")
     t, ti, tb = tensor((), a.dtype), tensor((), "i32"), tensor((), "i1")
     x, i, y, j, better, same, lower, both, first, v, k, name = (p.fresh() for _ in range(12))
-    kind = "FLOAT" if is_float(a) else "SIGNED"
+    kind = kind_of(a)
     body = [f"{better} = stablehlo.compare {way}, {x}, {y}, {kind} : ({t}, {t}) -> {tb}", f"{same} = stablehlo.compare EQ, {x}, {y}, {kind} : ({t}, {t}) -> {tb}",
             f"{lower} = stablehlo.compare LT, {i}, {j}, SIGNED : ({ti}, {ti}) -> {tb}", f"{both} = stablehlo.and {same}, {lower} : {tb}", f"{first} = stablehlo.or {better}, {both} : {tb}",
             f"{v} = stablehlo.select {better}, {x}, {y} : {tb}, {t}", f"{k} = stablehlo.select {first}, {i}, {j} : {tb}, {ti}"]
@@ -697,7 +784,7 @@ def sort_pairs(p):
         b = p.emit(f"stablehlo.iota dim = {d} : {tensor(a.shape, 'i32')}", "i32", a.shape, True, a.shape[d])
     t, tb = tensor((), a.dtype), tensor((), b.dtype)
     x, y, u, w, r, name = (p.fresh() for _ in range(6))
-    kind = "FLOAT" if is_float(a) else "SIGNED"
+    kind = kind_of(a)
     way = p.rng.choice(["LT", "GT"])
     p.lines.append(f'{name}:2 = "stablehlo.sort"({a.name}, {b.name}) <{{dimension = {d} : i64, is_stable = true}}> '
                    + region([(x, t), (y, t), (u, tb), (w, tb)], [f"{r} = stablehlo.compare {way}, {x}, {y}, {kind} : ({t}, {t}) -> tensor<i1>"], [(r, "tensor<i1>")])
@@ -743,7 +830,7 @@ def random_bits(p):
 
 def fft(p):
     """Of one to three dimensions; complex or real on either side. The result's parts are added up."""
-    a = p.pick(lambda v: is_float(v) and len(v.shape) >= 1 and v.bound * v.size < 1e5, lambda v: is_float(v))
+    a = p.pick(lambda v: v.dtype == "f32" and len(v.shape) >= 1 and v.bound * v.size < 1e5)
     if a is None:
         return False
     rank = p.rng.randint(1, min(3, len(a.shape)))
@@ -921,37 +1008,78 @@ def constrain(p):
         p.emit(f"sdy.sharding_constraint {v.name} {p.sharding(v.shape, p.rng.random() < 0.3)} : {v.type}", v.dtype, v.shape, v.exact, v.bound, v.err)
 
 
+def settle(v):
+    """Bounds a new value by its type; False where it could not be judged."""
+    if v.dtype in ("bf16", "f16"):   # What is rounded depends on who keeps more digits between operations.
+        return v.exact and v.bound <= EXACT[v.dtype]
+    if v.dtype in BITS and v.dtype != "i32":   # They wrap.
+        v.bound = range_of(v.dtype)[1] + 1 if v.dtype.startswith("u") else min(v.bound, -range_of(v.dtype)[0])
+    return True
+
+
+class Made(NamedTuple):
+    text: str       # the program with its shardings
+    plain: str      # the same for one device, as JAX's compiler takes it
+    args: list
+    results: list
+    mesh: list
+
+
 def make(seed, ops=None, generators=None):
-    """The program of a seed: (MLIR text, argument list, result list, mesh)."""
+    """The program of a seed: a wider one from seed 1,000,000 on."""
     rng = random.Random(seed)
-    p = Program(rng, rng.choice(MESHES))
+    wide = seed >= 1_000_000
+    p = Program(rng, rng.choice(MORE_MESHES if wide else MESHES), wide=wide)
+    devices = _product(s for _, s in p.mesh)
+    if wide:
+        import structure
+        generators = generators or GENERATORS + structure.GENERATORS
+        p.floats = [rng.choice(MORE_FLOATS) for _ in range(2)] + ["f32"]
+        p.ints = [rng.choice(MORE_INTS)] + ["i32"]
+        if rng.random() < 0.2:
+            p.other = rng.choice([m for m in ([("m", devices)], [("m", 2), ("n", devices // 2)], [("n", devices // 2), ("m", 2)]) if _product(s for _, s in m) == devices])
+    # Groups of collectives in manual regions are device ids: these stay in order there.
+    p.ordered = rng.random() < 0.75 if wide else False
     for i in range(rng.randint(1, 4)):
-        dtype = rng.choice(FLOATS + FLOATS + INTS)
+        dtype = rng.choice(FLOATS + FLOATS + INTS if not wide else p.floats + p.ints)
         v = Value(f"%arg{i}", dtype, p.shape(rng.randint(0, 4) if i else None), True, 4.0)
+        settle(v)
         p.args.append(v)
         p.values.append(v)
     wanted = ops if ops is not None else rng.randint(1, 12)
     tries = 0
     while wanted > 0 and tries < 200:
         tries += 1
-        before = len(p.values)
+        before, lines, functions, counter = len(p.values), len(p.lines), len(p.functions), p.counter
         made = rng.choice(generators or GENERATORS)(p)
+        if not all(settle(v) for v in p.values[before:]):
+            del p.values[before:], p.lines[lines:], p.functions[functions:]
+            p.counter = counter
+            continue
         if made is not False or len(p.values) > before:
             wanted -= 1
             if rng.random() < 0.2:
                 constrain(p)
     local = [v for v in p.values if v not in p.args] or p.args
     results = local[-min(len(local), rng.randint(1, 3)):]
-    args = ", ".join(f"{v.name}: {v.type}" + (f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.8 else "") for v in p.args)
-    outs = ", ".join(v.type + (f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.6 else "") for v in results)
-    mesh = "[" + ", ".join(f'"{n}"={s}' for n, s in p.mesh) + "]"
-    devices = _product(s for _, s in p.mesh)
-    if rng.random() < 0.25:
+    args = [(f"{v.name}: {v.type}", f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.8 else "") for v in p.args]
+    outs = [(v.type, f" {{sdy.sharding = #sdy.sharding{p.sharding(v.shape)}}}" if rng.random() < 0.6 else "") for v in results]
+    shuffled = ""
+    if rng.random() < 0.25 and not p.ordered:
         order = list(range(devices))
         rng.shuffle(order)
-        mesh += f", device_ids={order}"
-    body = "\n    ".join(p.lines)
-    text = (f"module @fuzz_{seed} attributes {{mhlo.num_partitions = {devices} : i32, mhlo.num_replicas = 1 : i32}} {{\n"
-            f"  sdy.mesh @mesh = <{mesh}>\n  func.func public @main({args}) -> ({outs}) {{\n    {body}\n"
-            f"    return {', '.join(v.name for v in results)} : {', '.join(v.type for v in results)}\n  }}\n}}\n")
-    return text, p.args, results, p.mesh
+        shuffled = f", device_ids={order}"
+
+    def declare(name, axes):
+        return f"  sdy.mesh @{name} = <[{', '.join(f'{chr(34)}{n}{chr(34)}={s}' for n, s in axes)}]{shuffled}>\n"
+    meshes = declare("mesh", p.mesh) + (declare("other", p.other) if p.other else "")
+
+    def write(i, count, meshes):
+        body, functions = "\n    ".join(line if isinstance(line, str) else line[i] for line in p.lines), "".join(p.functions)
+        for _ in range(i):
+            body, functions = (re.sub(r"(%\w+) = sdy\.sharding_constraint (\S+) <[^>]*> : (\S+)", r"\1 = stablehlo.reshape \2 : (\3) -> \3", x) for x in (body, functions))
+        head, tail = (", ".join(a if i else a + b for a, b in xs) for xs in (args, outs))
+        return (f"module @fuzz_{seed} attributes {{mhlo.num_partitions = {count} : i32, mhlo.num_replicas = 1 : i32}} {{\n{meshes}"
+                f"  func.func public @main({head}) -> ({tail}) {{\n    {body}\n"
+                f"    return {', '.join(v.name for v in results)} : {', '.join(v.type for v in results)}\n  }}\n{functions}}}\n")
+    return Made(write(0, devices, meshes), write(1, 1, ""), p.args, results, p.mesh)

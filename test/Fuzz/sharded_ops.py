@@ -85,7 +85,7 @@ def execute(args, text, instances, folder, flags=(), forms=None):
     path, npz, out = (os.path.join(folder, n) for n in ("p.mlir", "in.npz", "out.npz"))
     Path(path).write_text(text)
     np.savez(npz, **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of(instances)))})
-    env = {"SHOAL_TEST_POISON": "1", "SHOAL_CACHE_DIR": ""}
+    env = {"SHOAL_TEST_POISON": "1"}
     if args.seed % 8 and not args.full:
         env["SHOAL_TEST_OPT_LEVEL"] = "0"   # (LLVM takes most of the time.)
     if forms is not None:

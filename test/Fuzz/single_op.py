@@ -90,7 +90,7 @@ def run_shoal(args, text, instances, folder):
     path, npz, out = (os.path.join(folder, n) for n in ("p.mlir", "in.npz", "out.npz"))
     Path(path).write_text(text)
     np.savez(npz, **{f"arg{k}": a for k, a in enumerate(store(arrays_of(instances)))})
-    trouble = runner(args.shoal_run).run(path, npz, out, "--single-device", env={"SHOAL_TEST_POISON": "1", "SHOAL_CACHE_DIR": ""})
+    trouble = runner(args.shoal_run).run(path, npz, out, "--single-device", env={"SHOAL_TEST_POISON": "1"})
     if trouble:
         return None, trouble
     with np.load(out) as got:
