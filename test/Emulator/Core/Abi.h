@@ -20,7 +20,7 @@ struct ShoalEmuSite {
 /// One row of SYMBOL_params; the last has bytes 0.
 struct ShoalEmuParam {
   uint32_t bytes;
-  uint32_t flags; ///< 1: a pointer; 2: read only
+  uint32_t flags;       ///< 1: a pointer; 2: read only
   uint64_t bufferBytes; ///< what the pointer points to; 0: not said
 };
 
@@ -55,6 +55,10 @@ void shoal_emu_add_memory(const void *base, uint64_t bytes, const char *tag);
 void shoal_emu_remove_memory(const void *base);
 /// Whether [address, address + bytes) lies in one known allocation.
 int shoal_emu_is_memory(const void *address, uint64_t bytes);
+/// An address that stands for the same bytes of all members (multimem).
+void shoal_emu_add_multicast(const void *base, uint64_t bytes,
+                             void *const *members, uint32_t count);
+void shoal_emu_remove_multicast(const void *base);
 }
 
 #endif // SHOAL_TEST_EMULATOR_ABI_H

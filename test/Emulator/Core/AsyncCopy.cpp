@@ -2,7 +2,9 @@
 // group. Until then the destination holds poison and must not be touched.
 #include "Registry.h"
 
+#include <cctype>
 #include <cstring>
+#include <string>
 
 using namespace shoal::emu;
 
@@ -34,8 +36,8 @@ static void copy(Thread &thread, Site &site, const uint64_t *in,
   auto *to = reinterpret_cast<uint8_t *>(in[0]);
   auto *from = reinterpret_cast<const uint8_t *>(in[1]);
   if (in[0] % bytes || (fromBytes && in[1] % bytes))
-    fail(&site, format("addresses %p and %p are not multiples of %u", (void *)to,
-                       (const void *)from, bytes));
+    fail(&site, format("addresses %p and %p are not multiples of %u",
+                       (void *)to, (const void *)from, bytes));
   if (fromBytes > bytes)
     fail(&site, format("%u bytes of a source of %u", fromBytes, bytes));
   if (!isShared(*thread.block, to))
@@ -55,6 +57,11 @@ static void waitGroup(Thread &thread, Site &, const uint64_t *in, uint64_t *) {
   completeCopies(thread, in[0]);
 }
 
+static void waitNamed(Thread &thread, Site &site, const uint64_t *,
+                      uint64_t *) {
+  completeCopies(thread, reinterpret_cast<uintptr_t>(site.data));
+}
+
 static void waitAll(Thread &thread, Site &, const uint64_t *, uint64_t *) {
   completeCopies(thread, 0);
   complete(thread, thread.copies);
@@ -66,9 +73,13 @@ Handler shoal::emu::findAsyncCopy(std::string_view name, Site &site) {
     return nullptr;
   if (parts[2] == "commit")
     return commit;
+  if (parts[2] == "wait" && parts.size() > 3 && isdigit(parts[3][0])) {
+    site.data = reinterpret_cast<void *>(uintptr_t(parts[3][0] - '0'));
+    return waitNamed;
+  }
   if (parts[2] == "wait")
     return has(parts, "all") ? waitAll : waitGroup;
-  if (parts[2] != "ca" && parts[2] != "cg")
+  if (parts[2] == "bulk" || parts[2] == "mbarrier")
     return nullptr;
   uintptr_t bytes = 0;
   for (std::string_view part : parts)

@@ -11,7 +11,18 @@
 using namespace shoal::emu;
 
 namespace {
-enum class Op { Add, Min, Max, And, Or, Xor, Exchange, Swap, Increment, Decrement };
+enum class Op {
+  Add,
+  Min,
+  Max,
+  And,
+  Or,
+  Xor,
+  Exchange,
+  Swap,
+  Increment,
+  Decrement
+};
 enum class Type { U32, S32, U64, S64, F32, F64, F16, BF16 };
 struct Form {
   Op op;
@@ -23,7 +34,8 @@ struct Form {
 };
 } // namespace
 
-template <typename T> static T combine(Op op, T old, T value, T third) {
+template <typename T>
+static T combine(Op op, T old, T value, T third) {
   switch (op) {
   case Op::Add:
     return old + value;
@@ -41,8 +53,9 @@ template <typename T> static T combine(Op op, T old, T value, T third) {
     return old == 0 || old > value ? value : old - 1;
   default:
     if constexpr (std::is_integral_v<T>)
-      return op == Op::And ? old & value : op == Op::Or ? old | value
-                                                        : old ^ value;
+      return op == Op::And  ? old & value
+             : op == Op::Or ? old | value
+                            : old ^ value;
     return old;
   }
 }
@@ -94,9 +107,9 @@ static void operate(Thread &thread, Site &site, const uint64_t *in,
                     uint64_t *out) {
   const Form &form = *static_cast<const Form *>(site.data);
   if (in[0] % (form.bytes * form.units))
-    fail(&site, format("address %p is not a multiple of %u",
-                       reinterpret_cast<void *>(in[0]),
-                       form.bytes * form.units));
+    fail(&site,
+         format("address %p is not a multiple of %u",
+                reinterpret_cast<void *>(in[0]), form.bytes * form.units));
   access(thread, reinterpret_cast<void *>(in[0]), form.bytes * form.units,
          AccessWrite | AccessAtomic, &site);
   progress(*thread.block);
@@ -134,13 +147,14 @@ static bool parseType(std::string_view word, Form &form) {
     const char *name;
     Type type;
     unsigned bytes, halves;
-  } names[] = {{"u32", Type::U32, 4, 0},      {"s32", Type::S32, 4, 0},
-               {"b32", Type::U32, 4, 0},      {"u64", Type::U64, 8, 0},
-               {"s64", Type::S64, 8, 0},      {"b64", Type::U64, 8, 0},
-               {"f32", Type::F32, 4, 0},      {"f64", Type::F64, 8, 0},
-               {"f16", Type::F16, 2, 1},      {"bf16", Type::BF16, 2, 1},
-               {"f16x2", Type::F16, 4, 2},    {"bf16x2", Type::BF16, 4, 2},
-               {"i", Type::S32, 4, 0},        {"f", Type::F32, 4, 0}};
+  } names[] = {{"u32", Type::U32, 4, 0},     {"s32", Type::S32, 4, 0},
+               {"b32", Type::U32, 4, 0},     {"b16", Type::U32, 2, 0},
+               {"u64", Type::U64, 8, 0},     {"s64", Type::S64, 8, 0},
+               {"b64", Type::U64, 8, 0},     {"f32", Type::F32, 4, 0},
+               {"f64", Type::F64, 8, 0},     {"f16", Type::F16, 2, 1},
+               {"bf16", Type::BF16, 2, 1},   {"f16x2", Type::F16, 4, 2},
+               {"bf16x2", Type::BF16, 4, 2}, {"i", Type::S32, 4, 0},
+               {"f", Type::F32, 4, 0}};
   for (auto &known : names)
     if (word == known.name) {
       form.type = known.type;

@@ -119,6 +119,10 @@ static void leave(Thread &thread, Site &site, const uint64_t *, uint64_t *) {
   fail(&site, "the kernel stops itself (trap)");
 }
 
+static void readTime(Thread &, Site &, const uint64_t *, uint64_t *out) {
+  out[0] = std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
 Handler shoal::emu::findBarrier(std::string_view name, Site &site) {
   auto parts = words(name);
   if (parts.size() > 2 && parts[0] == "barrier" && parts[1] == "cta") {
@@ -131,6 +135,13 @@ Handler shoal::emu::findBarrier(std::string_view name, Site &site) {
                                              : Reduce::Popcount};
     return barrier;
   }
+  if (name == "bar_sync" || name == "bar_arrive") {
+    site.data =
+        new Form{name == "bar_sync", name == "bar_sync", true, Reduce::None};
+    return barrier;
+  }
+  if (name == "globaltimer")
+    return readTime;
   // A cluster is one block here.
   if (name.substr(0, 16) == "barrier.cluster.")
     return nothing;
@@ -158,9 +169,6 @@ static void readLanes(Thread &thread, Site &, const uint64_t *, uint64_t *out) {
            : what == 3 ? ~((bit - 1) | bit)
                        : ~(bit - 1);
 }
-static void readTime(Thread &, Site &, const uint64_t *, uint64_t *out) {
-  out[0] = std::chrono::steady_clock::now().time_since_epoch().count();
-}
 static void readZero(Thread &, Site &, const uint64_t *, uint64_t *out) {
   out[0] = 0;
 }
@@ -184,22 +192,37 @@ static void readGrid(Thread &thread, Site &, const uint64_t *, uint64_t *out) {
 }
 
 static constexpr Instruction registers[] = {
-    {"lanemask.eq", readLanes<0>},    {"lanemask.lt", readLanes<1>},
-    {"lanemask.le", readLanes<2>},    {"lanemask.gt", readLanes<3>},
-    {"lanemask.ge", readLanes<4>},    {"clock", readTime},
-    {"clock64", readTime},            {"globaltimer", readTime},
-    {"globaltimer.lo", readTime},     {"nwarpid", readWarps},
-    {"smid", readZero},               {"nsmid", readOne},
-    {"gridid", readZero},             {"dynamic_smem_size", readShared},
-    {"dynamic.smem.size", readShared}, {"total_smem_size", readShared},
+    {"lanemask.eq", readLanes<0>},
+    {"lanemask.lt", readLanes<1>},
+    {"lanemask.le", readLanes<2>},
+    {"lanemask.gt", readLanes<3>},
+    {"lanemask.ge", readLanes<4>},
+    {"clock", readTime},
+    {"clock64", readTime},
+    {"globaltimer", readTime},
+    {"globaltimer.lo", readTime},
+    {"nwarpid", readWarps},
+    {"smid", readZero},
+    {"nsmid", readOne},
+    {"gridid", readZero},
+    {"dynamic_smem_size", readShared},
+    {"dynamic.smem.size", readShared},
+    {"total_smem_size", readShared},
     // Clusters of one block.
-    {"clusterid.x", readBlock<0>},    {"clusterid.y", readBlock<1>},
-    {"clusterid.z", readBlock<2>},    {"nclusterid.x", readGrid<0>},
-    {"nclusterid.y", readGrid<1>},    {"nclusterid.z", readGrid<2>},
-    {"cluster.ctaid.x", readZero},    {"cluster.ctaid.y", readZero},
-    {"cluster.ctaid.z", readZero},    {"cluster.nctaid.x", readOne},
-    {"cluster.nctaid.y", readOne},    {"cluster.nctaid.z", readOne},
-    {"cluster.ctarank", readZero},    {"cluster.nctarank", readOne},
+    {"clusterid.x", readBlock<0>},
+    {"clusterid.y", readBlock<1>},
+    {"clusterid.z", readBlock<2>},
+    {"nclusterid.x", readGrid<0>},
+    {"nclusterid.y", readGrid<1>},
+    {"nclusterid.z", readGrid<2>},
+    {"cluster.ctaid.x", readZero},
+    {"cluster.ctaid.y", readZero},
+    {"cluster.ctaid.z", readZero},
+    {"cluster.nctaid.x", readOne},
+    {"cluster.nctaid.y", readOne},
+    {"cluster.nctaid.z", readOne},
+    {"cluster.ctarank", readZero},
+    {"cluster.nctarank", readOne},
 };
 
 Handler shoal::emu::findRegister(std::string_view name, Site &) {

@@ -93,16 +93,17 @@ static uint64_t writeValue(const Form &form, double value) {
 
 /// From integers: exact in long double, rounded once.
 static uint64_t fromInteger(const Form &form, uint64_t bits) {
-  long double value = form.from.what == Kind::Signed
-                          ? (form.from.bits == 64 ? (long double)int64_t(bits)
-                                                  : (long double)int32_t(bits))
-                          : (form.from.bits == 64 ? (long double)bits
-                                                  : (long double)uint32_t(bits));
+  long double value =
+      form.from.what == Kind::Signed
+          ? (form.from.bits == 64 ? (long double)int64_t(bits)
+                                  : (long double)int32_t(bits))
+          : (form.from.bits == 64 ? (long double)bits
+                                  : (long double)uint32_t(bits));
   // f64 would round a 64-bit integer once more: a sticky bit keeps the sense.
   double high = double(value);
   if (form.to.what == Kind::Double) {
     long double error = value - (long double)high;
-    if (form.round == Round::Zero ? (value > 0 ? error < 0 : error > 0)
+    if (form.round == Round::Zero   ? (value > 0 ? error < 0 : error > 0)
         : form.round == Round::Down ? error < 0
                                     : false)
       high = std::nextafter(high, form.round == Round::Zero ? 0.0 : -INFINITY);
@@ -146,29 +147,28 @@ static bool parseKind(std::string_view name, Kind &kind) {
   static const struct {
     const char *name;
     Kind kind;
-  } names[] = {
-      {"f", {Kind::Float}},
-      {"f32", {Kind::Float}},
-      {"d", {Kind::Double, 64}},
-      {"f64", {Kind::Double, 64}},
-      {"i", {Kind::Signed}},
-      {"s32", {Kind::Signed}},
-      {"ui", {Kind::Unsigned}},
-      {"u32", {Kind::Unsigned}},
-      {"ll", {Kind::Signed, 64}},
-      {"s64", {Kind::Signed, 64}},
-      {"ull", {Kind::Unsigned, 64}},
-      {"u64", {Kind::Unsigned, 64}},
-      {"h", {Kind::Small, 16, &formatF16}},
-      {"f16", {Kind::Small, 16, &formatF16}},
-      {"bf", {Kind::Small, 16, &formatBF16}},
-      {"bf16", {Kind::Small, 16, &formatBF16}},
-      {"tf32", {Kind::TF32}},
-      {"e4m3", {Kind::Small, 8, &formatE4M3}},
-      {"e5m2", {Kind::Small, 8, &formatE5M2}},
-      {"e2m3", {Kind::Small, 8, &formatE2M3}},
-      {"e3m2", {Kind::Small, 8, &formatE3M2}},
-      {"e2m1", {Kind::Small, 4, &formatE2M1}}};
+  } names[] = {{"f", {Kind::Float}},
+               {"f32", {Kind::Float}},
+               {"d", {Kind::Double, 64}},
+               {"f64", {Kind::Double, 64}},
+               {"i", {Kind::Signed}},
+               {"s32", {Kind::Signed}},
+               {"ui", {Kind::Unsigned}},
+               {"u32", {Kind::Unsigned}},
+               {"ll", {Kind::Signed, 64}},
+               {"s64", {Kind::Signed, 64}},
+               {"ull", {Kind::Unsigned, 64}},
+               {"u64", {Kind::Unsigned, 64}},
+               {"h", {Kind::Small, 16, &formatF16}},
+               {"f16", {Kind::Small, 16, &formatF16}},
+               {"bf", {Kind::Small, 16, &formatBF16}},
+               {"bf16", {Kind::Small, 16, &formatBF16}},
+               {"tf32", {Kind::TF32}},
+               {"e4m3", {Kind::Small, 8, &formatE4M3}},
+               {"e5m2", {Kind::Small, 8, &formatE5M2}},
+               {"e2m3", {Kind::Small, 8, &formatE2M3}},
+               {"e3m2", {Kind::Small, 8, &formatE3M2}},
+               {"e2m1", {Kind::Small, 4, &formatE2M1}}};
   for (auto &known : names)
     if (name == known.name) {
       kind = known.kind;

@@ -68,8 +68,8 @@ void *Stacks::take() {
 }
 
 void *Stacks::prepare(void *stack, void (*entry)(), unsigned number) {
-  auto top = reinterpret_cast<uintptr_t>(stack) + bytes - 64 -
-             (number % 48) * 64 * 5;
+  auto top =
+      reinterpret_cast<uintptr_t>(stack) + bytes - 64 - (number % 48) * 64 * 5;
   top &= ~uintptr_t(63);
   auto **slots = reinterpret_cast<void **>(top);
   // As after a call: 8 modulo 16 at the entry, and no return address.

@@ -46,8 +46,8 @@ uint32_t shoal::emu::encode(const Format &format, double value, Round round,
   unsigned m = format.mantissaBits, e = format.exponentBits;
   uint32_t top = (1u << e) - 1, ones = (1u << m) - 1;
   uint32_t sign = std::signbit(value) ? 1u << (m + e) : 0;
-  uint32_t nan = format.finite ? top << m | ones
-                               : top << m | (ones ? 1u << (m - 1) : 0);
+  uint32_t nan =
+      format.finite ? top << m | ones : top << m | (ones ? 1u << (m - 1) : 0);
   uint32_t largest = format.noNan    ? top << m | ones
                      : format.finite ? top << m | (ones - 1)
                                      : (top - 1) << m | ones;

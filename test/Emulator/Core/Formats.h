@@ -29,8 +29,7 @@ enum class Round { Nearest, NearestAway, Zero, Up, Down };
 
 /// `saturate`: what is too large becomes the largest number, a NaN stays one
 /// (zero-free formats: the largest).
-uint32_t encode(const Format &format, double value, Round round,
-                bool saturate);
+uint32_t encode(const Format &format, double value, Round round, bool saturate);
 
 inline float decodeBF16(uint16_t bits) {
   uint32_t wide = uint32_t(bits) << 16;

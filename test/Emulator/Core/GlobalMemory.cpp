@@ -69,8 +69,7 @@ extern "C" int shoal_emu_is_memory(const void *address, uint64_t bytes) {
   return find(begin, begin + bytes, range);
 }
 
-void shoal::emu::setLaunchBuffers(const ShoalEmuLaunch *launch,
-                                  void **params) {
+void shoal::emu::setLaunchBuffers(const ShoalEmuLaunch *launch, void **params) {
   known.buffers.clear();
   known.bounded = launch->params != nullptr;
   if (!launch->params)
@@ -83,8 +82,8 @@ void shoal::emu::setLaunchBuffers(const ShoalEmuLaunch *launch,
     __builtin_memcpy(&begin, params[i], sizeof begin);
     if (!param.bufferBytes)
       known.bounded = false;
-    known.buffers.push_back({begin, begin + param.bufferBytes,
-                             (param.flags & 2) != 0});
+    known.buffers.push_back(
+        {begin, begin + param.bufferBytes, (param.flags & 2) != 0});
   }
   // A buffer that is an input and an output at once may be written.
   for (Range &a : known.buffers)

@@ -35,10 +35,10 @@ template <int mode>
 static void prmtOne(Thread &, Site &, const uint64_t *in, uint64_t *out) {
   uint32_t c = in[1] & 3, selectors = 0;
   for (uint32_t i = 0; i < 4; ++i) {
-    uint32_t from = mode == 0   ? c                       // rc8
-                    : mode == 1 ? (c & 1) * 2 + (i & 1)   // rc16
-                    : mode == 2 ? std::max(i, c)          // ecl
-                                : std::min(i, c);         // ecr
+    uint32_t from = mode == 0   ? c                     // rc8
+                    : mode == 1 ? (c & 1) * 2 + (i & 1) // rc16
+                    : mode == 2 ? std::max(i, c)        // ecl
+                                : std::min(i, c);       // ecr
     selectors |= from << 4 * i;
   }
   out[0] = permute(in[0], 0, selectors);
@@ -80,9 +80,8 @@ static void absDifference(Thread &, Site &, const uint64_t *in, uint64_t *out) {
 template <bool isSigned>
 static void mul24(Thread &, Site &, const uint64_t *in, uint64_t *out) {
   uint32_t a = in[0] << 8, b = in[1] << 8;
-  out[0] = isSigned
-               ? uint32_t((int64_t(int32_t(a)) >> 8) * (int32_t(b) >> 8))
-               : (a >> 8) * (b >> 8);
+  out[0] = isSigned ? uint32_t((int64_t(int32_t(a)) >> 8) * (int32_t(b) >> 8))
+                    : (a >> 8) * (b >> 8);
 }
 
 static void shiftLeft(Thread &, Site &, const uint64_t *in, uint64_t *out) {

@@ -4,10 +4,12 @@
 #include "Fibers.h"
 #include "Registry.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 using namespace shoal::emu;
 
@@ -34,8 +36,8 @@ static Runner &runner() {
 
 /// The one thing the fibers read often. The emulator never moves a fiber to
 /// another thread of the operating system.
-static thread_local Runner *running
-    __attribute__((tls_model("initial-exec"))) = nullptr;
+static thread_local Runner *running __attribute__((tls_model("initial-exec"))) =
+    nullptr;
 
 Thread &shoal::emu::self() { return *running->current; }
 
@@ -61,12 +63,12 @@ void shoal::emu::fail(const Site *site, const std::string &what) {
   Runner &run = *running;
   const Thread &thread = *run.current;
   const Block &block = *thread.block;
-  recordFailure(run, format("kernel %s, block (%u, %u, %u), thread %u: ",
-                            run.launch->kernel ? run.launch->kernel : "?",
-                            block.id[0], block.id[1], block.id[2],
-                            thread.index) +
-                         what + (site ? std::string("; in ") + site->where
-                                      : std::string()));
+  recordFailure(
+      run, format("kernel %s, block (%u, %u, %u), thread %u: ",
+                  run.launch->kernel ? run.launch->kernel : "?", block.id[0],
+                  block.id[1], block.id[2], thread.index) +
+               what +
+               (site ? std::string("; in ") + site->where : std::string()));
   void *abandoned;
   shoal_emu_switch(&abandoned, run.mainStackPointer);
   __builtin_unreachable();
@@ -192,10 +194,10 @@ static void describe(std::string &text, const Block &block, unsigned from,
 
 static void reportDeadlock(Runner &run) {
   Block &block = run.block;
-  std::string text = format(
-      "kernel %s, block (%u, %u, %u): threads wait for each other: ",
-      run.launch->kernel ? run.launch->kernel : "?", block.id[0], block.id[1],
-      block.id[2]);
+  std::string text =
+      format("kernel %s, block (%u, %u, %u): threads wait for each other: ",
+             run.launch->kernel ? run.launch->kernel : "?", block.id[0],
+             block.id[1], block.id[2]);
   for (unsigned from = 0; from < block.threadCount;) {
     unsigned to = from;
     while (to + 1 < block.threadCount &&
@@ -329,8 +331,8 @@ extern "C" void shoal_emu_access(const void *address, uint64_t bytes,
   Thread &thread = self();
   uintptr_t align = uintptr_t(1) << (flags >> 8 & 31);
   if (reinterpret_cast<uintptr_t>(address) & (align - 1))
-    fail(site, format("address %p is not a multiple of %zu", address,
-                      size_t(align)));
+    fail(site,
+         format("address %p is not a multiple of %zu", address, size_t(align)));
   if (bytes == 0)
     return;
   unsigned space = flags >> 4 & 15;

@@ -58,7 +58,7 @@ struct Thread {
 };
 
 struct Warp {
-  uint32_t exists = 0;  ///< lanes the block has
+  uint32_t exists = 0; ///< lanes the block has
   uint32_t exited = 0;
   uint32_t arrived = 0; ///< lanes that wait in an instruction of the warp
   uint32_t epoch = 0;   ///< times the warp's memory was ordered
@@ -131,8 +131,8 @@ void accessGlobal(const void *address, uint64_t bytes, uint32_t flags,
 void setLaunchBuffers(const ShoalEmuLaunch *launch, void **params);
 
 /// Access of an instruction: finds the space by the address.
-void access(Thread &thread, const void *address, uint64_t bytes,
-            uint32_t flags, const Site *site);
+void access(Thread &thread, const void *address, uint64_t bytes, uint32_t flags,
+            const Site *site);
 
 /// Completes the thread's copies, all but the `keep` newest groups.
 void completeCopies(Thread &thread, size_t keep);

@@ -12,8 +12,28 @@ using namespace shoal::emu;
 
 namespace {
 enum class Op {
-  Add, Sub, Mul, Div, Fma, Rcp, Sqrt, Rsqrt, Ex2, Lg2, Sin, Cos, Tanh, Abs,
-  Neg, Min, Max, Floor, Ceil, Trunc, Round, Saturate
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Fma,
+  Rcp,
+  Sqrt,
+  Rsqrt,
+  Ex2,
+  Lg2,
+  Sin,
+  Cos,
+  Tanh,
+  Abs,
+  Neg,
+  Min,
+  Max,
+  Floor,
+  Ceil,
+  Trunc,
+  Round,
+  Saturate
 };
 enum class Type { F32, F64, F16, BF16 };
 
@@ -26,11 +46,13 @@ struct Form {
 };
 } // namespace
 
-template <typename T> static T flush(T x) {
+template <typename T>
+static T flush(T x) {
   return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(T(0), x) : x;
 }
 
-template <typename T> static T minMax(const Form &form, T x, T y) {
+template <typename T>
+static T minMax(const Form &form, T x, T y) {
   bool sign = std::signbit(x) != std::signbit(y);
   if (form.abs)
     x = std::fabs(x), y = std::fabs(y);
@@ -51,8 +73,8 @@ template <typename T> static T minMax(const Form &form, T x, T y) {
 
 /// Not inlined, so that the rounding mode in force is the one used.
 template <typename T>
-__attribute__((noinline)) static T exact(Op op, volatile T x, volatile T y,
-                                         volatile T z) {
+__attribute__((noinline)) static T exact(Op op, T first, T second, T third) {
+  volatile T x = first, y = second, z = third;
   switch (op) {
   case Op::Add:
     return x + y;
@@ -71,7 +93,8 @@ __attribute__((noinline)) static T exact(Op op, volatile T x, volatile T y,
   }
 }
 
-template <typename T> static T compute(const Form &form, T x, T y, T z) {
+template <typename T>
+static T compute(const Form &form, T x, T y, T z) {
   if (form.flush)
     x = flush(x), y = flush(y), z = flush(z);
   T result;
@@ -140,13 +163,12 @@ template <typename T> static T compute(const Form &form, T x, T y, T z) {
   return form.flush ? flush(result) : result;
 }
 
-static void calculate(Thread &, Site &site, const uint64_t *in,
-                      uint64_t *out) {
+static void calculate(Thread &, Site &site, const uint64_t *in, uint64_t *out) {
   const Form &form = *static_cast<const Form *>(site.data);
   switch (form.type) {
   case Type::F32:
-    out[0] = put(compute(form, get<float>(in[0]), get<float>(in[1]),
-                         get<float>(in[2])));
+    out[0] = put(
+        compute(form, get<float>(in[0]), get<float>(in[1]), get<float>(in[2])));
     return;
   case Type::F64:
     out[0] = put(compute(form, get<double>(in[0]), get<double>(in[1]),
@@ -160,8 +182,7 @@ static void calculate(Thread &, Site &site, const uint64_t *in,
       double values[3];
       for (unsigned j = 0; j < 3; ++j) {
         uint16_t bits = in[j] >> 16 * i;
-        values[j] =
-            form.type == Type::F16 ? decodeF16(bits) : decodeBF16(bits);
+        values[j] = form.type == Type::F16 ? decodeF16(bits) : decodeBF16(bits);
       }
       double value = compute(form, values[0], values[1], values[2]);
       uint16_t bits =
@@ -191,16 +212,19 @@ static bool parseOp(std::string_view word, Op &op, unsigned &arguments) {
     const char *name;
     Op op;
     unsigned arguments;
-  } names[] = {
-      {"add", Op::Add, 2},     {"sub", Op::Sub, 2},     {"mul", Op::Mul, 2},
-      {"div", Op::Div, 2},     {"fma", Op::Fma, 3},     {"rcp", Op::Rcp, 1},
-      {"sqrt", Op::Sqrt, 1},   {"rsqrt", Op::Rsqrt, 1}, {"ex2", Op::Ex2, 1},
-      {"lg2", Op::Lg2, 1},     {"sin", Op::Sin, 1},     {"cos", Op::Cos, 1},
-      {"tanh", Op::Tanh, 1},   {"fabs", Op::Abs, 1},    {"abs", Op::Abs, 1},
-      {"neg", Op::Neg, 1},     {"fmin", Op::Min, 2},    {"fmax", Op::Max, 2},
-      {"min", Op::Min, 2},     {"max", Op::Max, 2},     {"floor", Op::Floor, 1},
-      {"ceil", Op::Ceil, 1},   {"trunc", Op::Trunc, 1}, {"round", Op::Round, 1},
-      {"saturate", Op::Saturate, 1}};
+  } names[] = {{"add", Op::Add, 2},          {"sub", Op::Sub, 2},
+               {"mul", Op::Mul, 2},          {"div", Op::Div, 2},
+               {"fma", Op::Fma, 3},          {"rcp", Op::Rcp, 1},
+               {"sqrt", Op::Sqrt, 1},        {"rsqrt", Op::Rsqrt, 1},
+               {"ex2", Op::Ex2, 1},          {"lg2", Op::Lg2, 1},
+               {"sin", Op::Sin, 1},          {"cos", Op::Cos, 1},
+               {"tanh", Op::Tanh, 1},        {"fabs", Op::Abs, 1},
+               {"abs", Op::Abs, 1},          {"neg", Op::Neg, 1},
+               {"fmin", Op::Min, 2},         {"fmax", Op::Max, 2},
+               {"min", Op::Min, 2},          {"max", Op::Max, 2},
+               {"floor", Op::Floor, 1},      {"ceil", Op::Ceil, 1},
+               {"trunc", Op::Trunc, 1},      {"round", Op::Round, 1},
+               {"saturate", Op::Saturate, 1}};
   for (auto &known : names)
     if (word == known.name) {
       op = known.op;

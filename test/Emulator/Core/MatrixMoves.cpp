@@ -43,8 +43,7 @@ static void act(Site &site, Thread *const *lanes, uint32_t mask) {
     for (unsigned lane = 0; lane < warpSize; ++lane)
       for (unsigned half = 0; half < 2; ++half) {
         unsigned r = lane / 4, c = 2 * (lane % 4) + half;
-        uint16_t &element =
-            form.transpose ? elements[c][r] : elements[r][c];
+        uint16_t &element = form.transpose ? elements[c][r] : elements[r][c];
         if (form.store) {
           element = lanes[lane]->in[1 + matrix] >> (16 * half);
         } else {

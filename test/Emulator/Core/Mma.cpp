@@ -10,7 +10,9 @@
 
 #include "Formats.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 
@@ -25,10 +27,12 @@ struct Form {
   bool halfC, halfD, saturate;
 };
 
-template <Type type> struct Elements;
+template <Type type>
+struct Elements;
 
 #define ELEMENTS(NAME, VALUE, PER_REGISTER, EXPRESSION)                        \
-  template <> struct Elements<Type::NAME> {                                    \
+  template <>                                                                  \
+  struct Elements<Type::NAME> {                                                \
     using Value = VALUE;                                                       \
     static constexpr unsigned perRegister = PER_REGISTER;                      \
     static Value read(uint64_t bits, unsigned i) { return EXPRESSION; }        \
@@ -43,7 +47,8 @@ ELEMENTS(S4, int32_t, 8, int8_t(uint8_t(bits >> 4 * i) << 4) >> 4)
 ELEMENTS(U4, int32_t, 8, int32_t(bits >> 4 * i & 15))
 #undef ELEMENTS
 
-template <const Format &format> float small(uint8_t bits) {
+template <const Format &format>
+float small(uint8_t bits) {
   static const float *table = [] {
     float *values = new float[256];
     for (unsigned i = 0; i < 256; ++i)
@@ -52,14 +57,16 @@ template <const Format &format> float small(uint8_t bits) {
   }();
   return table[bits];
 }
-template <> struct Elements<Type::E4M3> {
+template <>
+struct Elements<Type::E4M3> {
   using Value = float;
   static constexpr unsigned perRegister = 4;
   static float read(uint64_t bits, unsigned i) {
     return small<formatE4M3>(uint8_t(bits >> 8 * i));
   }
 };
-template <> struct Elements<Type::E5M2> {
+template <>
+struct Elements<Type::E5M2> {
   using Value = float;
   static constexpr unsigned perRegister = 4;
   static float read(uint64_t bits, unsigned i) {
@@ -70,8 +77,8 @@ template <> struct Elements<Type::E5M2> {
 
 /// d[m][8] += a[m][k] b[k][8], the inner loop over a vector of 8.
 template <typename V>
-__attribute__((target_clones("avx2,fma", "default"))) static void
-multiply(unsigned m, unsigned k, const V *a, const V *b, V *d) {
+__attribute__((always_inline)) static inline void
+multiplyHere(unsigned m, unsigned k, const V *a, const V *b, V *d) {
   for (unsigned row = 0; row < m; ++row) {
     V sum[8];
     std::memcpy(sum, d + row * 8, sizeof sum);
@@ -88,7 +95,18 @@ multiply(unsigned m, unsigned k, const V *a, const V *b, V *d) {
   }
 }
 
-template <typename V> static V readC(const uint64_t *c, unsigned i, bool half) {
+#define MULTIPLY(V)                                                            \
+  __attribute__((target_clones("arch=x86-64-v3", "default"))) static void      \
+  multiply(unsigned m, unsigned k, const V *a, const V *b, V *d) {             \
+    multiplyHere<V>(m, k, a, b, d);                                            \
+  }
+MULTIPLY(float)
+MULTIPLY(double)
+MULTIPLY(int32_t)
+#undef MULTIPLY
+
+template <typename V>
+static V readC(const uint64_t *c, unsigned i, bool half) {
   if constexpr (std::is_same_v<V, float>)
     if (half)
       return decodeF16(uint16_t(c[i / 2] >> 16 * (i % 2)));
@@ -123,7 +141,6 @@ static void act(Site &site, Thread *const *lanes, uint32_t mask) {
   unsigned halves = form.m / 8, k = form.k;
   unsigned aRegisters = halves * k / (4 * e), bRegisters = k / (4 * e);
   unsigned cElements = form.m / 4;
-  unsigned cSlots = form.halfC ? cElements / 2 : cElements;
   for (unsigned lane = 0; lane < warpSize; ++lane) {
     const uint64_t *in = lanes[lane]->in;
     unsigned g = lane / 4, t = lane % 4;
@@ -138,14 +155,13 @@ static void act(Site &site, Thread *const *lanes, uint32_t mask) {
     for (unsigned r = 0; r < cElements; ++r)
       d[(g + 8 * (r / 2)) * 8 + 2 * t + r % 2] = readC<V>(c, r, form.halfC);
   }
-  (void)cSlots;
   if constexpr (std::is_integral_v<V>) {
     if (form.saturate)
       saturated<typeA, typeB>(form, a, b, d);
     else
-      multiply<V>(form.m, k, a, b, d);
+      multiply(form.m, k, a, b, d);
   } else {
-    multiply<V>(form.m, k, a, b, d);
+    multiply(form.m, k, a, b, d);
   }
   for (unsigned lane = 0; lane < warpSize; ++lane) {
     uint64_t *out = lanes[lane]->out;
@@ -171,9 +187,9 @@ static bool parseType(std::string_view word, Type &type) {
   static constexpr struct {
     const char *name;
     Type type;
-  } names[] = {{"f16", Type::F16},   {"bf16", Type::BF16}, {"tf32", Type::TF32},
-               {"f64", Type::F64},   {"s8", Type::S8},     {"u8", Type::U8},
-               {"s4", Type::S4},     {"u4", Type::U4},     {"e4m3", Type::E4M3},
+  } names[] = {{"f16", Type::F16},  {"bf16", Type::BF16}, {"tf32", Type::TF32},
+               {"f64", Type::F64},  {"s8", Type::S8},     {"u8", Type::U8},
+               {"s4", Type::S4},    {"u4", Type::U4},     {"e4m3", Type::E4M3},
                {"e5m2", Type::E5M2}};
   for (auto &known : names)
     if (word == known.name) {
@@ -211,8 +227,13 @@ static Handler pick(Type a, Type b) {
   return nullptr;
 }
 
-/// mma.SHAPE.row.col[.satfinite].TYPES, where TYPES are `d.a.b.c`, or `d.c`
-/// with halves as inputs, or those of the inputs alone.
+static bool isAccumulator(std::string_view type) {
+  return type == "f32" || type == "s32" || type == "f16" || type == "f64";
+}
+
+/// mma.SHAPE.row.col[.satfinite].TYPES, where TYPES of an intrinsic are
+/// `d.a.b.c`, or `d.c` with halves as inputs, or those of the inputs alone,
+/// and of a shoal_ptx_ function `d.a` or `d.a.b`.
 Handler shoal::emu::findMma(std::string_view name, Site &site) {
   auto parts = words(name);
   if (parts[0] != "mma" || has(parts, "sp") || has(parts, "scale") ||
@@ -237,9 +258,14 @@ Handler shoal::emu::findMma(std::string_view name, Site &site) {
   std::string_view a, b, c = "f32", d = "f32";
   if (types.size() == 4)
     d = types[0], a = types[1], b = types[2], c = types[3];
-  else if (types.size() == 2 && (types[0] == "f32" || types[0] == "f16"))
-    d = types[0], c = types[1], a = b = "f16";
-  else if (types.size() == 2)
+  else if (types.size() == 3)
+    d = c = types[0], a = types[1], b = types[2];
+  else if (types.size() == 2 && isAccumulator(types[0])) {
+    // `d.c` of halves, or `d.a`.
+    d = types[0];
+    c = types[1] == "f32" ? types[1] : d;
+    a = b = types[1] == "f32" ? "f16" : types[1];
+  } else if (types.size() == 2)
     a = types[0], b = types[1];
   else if (types.size() == 1)
     a = b = types[0];

@@ -26,9 +26,10 @@ Handler shoal::emu::findInstruction(std::string_view name, Site &site) {
     if (name.substr(0, prefix.size()) == prefix)
       name.remove_prefix(prefix.size());
   using Find = Handler (*)(std::string_view, Site &);
-  for (Find find : {findRegister, findWarp, findBarrier, findTransactionBarrier,
-                    findAsyncCopy, findMatrixMove, findMma, findMath,
-                    findConvert, findInteger, findAtomic})
+  for (Find find :
+       {findRegister, findWarp, findBarrier, findTransactionBarrier,
+        findAsyncCopy, findMatrixMove, findMma, findMath, findConvert,
+        findInteger, findMemory, findMultimem, findAtomic})
     if (Handler handler = find(name, site))
       return handler;
   return nullptr;

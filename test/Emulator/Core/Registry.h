@@ -25,6 +25,8 @@ Handler findMma(std::string_view name, Site &site);
 Handler findMath(std::string_view name, Site &site);
 Handler findConvert(std::string_view name, Site &site);
 Handler findInteger(std::string_view name, Site &site);
+Handler findMemory(std::string_view name, Site &site);
+Handler findMultimem(std::string_view name, Site &site);
 Handler findAtomic(std::string_view name, Site &site);
 
 /// Any family; null: no such instruction.
@@ -44,12 +46,14 @@ std::vector<std::string_view> words(std::string_view name);
 bool has(const std::vector<std::string_view> &words, std::string_view word);
 
 // Slots hold the bits of values of any type.
-template <typename T> T get(uint64_t slot) {
+template <typename T>
+T get(uint64_t slot) {
   T value;
   __builtin_memcpy(&value, &slot, sizeof value);
   return value;
 }
-template <typename T> uint64_t put(T value) {
+template <typename T>
+uint64_t put(T value) {
   uint64_t slot = 0;
   __builtin_memcpy(&slot, &value, sizeof value);
   return slot;

@@ -2,10 +2,10 @@
 // nothing orders, copies that are still under way.
 #include "Machine.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <algorithm>
 #include <sys/mman.h>
 #include <utility>
 
@@ -39,11 +39,12 @@ static thread_local Memory memory;
 /// around are not mapped.
 static void allocate() {
   size_t size = (maxSharedBytes + 4095) / 4096 * 4096, guard = 64 << 10;
-  void *region = mmap(nullptr, size + 2 * guard, PROT_NONE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT,
-                      -1, 0);
-  void *words = mmap(nullptr, maxSharedBytes / 4 * sizeof(Word),
-                     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *region =
+      mmap(nullptr, size + 2 * guard, PROT_NONE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+  void *words =
+      mmap(nullptr, maxSharedBytes / 4 * sizeof(Word), PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (region == MAP_FAILED || words == MAP_FAILED) {
     std::perror("shoal-emulator: no memory for shared memory");
     std::abort();
@@ -142,10 +143,10 @@ void shoal::emu::accessShared(Thread &thread, const void *address,
   auto offset = static_cast<const uint8_t *>(address) - thread.block->shared;
   int64_t size = thread.block->launch->sharedBytes;
   if (offset < 0 || offset + int64_t(bytes) > size)
-    fail(site, format("%llu bytes at byte %lld of shared memory, which has "
-                      "%lld",
-                      (unsigned long long)bytes, (long long)offset,
-                      (long long)size));
+    fail(site,
+         format("%llu bytes at byte %lld of shared memory, which has "
+                "%lld",
+                (unsigned long long)bytes, (long long)offset, (long long)size));
   if (flags & AccessAtomic)
     return;
   for (int64_t at = offset, end = offset + bytes; at < end;) {

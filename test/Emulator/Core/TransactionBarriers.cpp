@@ -27,8 +27,8 @@ static Barrier unpack(uint64_t bits) {
 }
 static uint64_t pack(const Barrier &barrier) {
   return uint64_t(barrier.phase) | uint64_t(barrier.pending) << 1 |
-         uint64_t(barrier.expected) << 21 | uint64_t(int64_t(barrier.bytes))
-                                                << 41;
+         uint64_t(barrier.expected) << 21 |
+         uint64_t(int64_t(barrier.bytes)) << 41;
 }
 
 static uint64_t *find(Thread &thread, Site &site, uint64_t address) {

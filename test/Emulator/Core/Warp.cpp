@@ -112,8 +112,8 @@ static void actVote(Site &, Thread *const *lanes, uint32_t mask) {
   forLanes(lanes, mask, [&](unsigned lane, Thread &thread) {
     ballot |= uint32_t(thread.in[1] & 1) << lane;
   });
-  uint64_t result = mode == Vote::All   ? ballot == mask
-                    : mode == Vote::Any ? ballot != 0
+  uint64_t result = mode == Vote::All       ? ballot == mask
+                    : mode == Vote::Any     ? ballot != 0
                     : mode == Vote::Uniform ? ballot == mask || ballot == 0
                                             : ballot;
   forLanes(lanes, mask,
@@ -169,7 +169,8 @@ static void redux(Thread &thread, Site &site, const uint64_t *in,
   meetWarp(thread, site, in[1], in, out, actRedux<combine>);
 }
 
-template <typename T, char op> static uint64_t combine(uint64_t a, uint64_t b) {
+template <typename T, char op>
+static uint64_t combine(uint64_t a, uint64_t b) {
   T x = get<T>(a), y = get<T>(b);
   if constexpr (op == '+')
     return put<T>(x + y);

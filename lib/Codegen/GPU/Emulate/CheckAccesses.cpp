@@ -89,9 +89,9 @@ void shoal::gpu::emulate::checkAccesses(Module &module, Sites &sites) {
     unsigned space = access.pointer->getType()->getPointerAddressSpace();
     unsigned flags = access.flags | space << spaceShift |
                      Log2(access.alignment) << alignShift;
-    builder.CreateCall(
-        check, {builder.CreateAddrSpaceCast(access.pointer, pointer),
-                access.bytes, ConstantInt::get(i32, flags),
-                sites.add(access.at, "")});
+    builder.CreateCall(check,
+                       {builder.CreateAddrSpaceCast(access.pointer, pointer),
+                        access.bytes, ConstantInt::get(i32, flags),
+                        sites.add(access.at, "")});
   }
 }

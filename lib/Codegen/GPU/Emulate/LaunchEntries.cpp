@@ -100,8 +100,8 @@ static void addEntry(Function &kernel) {
   IRBuilder<> builder(BasicBlock::Create(context, "entry", thread));
   SmallVector<Value *> arguments;
   for (Argument &argument : kernel.args()) {
-    Value *slot = builder.CreateConstInBoundsGEP1_32(
-        pointer, thread->getArg(0), argument.getArgNo());
+    Value *slot = builder.CreateConstInBoundsGEP1_32(pointer, thread->getArg(0),
+                                                     argument.getArgNo());
     Value *where = builder.CreateLoad(pointer, slot);
     if (argument.hasByValAttr())
       arguments.push_back(

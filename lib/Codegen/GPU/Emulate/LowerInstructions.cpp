@@ -6,6 +6,7 @@
 #include "Emulate.h"
 
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 
@@ -15,15 +16,15 @@ using namespace shoal::gpu::emulate;
 /// Registers that a thread reads often, as shoal_emu_register's codes; order
 /// as in test/Emulator/Core/Abi.h.
 static constexpr const char *fastRegisters[] = {
-    "tid.x",    "tid.y",    "tid.z",    "ntid.x",   "ntid.y",
-    "ntid.z",   "ctaid.x",  "ctaid.y",  "ctaid.z",  "nctaid.x",
-    "nctaid.y", "nctaid.z", "laneid",   "warpsize", "warpid"};
+    "tid.x",    "tid.y",    "tid.z",   "ntid.x",   "ntid.y",
+    "ntid.z",   "ctaid.x",  "ctaid.y", "ctaid.z",  "nctaid.x",
+    "nctaid.y", "nctaid.z", "laneid",  "warpsize", "warpid"};
 
 namespace {
 class Lowering {
 public:
   Lowering(Module &module, Sites &sites)
-      : module(module), sites(sites), context(module.getContext()),
+      : sites(sites), context(module.getContext()),
         pointer(PointerType::getUnqual(context)),
         i32(Type::getInt32Ty(context)), i64(Type::getInt64Ty(context)),
         layout(module.getDataLayout()) {
@@ -57,7 +58,6 @@ private:
     unsigned inCount = 1, outCount = 1;
   };
 
-  Module &module;
   Sites &sites;
   LLVMContext &context;
   Type *pointer, *i32, *i64;
@@ -142,8 +142,7 @@ void Lowering::lower(CallInst *call, StringRef name) {
     if (!argument->getType()->isMetadataTy())
       store(builder, argument, slot);
   current->inCount = std::max(current->inCount, slot);
-  Constant *site =
-      sites.add(call, name, slot | slotsOf(call->getType()) << 16);
+  Constant *site = sites.add(call, name, slot | slotsOf(call->getType()) << 16);
   CallInst *shim = builder.CreateCall(op, {site, current->in, current->out});
   shim->setDebugLoc(call->getDebugLoc());
   slot = 0;
@@ -176,8 +175,9 @@ Error shoal::gpu::emulate::lowerInstructions(Module &module, Sites &sites) {
     for (User *user : make_early_inc_range(function->users())) {
       auto *call = dyn_cast<CallInst>(user);
       if (!call || call->getCalledOperand() != function)
-        return createStringError("the address of '" + function->getName() +
-                                 "' is taken, which the emulator cannot follow");
+        return createStringError(
+            "the address of '" + function->getName() +
+            "' is taken, which the emulator cannot follow");
       lowering.lower(call, function->getName());
     }
     function->eraseFromParent();
@@ -186,9 +186,8 @@ Error shoal::gpu::emulate::lowerInstructions(Module &module, Sites &sites) {
   for (Function &function : module)
     for (Instruction &instruction : instructions(function))
       if (auto *call = dyn_cast<CallInst>(&instruction))
-        if (call->isInlineAsm() && !cast<InlineAsm>(call->getCalledOperand())
-                                        ->getAsmString()
-                                        .empty())
+        if (call->isInlineAsm() &&
+            !cast<InlineAsm>(call->getCalledOperand())->getAsmString().empty())
           return createStringError(
               "inline assembly in '" + function.getName() +
               "', which the emulator cannot run: use PtxInstructions");

@@ -42,9 +42,9 @@ Constant *Sites::string(StringRef text) {
   Constant *&known = strings[text];
   if (!known) {
     Constant *data = ConstantDataArray::getString(module.getContext(), text);
-    auto *global = new GlobalVariable(module, data->getType(), true,
-                                      GlobalValue::PrivateLinkage, data,
-                                      "shoal_emu_text");
+    auto *global =
+        new GlobalVariable(module, data->getType(), true,
+                           GlobalValue::PrivateLinkage, data, "shoal_emu_text");
     global->setUnnamedAddr(GlobalValue::UnnamedAddr::Global);
     known = global;
   }
