@@ -122,13 +122,14 @@ def Plan_GpuLaunchAttr : AttrDef<Plan_Dialect, "GpuLaunch"> {
   let summary = "How a kernel's GPU code is launched";
   let description = [{
     Attribute `plan.gpu` of a `plan.kernel`, set by code generation for target
-    cuda. `image` names the `gpu.binary` that holds the function `symbol`. Sizes
-    as in program::GpuKernel (Program.h).
+    cuda, is an array of these: launches that follow each other with the same
+    parameters. `image` names the `gpu.binary` that holds the function `symbol`.
+    Sizes as in program::GpuKernel (Program.h).
     ```mlir
-    #plan.gpu_launch<@images_0 grid = [128, 1, 1] block = 256>
+    #plan.gpu_launch<@images_0 "add" grid = [128, 1, 1] block = 256>
     ```
   }];
-  let parameters = (ins "::mlir::FlatSymbolRefAttr":$image,
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$image, "::mlir::StringAttr":$symbol,
     ArrayRefParameter<"int64_t">:$grid, "int64_t":$block,
     OptionalArrayRefParameter<"int64_t">:$cluster,
     DefaultValuedParameter<"int64_t", "0">:$sharedBytes,
@@ -138,7 +139,7 @@ def Plan_GpuLaunchAttr : AttrDef<Plan_Dialect, "GpuLaunch"> {
     DefaultValuedParameter<"int64_t", "0">:$registers,
     DefaultValuedParameter<"int64_t", "0">:$spillBytes);
   let assemblyFormat = [{
-    `<` $image `grid` `=` `[` $grid `]` `block` `=` $block
+    `<` $image $symbol `grid` `=` `[` $grid `]` `block` `=` $block
     (`cluster` `=` `[` $cluster^ `]`)? (`shared` `=` $sharedBytes^)?
     (`scratch` `=` $scratchBytes^)? (`zeroed` `=` $scratchZeroed^)?
     (`cooperative` `=` $cooperative^)?

@@ -68,27 +68,49 @@ FailureOr<uint32_t> ProgramEncoder::encodeImages(Operation *at,
 }
 
 LogicalResult ProgramEncoder::encodeGpuKernel(plan::KernelOp kernel) {
-  auto launch =
-      kernel->getAttrOfType<plan::GpuLaunchAttr>(plan::GpuLaunchAttr::getAttrName());
-  if (!launch)
+  auto launches =
+      kernel->getAttrOfType<ArrayAttr>(plan::GpuLaunchAttr::getAttrName());
+  if (!launches || launches.empty())
     return kernel.emitOpError("has no GPU code");
-  FailureOr<uint32_t> image = encodeImages(kernel, launch.getImage());
-  if (failed(image))
-    return failure();
-  program::GpuKernel record = {};
-  record.image = *image;
-  for (unsigned d = 0; d < 3; ++d) {
-    record.grid[d] = d < launch.getGrid().size() ? launch.getGrid()[d] : 1;
-    record.cluster[d] =
-        d < launch.getCluster().size() ? launch.getCluster()[d] : 1;
+  SmallVector<program::GpuKernel> records;
+  for (Attribute attribute : launches) {
+    auto launch = dyn_cast<plan::GpuLaunchAttr>(attribute);
+    if (!launch)
+      return kernel.emitOpError("has GPU code without launch data");
+    FailureOr<uint32_t> image = encodeImages(kernel, launch.getImage());
+    if (failed(image))
+      return failure();
+    program::GpuKernel record = {};
+    record.symbol = table.str(launch.getSymbol());
+    record.image = *image;
+    record.next = kNone;
+    for (unsigned d = 0; d < 3; ++d) {
+      record.grid[d] = d < launch.getGrid().size() ? launch.getGrid()[d] : 1;
+      record.cluster[d] =
+          d < launch.getCluster().size() ? launch.getCluster()[d] : 1;
+    }
+    record.block = launch.getBlock();
+    record.sharedBytes = launch.getSharedBytes();
+    record.registers = launch.getRegisters();
+    record.spillBytes = launch.getSpillBytes();
+    record.flags = (launch.getScratchZeroed() ? program::kScratchZeroed : 0u) |
+                   (launch.getCooperative() ? program::kCooperative : 0u);
+    record.scratchBytes = launch.getScratchBytes();
+    records.push_back(record);
   }
-  record.block = launch.getBlock();
-  record.sharedBytes = launch.getSharedBytes();
-  record.registers = launch.getRegisters();
-  record.spillBytes = launch.getSpillBytes();
-  record.flags = (launch.getScratchZeroed() ? program::kScratchZeroed : 0u) |
-                 (launch.getCooperative() ? program::kCooperative : 0u);
-  record.scratchBytes = launch.getScratchBytes();
-  table.gpuKernels.push_back(record);
+  table.gpuKernels.push_back(records.front());
+  // The others find their place when all kernels have theirs.
+  moreLaunches.push_back({records.begin() + 1, records.end()});
   return success();
+}
+
+void ProgramEncoder::appendLaunches() {
+  for (auto [kernel, more] : llvm::enumerate(moreLaunches)) {
+    uint32_t previous = kernel;
+    for (const program::GpuKernel &record : more) {
+      table.gpuKernels[previous].next = table.gpuKernels.size();
+      previous = table.gpuKernels.size();
+      table.gpuKernels.push_back(record);
+    }
+  }
 }

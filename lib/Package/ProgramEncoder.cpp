@@ -218,6 +218,7 @@ LogicalResult ProgramEncoder::encodeKernels() {
     if (options.target == "cuda" && failed(encodeGpuKernel(kernel)))
       return failure();
   }
+  appendLaunches();
   return success();
 }
 

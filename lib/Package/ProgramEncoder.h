@@ -26,6 +26,7 @@ private:
   mlir::LogicalResult encodeKernels();
   // Device code (EncodeImages.cpp).
   mlir::LogicalResult encodeGpuKernel(plan::KernelOp kernel);
+  void appendLaunches();
   mlir::FailureOr<uint32_t> encodeImages(mlir::Operation *at,
                                          mlir::FlatSymbolRefAttr name);
   uint32_t addImage(program::ImageKind kind, llvm::StringRef chip,
@@ -68,6 +69,7 @@ private:
   const PackageOptions &options;
   TableWriter table;
   std::vector<char> constantBytes, imageBytes;
+  std::vector<std::vector<program::GpuKernel>> moreLaunches;
   MeshAttr mesh;
 
   llvm::DenseMap<mlir::Value, uint32_t> slots, registers, events;

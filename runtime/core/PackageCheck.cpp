@@ -138,7 +138,7 @@ Result<PackageLayout> checkPackage(const void *data, size_t size) {
     return bad("corrupt: device code is missing");
   // Every CUDA kernel is launched through its record.
   if (view.str(view.header().target) == "cuda" &&
-      view.section<program::GpuKernel>(program::Section::GpuKernels).size() !=
+      view.section<program::GpuKernel>(program::Section::GpuKernels).size() <
           view.section<program::Kernel>(program::Section::Kernels).size())
     return bad("corrupt: a kernel has no GPU code");
   return layout;

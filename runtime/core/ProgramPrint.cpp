@@ -313,8 +313,12 @@ void Printer::gpu() {
   auto launches = all<GpuKernel>(Section::GpuKernels);
   for (size_t i = 0; i < launches.size(); ++i) {
     const GpuKernel &k = launches[i];
-    out += "kernel ";
-    text(kernels[i].name);
+    if (i < kernels.size()) {
+      out += "kernel ";
+      text(kernels[i].name);
+    } else {
+      add("launch %zu", i);
+    }
     add(": image %u, grid %u", k.image, k.grid[0]);
     if (k.grid[1] != 1 || k.grid[2] != 1)
       add("x%u", k.grid[1]);
@@ -336,7 +340,9 @@ void Printer::gpu() {
     if (k.spillBytes)
       add(", spills %u bytes", k.spillBytes);
     out += ", symbol ";
-    text(kernels[i].symbol);
+    text(k.symbol);
+    if (k.next != kNone)
+      add(", then launch %u", k.next);
     out += '\n';
   }
 }

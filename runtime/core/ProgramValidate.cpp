@@ -306,15 +306,23 @@ bool Validator::checkGpu() {
       return fail("an image's fallback is not PTX");
   }
   auto gpu = all<GpuKernel>(Section::GpuKernels);
-  if (!gpu.empty() && gpu.size() != count(Section::Kernels))
+  if (!gpu.empty() && gpu.size() < count(Section::Kernels))
     return fail("not every kernel has GPU code");
   for (size_t i = 0; i < gpu.size(); ++i) {
     const GpuKernel &k = gpu[i];
     auto bad = [&](const char *what) {
       return fail("GPU kernel " + std::to_string(i) + " has " + what);
     };
-    if (!index(k.image, Section::Images, "image"))
+    if (!index(k.image, Section::Images, "image") || !str(k.symbol))
       return false;
+    if (k.symbol.length == 0)
+      return bad("no symbol");
+    // Higher numbers only, so that no chain closes.
+    if (k.next != kNone &&
+        (k.next <= i || k.next < count(Section::Kernels) ||
+         k.next >= gpu.size() ||
+         gpu[k.next].scratchBytes != k.scratchBytes))
+      return bad("a next launch that is none");
     if (k.grid[0] < 1 || k.grid[0] > 0x7fffffffu || k.grid[1] < 1 ||
         k.grid[1] > kMaxGridY || k.grid[2] < 1 || k.grid[2] > kMaxGridY)
       return bad("a grid that no chip can launch");

@@ -66,8 +66,17 @@ TEST(GpuTable, RefusesWhatCannotBeLaunched) {
   expect("fallback", [](auto &p) { p.images[0].fallback = 0; });
   expect("outside", [](auto &p) { p.images[1].bytes = 100; });
   expect("not every kernel", [](auto &p) {
-    p.gpuKernels.push_back(p.gpuKernels[0]);
+    p.kernels.push_back(p.kernels[0]);
   });
+  expect("next launch", [](auto &p) { p.gpuKernels[0].next = 0; });
+  expect("next launch", [](auto &p) { p.gpuKernels[0].next = 1; });
+}
+
+TEST(GpuTable, TakesSeveralLaunchesOfAKernel) {
+  GpuProgram p;
+  p.gpuKernels.push_back(p.gpuKernels[0]);
+  p.gpuKernels[0].next = 1;
+  EXPECT_EQ(p.check(), "");
 }
 
 TEST(GpuTable, OpensFromMemoryWithItsImages) {

@@ -167,7 +167,8 @@ public:
     k.numScalars = scalars;
     k.numChunks = 1;
     kernels.push_back(k);
-    gpuKernels.push_back({image, {1, 1, 1}, 32, {1, 1, 1}, 0, 0, 0, 0, 0});
+    gpuKernels.push_back(
+        {k.symbol, image, program::kNone, {1, 1, 1}, 32, {1, 1, 1}, 0, 0, 0, 0, 0});
     target = "cuda";
     return static_cast<uint32_t>(kernels.size() - 1);
   }

@@ -211,14 +211,20 @@ struct Image {
   uint64_t offset, bytes;
 };
 
-/// How a kernel is launched on a GPU. Section::GpuKernels is empty, or parallel
-/// to Section::Kernels; the symbol is the kernel's.
+/// How a kernel is launched on a GPU. Section::GpuKernels is empty, or begins
+/// with one record for each of Section::Kernels, in order. A kernel that needs
+/// all its threads to meet is several launches, one after the other on the same
+/// stream with the same parameters: the records after the first are found by
+/// `next` and stand behind those of the kernels.
 ///
-/// Parameters of the function: a device pointer for each input, then for each
-/// output; an int64 for each host scalar; and, if scratchBytes > 0, a pointer to
-/// that much memory, which belongs to this launch alone.
+/// Parameters of every launch's function: a device pointer for each input, then
+/// for each output; an int64 for each host scalar; and, if scratchBytes of the
+/// first record > 0, a pointer to that much memory, which belongs to this run of
+/// the kernel alone (all its launches see the same).
 struct GpuKernel {
+  Str symbol;          ///< the function; the first's is Kernel::symbol
   uint32_t image;      ///< the one that holds the symbol
+  uint32_t next;       ///< the launch that follows (a higher number), or kNone
   uint32_t grid[3];    ///< blocks, at least 1 each
   uint32_t block;      ///< threads along x; y and z are 1
   uint32_t cluster[3]; ///< blocks of a cluster; 1, 1, 1: no clusters
@@ -226,10 +232,10 @@ struct GpuKernel {
   uint32_t registers;   ///< per thread, as ptxas reports them; 0: unknown
   uint32_t spillBytes;  ///< local memory of a thread that ptxas spilled to
   uint32_t flags;       ///< GpuKernelFlag
-  uint64_t scratchBytes; ///< per launch, 256-byte aligned
+  uint64_t scratchBytes; ///< 256-byte aligned; the same in all launches of a kernel
 };
 enum GpuKernelFlag : uint32_t {
-  kScratchZeroed = 1, ///< scratch must be zero when the kernel starts
+  kScratchZeroed = 1, ///< scratch must be zero when the first launch starts
   kCooperative = 2,   ///< all blocks must be resident at once
 };
 /// Limits that no chip exceeds.
@@ -459,7 +465,7 @@ enum class Section : uint32_t {
   Instructions,  // Instruction
   Blocks,        // Block
   Images,        // Image
-  GpuKernels,    // GpuKernel: none, or one for each of Kernels
+  GpuKernels,    // GpuKernel: none, or those of Kernels, then further launches
   Count
 };
 inline constexpr uint32_t kNumSections = static_cast<uint32_t>(Section::Count);
@@ -495,7 +501,7 @@ struct Header {
 };
 static_assert(offsetof(Header, numRanks) == 32, "checksum covers what follows");
 static_assert(sizeof(Instruction) == 20 && sizeof(Slot) == 40);
-static_assert(sizeof(Image) == 32 && sizeof(GpuKernel) == 56);
+static_assert(sizeof(Image) == 32 && sizeof(GpuKernel) == 72);
 
 //===----------------------------------------------------------------------===//
 // Reading
