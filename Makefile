@@ -41,8 +41,9 @@ bench: build ## compile time, step time, bytes and memory beside XLA:CPU (some m
 fuzz: build ## random programs in random shardings, N ranks against one and JAX
 	.venv/bin/python test/Fuzz/fuzz.py
 
-models: build ## some hundred models exported from JAX, on all ranks and on one device
-	.venv/bin/python test/Models/run_models.py
+models: build ## some hundred models exported from JAX, on all ranks, on one device, and partitioned under JAX
+	.venv/bin/python test/Models/run_models.py --stablehlo
+	.venv/bin/python test/Models/exported.py
 
 asan ubsan: build ## all tests under AddressSanitizer and UBSan (build-asan; the first build takes long)
 	cmake --preset asan

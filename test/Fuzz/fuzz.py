@@ -1,11 +1,12 @@
 """Differential fuzzing: N ranks against one rank and against JAX.
 
-  python test/Fuzz/fuzz.py [--seeds A:B] [--ops N] [--only GENERATOR…] [--keep DIR] [--jobs N] [--full]
+  python test/Fuzz/fuzz.py [--seeds A:B] [--ops N] [--only GENERATOR…] [--keep DIR] [--jobs N] [--full] [--stablehlo N]
 
 Makes one random program with random shardings per seed (generate.py), runs it
 on all ranks of its mesh with the forms that cost chooses, and with any forms
 (SHOAL_TEST_FORMS) or on a single device. JAX on one CPU device judges, and
-StableHLO's reference interpreter where JAX and Shoal differ. A failing program
+where JAX and Shoal differ StableHLO's reference interpreter, or XLA without its
+algebraic simplifications. A failing program
 is kept under DIR as SEED.mlir, SEED.npz and SEED.out.npz, cut to the shortest
 beginning that still fails. One program in eight is compiled with LLVM's full
 effort (--full: all, and all ways to run). Seeds from 1,000,000 on give wider programs: more element
@@ -68,7 +69,11 @@ class Checker:
 
     def __init__(self, args):
         self.args, self.judge, self.runner = args, Judge(), Runner(args.shoal_run)
-        self.by_reference = 0
+        self.exported = Judge(devices=9)
+        # XLA's simplifications count initial values of reductions of a
+        # concatenation, say, several times.
+        self.careful = Judge(without=["algsimp"])
+        self.by_reference = self.by_xla = self.unjudged = 0
 
     def ways(self, seed):
         """Name, flags and environment of each way to run."""
@@ -94,7 +99,8 @@ class Checker:
         if not good:
             good, other = self.judge.ask("interpret", plain, arrays)
             if not good:
-                return f"not judged: {want}"
+                self.unjudged += 1
+                return None
             want = other
         with tempfile.TemporaryDirectory() as tmp:
             path, npz, out = f"{tmp}/{seed}.mlir", f"{tmp}/in.npz", f"{tmp}/out.npz"
@@ -106,16 +112,29 @@ class Checker:
                     with np.load(out) as file:
                         got = [load(file[f"out{i}"], v.dtype) for i, v in enumerate(results)]
                     problem = first_difference(got, want, results)
-                    if problem:
-                        # XLA may be wrong: it doubles or drops initial values.
-                        good, other = self.judge.ask("interpret", plain, arrays)
+                    for judge, task in [(self.judge, "interpret"), (self.careful, "run")] if problem else []:
+                        good, other = judge.ask(task, plain, arrays)
                         if good and not first_difference(got, other, results):
                             want, problem = other, None
                             self.by_reference += 1
+                            break
                 if problem:
                     self.keep(seed, text, arrays, want)
                     return f"{where}: {problem}"
+            if self.args.stablehlo and seed % self.args.stablehlo == 0:
+                problem = self.run_exported(path, arrays, want, results)
+                if problem:
+                    self.keep(seed, text, arrays, want)
+                    return f"stablehlo: {problem}"
         return None
+
+    def run_exported(self, path, arrays, want, results):
+        """The partitioned module on JAX's devices: partitioning judged by itself."""
+        if problem := self.runner.stablehlo(path, f"{path}.stablehlo"):
+            return problem
+        good, got = self.exported.ask("partitioned", Path(f"{path}.stablehlo").read_text(), arrays)
+        self.by_xla += 1
+        return first_difference(got, want, results) if good else f"JAX refuses it: {got}"
 
     def keep(self, seed, text, arrays, want):
         if not self.args.keep:
@@ -146,6 +165,7 @@ def main():
     p.add_argument("--keep", help="folder for failing programs")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--full", action="store_true", help="LLVM's full effort and all ways to run")
+    p.add_argument("--stablehlo", type=int, default=0, metavar="N", help="run every Nth program's partitioned module, printed by --emit=stablehlo, under JAX")
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
     lo, hi = map(int, args.seeds.split(":"))
@@ -163,8 +183,9 @@ def main():
                 print(f"seed {seed}: {problem}", flush=True)
             if seed % 500 == 499:
                 print(f"  {seed + 1 - lo} programs in {time.time() - start:.0f} s, {failed} failed", file=sys.stderr, flush=True)
-    other = sum(c.by_reference for c in checkers)
-    print(f"{hi - lo - failed} passed, {failed} failed" + (f"; where XLA differs, the reference interpreter agrees: {other}" if other else ""))
+    notes = [(sum(c.by_reference for c in checkers), "where XLA differs, the second judge agrees"), (sum(c.by_xla for c in checkers), "partitioned modules run by JAX"),
+             (sum(c.unjudged for c in checkers), "that no judge takes")]
+    print("; ".join([f"{hi - lo - failed} passed, {failed} failed"] + [f"{text}: {n}" for n, text in notes if n]))
     return failed > 0
 
 

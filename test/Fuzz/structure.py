@@ -369,6 +369,9 @@ def integer_ops(p):
     if a is None:
         return False
     op = p.rng.choice(["and", "or", "xor", "not", "popcnt", "count_leading_zeros", "shift_left", "shift_right_logical", "divide", "remainder"])
+    if op in ("divide", "remainder"):   # XLA's folding of constants ends the process at a division by zero.
+        c = p.const(3, a.dtype)
+        b = p.emit(f"stablehlo.broadcast_in_dim {c}, dims = [] : ({tensor((), a.dtype)}) -> {a.type}", a.dtype, a.shape, True, 3)
     operands = a.name if op in ("not", "popcnt", "count_leading_zeros") else f"{a.name}, {b.name}"
     bound = 2.0 ** 31 if a.dtype == "i32" else 1e18
     if op in ("divide", "remainder", "popcnt", "count_leading_zeros"):
