@@ -12,6 +12,7 @@
 #include "dialects/SDY/SDY.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "dialects/Tile/Tile.h"
 #include "dialects/VHLO/VHLO.h"
 #include "shoal/Import/Passes.h"
 #include "shoal/Analysis/ShardingRules.h"
@@ -25,6 +26,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Shape/IR/Shape.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -32,7 +34,8 @@
 void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::func::FuncDialect, mlir::arith::ArithDialect,
                   mlir::linalg::LinalgDialect, mlir::math::MathDialect,
-                  mlir::shape::ShapeDialect, mlir::tensor::TensorDialect>();
+                  mlir::shape::ShapeDialect, mlir::scf::SCFDialect,
+                  mlir::tensor::TensorDialect>();
   // Device code (gpu.binary).
   registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect>();
   // Quantized element types of StableHLO.
@@ -47,6 +50,7 @@ void shoal::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<ShoalDialect>();
   registry.insert<comm::CommDialect>();
   registry.insert<plan::PlanDialect>();
+  registry.insert<tile::TileDialect>();
 
   registerShardingRules(registry);
 }
