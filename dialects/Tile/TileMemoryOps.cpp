@@ -133,3 +133,61 @@ LogicalResult ArriveOp::verify() {
     return emitOpError() << "counters are a view of rank 1 with i32 elements";
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Shared memory
+//===----------------------------------------------------------------------===//
+
+LogicalResult SlotOp::verify() {
+  SharedType ring = getRing().getType(), slot = getBuffer().getType();
+  if (slot.getStages() != 1 || slot.getShape() != ring.getShape() ||
+      slot.getElementType() != ring.getElementType() ||
+      slot.getLayout() != ring.getLayout())
+    return emitOpError() << "gives one stage of the ring, of the same type";
+  return success();
+}
+
+static LogicalResult verifyOneStage(Operation *op, SharedType buffer,
+                                    RankedTensorType tile) {
+  if (buffer.getStages() != 1)
+    return op->emitOpError() << "takes one slot of a ring (tile.slot)";
+  if (buffer.getElementType() != tile.getElementType())
+    return op->emitOpError() << "element types of tile and buffer differ";
+  if (buffer.getRank() != tile.getRank())
+    return op->emitOpError() << "ranks of tile and buffer differ";
+  return success();
+}
+
+LogicalResult LocalLoadOp::verify() {
+  SharedType buffer = getBuffer().getType();
+  RankedTensorType tile = getType();
+  if (failed(verifyOneStage(*this, buffer, tile)))
+    return failure();
+  SmallVector<int64_t> dims = llvm::to_vector(llvm::seq<int64_t>(0, tile.getRank()));
+  if (auto permutation = getPermutation()) {
+    if (!std::is_permutation(permutation->begin(), permutation->end(),
+                             dims.begin(), dims.end()))
+      return emitOpError() << "needs a permutation of the dimensions";
+    dims.assign(permutation->begin(), permutation->end());
+  }
+  auto offsets = getOffsets();
+  if (offsets && int64_t(offsets->size()) != tile.getRank())
+    return emitOpError() << "needs one offset per dimension of the buffer";
+  for (auto [i, d] : llvm::enumerate(dims)) {
+    int64_t size = tile.getDimSize(i), offset = offsets ? (*offsets)[d] : 0;
+    if (offset < 0 || offset % size != 0 ||
+        offset + size > buffer.getShape()[d])
+      return emitOpError() << "reads a part of the buffer that starts at a "
+                              "multiple of its size";
+  }
+  return success();
+}
+
+LogicalResult LocalStoreOp::verify() {
+  if (failed(verifyOneStage(*this, getBuffer().getType(),
+                            getValue().getType())))
+    return failure();
+  if (getBuffer().getType().getShape() != getValue().getType().getShape())
+    return emitOpError() << "fills the whole buffer";
+  return success();
+}

@@ -14,6 +14,7 @@
 #include "dialects/StableHLO/StableHLO.h"
 #include "dialects/Tile/Tile.h"
 #include "dialects/VHLO/VHLO.h"
+#include "shoal/Codegen/Tile/Passes.h"
 #include "shoal/Import/Passes.h"
 #include "shoal/Analysis/ShardingRules.h"
 #include "shoal/Propagate/Passes.h"
@@ -64,6 +65,7 @@ void shoal::registerAllPasses() {
   registerShoalPartitionPipelines();
   registerShoalOptimizePipelines();
   registerShoalFusePasses();
+  registerShoalCodegenTilePasses();
   registerShoalFusePipelines();
   registerShoalPackagePasses();
   registerShoalSchedulePasses();

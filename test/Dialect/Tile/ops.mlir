@@ -1,7 +1,7 @@
 // RUN: shoal-opt %s | shoal-opt | FileCheck %s
 // RUN: shoal-opt %s --mlir-print-op-generic | shoal-opt | FileCheck %s
 
-// CHECK-DAG: [[FULL:#.*]] = #tile.layout<2x128, {register = {{\[\[}}0, 1], [0, 2]], lane = {{\[\[}}0, 4], [0, 8], [0, 16], [0, 32], [0, 64]], warp = {{\[\[}}1, 0]], block = []}>
+// CHECK-DAG: [[FULL:#layout[0-9]*]] = #tile.layout<2x128, {register = {{\[\[}}0, 1], [0, 2]], lane = {{\[\[}}0, 4], [0, 8], [0, 16], [0, 32], [0, 64]], warp = {{\[\[}}1, 0]], block = []}>
 #full = #tile.layout<2x128, {register = [[0, 1], [0, 2]],
   lane = [[0, 4], [0, 8], [0, 16], [0, 32], [0, 64]], warp = [[1, 0]], block = []}>
 #row = #tile.layout<2x1, {register = [], lane = [[0, 0], [0, 0], [0, 0], [0, 0], [0, 0]],
@@ -48,9 +48,9 @@ tile.func @memory(%x: !tile.view<64x128xf32> {tile.align = 64 : i64}, %n: i64,
     %w: !tile.view<4xi32> {tile.scratch = "zeroed"})
     attributes {launch = #tile.launch<grid = [1, 1, 1], warps = 2>} {
   %zero = arith.constant 0 : i32
-  // CHECK: tile.view %{{.*}} start 5 plus %{{.*}} : !tile.view<64x128xf32> -> !tile.view<128x64xf32, strides = [1, 128]>
+  // CHECK: tile.view %{{.*}} start 5 plus %{{.*}} : <64x128xf32> -> <128x64xf32, strides = [1, 128]>
   %t = tile.view %x start 5 plus %n : !tile.view<64x128xf32> -> !tile.view<128x64xf32, strides = [1, 128]>
-  // CHECK: tile.alloc_shared : !tile.shared<2x128xf32, #{{.*}}, stages = 3>
+  // CHECK: tile.alloc_shared : <2x128xf32, #layout{{[0-9]*}}, stages = 3>
   %ring = tile.alloc_shared : !tile.shared<2x128xf32, #smem, stages = 3>
   %slot = tile.slot %ring[%zero] : !tile.shared<2x128xf32, #smem, stages = 3> -> !tile.shared<2x128xf32, #smem>
   tile.async_copy %x[%zero, %zero] to %slot : !tile.view<64x128xf32> -> !tile.shared<2x128xf32, #smem>

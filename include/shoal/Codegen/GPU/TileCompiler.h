@@ -79,7 +79,6 @@ mlir::FailureOr<TileKernelInfo> lowerTileFunc(tile::FuncOp func,
                                               llvm::Module &module,
                                               const TileTarget &target);
 
-void registerTilePasses();
 
 } // namespace shoal
 

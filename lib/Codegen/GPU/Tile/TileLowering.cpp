@@ -37,10 +37,9 @@ FailureOr<TileKernelInfo> Lowering::run() {
   kernel = llvm::Function::Create(
       llvm::FunctionType::get(ir.getVoidTy(), types, false),
       llvm::GlobalValue::ExternalLinkage, func.getSymName(), module);
-  kernel->setCallingConv(llvm::CallingConv::PTX_KERNEL);
+  kernel->setCallingConv(llvm::CallingConv::PTX_Kernel);
   kernel->setDoesNotThrow();
   kernel->addFnAttr("nvvm.reqntid", std::to_string(info.block));
-  kernel->addFnAttr("nvvm.maxntid", std::to_string(info.block));
   if (launch.getMinBlocks() > 0)
     kernel->addFnAttr("nvvm.minctasm", std::to_string(launch.getMinBlocks()));
   if (!launch.getCluster().empty())
