@@ -43,25 +43,17 @@ std::string phaseList() {
 }
 
 ArrayRef<StringRef> passesOfPhase(Phase phase) {
-  static const StringRef imported[] = {"shoal-import-pipeline",
-                                       "shoal-prune-to-entry",
-                                       "shoal-import-linalg",
-                                       "shoal-inline-calls",
-                                       "shoal-flatten-tuples",
-                                       "shoal-expand-custom-calls",
-                                       "shoal-expand-composites",
-                                       "shoal-modernize-ops",
-                                       "shoal-decompose-batch-norm",
-                                       "shoal-decompose-chlo",
-                                       "shoal-import-gspmd",
-                                       "shoal-import-sdy",
-                                       "shoal-unify-meshes",
-                                       "shoal-import-collectives",
-                                       "shoal-mark-loops",
-                                       "shoal-externalize-constants",
-                                       "shoal-tag-origins",
-                                       "shoal-strip-shardings",
-                                       "shoal-verify-imported"};
+  static const StringRef imported[] = {
+      "shoal-import-pipeline",      "shoal-prune-to-entry",
+      "shoal-import-linalg",        "shoal-inline-calls",
+      "shoal-flatten-tuples",       "shoal-expand-custom-calls",
+      "shoal-expand-composites",    "shoal-modernize-ops",
+      "shoal-decompose-batch-norm", "shoal-decompose-chlo",
+      "shoal-import-gspmd",         "shoal-import-sdy",
+      "shoal-unify-meshes",         "shoal-import-collectives",
+      "shoal-mark-loops",           "shoal-externalize-constants",
+      "shoal-tag-origins",          "shoal-strip-shardings",
+      "shoal-verify-imported"};
   static const StringRef sharded[] = {
       "shoal-shard-pipeline",  "shoal-propagate",      "shoal-choose",
       "shoal-insert-reshards", "shoal-verify-sharded", "shoal-export-sdy"};
@@ -73,8 +65,9 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
   static const StringRef scheduled[] = {
       "shoal-schedule-pipeline", "shoal-outline-lone-ops",
       "shoal-bind-host-scalars", "shoal-order",
-      "shoal-bufferize",         "shoal-assign-offsets",
-      "shoal-verify-schedule",   "shoal-print-program"};
+      "shoal-overlap",           "shoal-bufferize",
+      "shoal-assign-offsets",    "shoal-verify-schedule",
+      "shoal-print-program"};
   switch (phase) {
   case Phase::Imported:
     return imported;
@@ -133,7 +126,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Fused:
     return add(pm, "shoal-fuse-pipeline");
   case Phase::Scheduled:
-    return add(pm, "shoal-schedule-pipeline{entry=" + o.entry + "}");
+    return add(pm, "shoal-schedule-pipeline{entry=" + o.entry +
+                       (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
+                       " memory-limit=" + std::to_string(o.memoryLimit) + "}");
   }
   return failure();
 }

@@ -1,7 +1,7 @@
 #include "shoal/Report/Report.h"
-#include "shoal/Analysis/CollectiveModel.h"
 #include "shoal/Analysis/HostScalars.h"
 #include "shoal/Analysis/OpCosts.h"
+#include "shoal/Analysis/OpSeconds.h"
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
@@ -10,7 +10,6 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
@@ -48,18 +47,6 @@ static void saturatingAdd(int64_t &a, int64_t b) {
     a = INT64_MAX;
 }
 
-static CollectiveType typeOf(Operation *op) {
-  return llvm::TypeSwitch<Operation *, CollectiveType>(op)
-      .Case<comm::AllGatherOp>([](auto) { return CollectiveType::AllGather; })
-      .Case<comm::ReduceScatterOp>(
-          [](auto) { return CollectiveType::ReduceScatter; })
-      .Case<comm::AllReduceOp>([](auto) { return CollectiveType::AllReduce; })
-      .Case<comm::AllToAllOp, comm::RaggedAllToAllOp>(
-          [](auto) { return CollectiveType::AllToAll; })
-      .Case<comm::BroadcastOp>([](auto) { return CollectiveType::Broadcast; })
-      .Default([](auto) { return CollectiveType::Permute; });
-}
-
 namespace {
 
 /// Walks a function in execution order, multiplying by trip counts.
@@ -71,9 +58,11 @@ struct Walker {
   llvm::SmallPtrSet<Operation *, 4> onStack;
 
   HostScalars scalars;
+  CollectiveTimes collectiveTimes;
 
   Walker(Report &report, const Hardware &hardware, ModuleOp module)
-      : report(report), hardware(hardware), symbols(module), scalars(module) {}
+      : report(report), hardware(hardware), symbols(module), scalars(module),
+        collectiveTimes(hardware) {}
 
   void visit(Region &region, int64_t times, bool dynamic) {
     for (Operation &op : region.getOps())
@@ -165,13 +154,8 @@ struct Walker {
     saturatingAdd(report.bytesSentPerDevice, c.bytesSentPerDevice);
     if (c.groupSize > 1)
       saturatingAdd(report.collectiveCount, times);
-    auto members = groups.getDeviceGroups(op);
-    if (!members.empty())
-      communication +=
-          static_cast<double>(times) *
-          timeOfCollective(typeOf(op), once,
-                           shapeOfGroup(members.front(), hardware), hardware)
-              .seconds;
+    communication +=
+        static_cast<double>(times) * collectiveTimes.of(op).seconds;
     report.collectives.push_back(std::move(c));
   }
 };

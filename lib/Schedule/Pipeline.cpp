@@ -5,13 +5,19 @@
 
 using namespace mlir;
 
-void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry) {
+void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
+                                  StringRef hardware, int64_t memoryLimit) {
   pm.addPass(createOutlineLoneOps());
   pm.addPass(createBindHostScalars());
   pm.addPass(createOrder());
+  OverlapOptions overlap;
+  overlap.hardware = hardware.str();
+  overlap.memoryLimit = memoryLimit;
+  pm.addPass(createOverlap(overlap));
   BufferizeOptions options;
   options.entry = entry.str();
   pm.addPass(createBufferize(options));
+  pm.addPass(createSplitCollectives());
   pm.addPass(createAssignOffsets());
   pm.addPass(createVerifySchedule());
 }
@@ -21,6 +27,13 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
   Option<std::string> entry{*this, "entry",
                             llvm::cl::desc("The entry function"),
                             llvm::cl::init("main")};
+  Option<std::string> hardware{*this, "hardware",
+                               llvm::cl::desc("Machine for the modelled times"),
+                               llvm::cl::init("")};
+  Option<int64_t> memoryLimit{
+      *this, "memory-limit",
+      llvm::cl::desc("Bytes that a device may hold; 0: as few as can be"),
+      llvm::cl::init(0)};
 };
 } // namespace
 
@@ -29,6 +42,7 @@ void shoal::registerSchedulePipelines() {
       "shoal-schedule-pipeline",
       "Phase `scheduled`: from kernels and launches to the host program",
       [](OpPassManager &pm, const ScheduleOptions &options) {
-        buildSchedulePipeline(pm, options.entry);
+        buildSchedulePipeline(pm, options.entry, options.hardware,
+                              options.memoryLimit);
       });
 }

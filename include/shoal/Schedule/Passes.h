@@ -19,9 +19,13 @@ namespace shoal {
 #include "shoal/Schedule/Passes.h.inc"
 
 /// Adds the passes of the phase `scheduled`, its verifier last. `entry` is the
-/// function that becomes the program.
+/// function that becomes the program; `hardware` (Analysis/Hardware.h) is what
+/// times are modelled on, `memoryLimit` the bytes a device may hold (0: as many
+/// as without overlap).
 void buildSchedulePipeline(mlir::OpPassManager &pm,
-                           llvm::StringRef entry = "main");
+                           llvm::StringRef entry = "main",
+                           llvm::StringRef hardware = "",
+                           int64_t memoryLimit = 0);
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();

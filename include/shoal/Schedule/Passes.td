@@ -32,9 +32,27 @@ def Order : Pass<"shoal-order", "::mlir::ModuleOp"> {
   let summary = "Chooses the order of execution";
   let description = [{
     Topological; of the order as written and one that frees memory early, block by
-    block the one whose modelled peak is lower. Collectives and ops with effects
-    keep their order among each other.
+    block the one whose modelled peak is lower. Ops with effects keep their order
+    among each other.
   }];
+}
+
+def Overlap : Pass<"shoal-overlap", "::mlir::ModuleOp"> {
+  let summary = "Orders computation and collectives so that they run at once";
+  let description = [{
+    List scheduling, block by block, on one stream of computation and one for
+    each level of links, with the modelled seconds of kernels and collectives: a
+    collective goes where its operands are there, and what does not need its
+    result between it and what does. Kept only if the modelled time is lower
+    than that of the order as it is, within the memory that this order takes, or
+    `memory-limit`.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"memoryLimit", "memory-limit", "int64_t", "0",
+           "Bytes that a device may hold; 0: as much as without this pass">
+  ];
 }
 
 def Bufferize : Pass<"shoal-bufferize", "::mlir::ModuleOp"> {
@@ -49,6 +67,16 @@ def Bufferize : Pass<"shoal-bufferize", "::mlir::ModuleOp"> {
   let options = [
     Option<"entry", "entry", "std::string", "\"main\"", "The entry function">
   ];
+  let dependentDialects = ["::shoal::plan::PlanDialect"];
+}
+
+def SplitCollectives : Pass<"shoal-split-collectives", "::mlir::ModuleOp"> {
+  let summary = "Lets collectives run beside what follows them";
+  let description = [{
+    A `plan.collective` becomes `plan.collective_start` at its place, on a stream
+    of its group, and `plan.collective_done` before the first op that touches its
+    buffers. Where nothing would run in between it stays as it is.
+  }];
   let dependentDialects = ["::shoal::plan::PlanDialect"];
 }
 

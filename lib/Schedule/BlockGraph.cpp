@@ -1,0 +1,119 @@
+#include "BlockGraph.h"
+
+#include "BufferPlan.h"
+#include "dialects/Plan/Plan.h"
+#include "dialects/StableHLO/StableHLO.h"
+
+using namespace mlir;
+namespace shlo = mlir::stablehlo;
+
+namespace shoal {
+
+unsigned BlockGraph::ownerOf(Value value) {
+  auto [it, isNew] = memory.try_emplace(value, bytes.size());
+  if (!isNew)
+    return it->second;
+  if (Operation *op = value.getDefiningOp(); op && op->getBlock() == &block)
+    if (auto view = getView(op, scalars)) {
+      memory.erase(value);
+      unsigned base = ownerOf(view->first);
+      return memory[value] = base;
+    }
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  bool holds = type && !scalars.contains(value) &&
+               !value.getDefiningOp<shlo::ConstantOp>();
+  bytes.push_back(holds ? std::max<int64_t>(plan::getTensorBytes(type), 0) : 0);
+  numReaders.push_back(0);
+  isLocal.push_back(value.getParentBlock() == &block &&
+                    !isa<BlockArgument>(value));
+  return memory[value] = bytes.size() - 1;
+}
+
+BlockGraph::BlockGraph(Block &block, const HostScalars &scalars)
+    : block(block), scalars(scalars) {
+  DenseMap<Operation *, unsigned> index;
+  int lastEffect = -1;
+  for (Operation &op : block) {
+    unsigned id = nodes.size();
+    index[&op] = id;
+    nodes.push_back({&op, {}, 0, {}, {}});
+    llvm::SmallDenseSet<unsigned> deps, reads;
+    op.walk([&](Operation *nested) {
+      for (Value operand : nested->getOperands()) {
+        Operation *def = operand.getDefiningOp();
+        if (operand.getParentBlock() != &block)
+          continue;
+        reads.insert(ownerOf(operand));
+        if (def)
+          deps.insert(index.lookup(def));
+      }
+    });
+    // What has effects stays in order. Collectives that only compute a value
+    // may come in any order: it is the same one on every rank.
+    bool ordered = op.hasTrait<OpTrait::IsTerminator>();
+    op.walk([&](Operation *nested) {
+      bool isControl = isa<shlo::WhileOp, shlo::IfOp, shlo::CaseOp>(nested);
+      ordered |= !isControl && !nested->hasTrait<OpTrait::IsTerminator>() &&
+                 !isMemoryEffectFree(nested);
+    });
+    if (op.hasTrait<OpTrait::IsTerminator>())
+      for (unsigned i = 0; i < id; ++i)
+        deps.insert(i);
+    else if (ordered) {
+      if (lastEffect >= 0)
+        deps.insert(lastEffect);
+      lastEffect = id;
+    }
+    deps.erase(id);
+    for (unsigned dep : deps)
+      nodes[dep].users.push_back(id);
+    nodes[id].numDeps = deps.size();
+    for (unsigned owner : reads) {
+      ++numReaders[owner];
+      nodes[id].reads.push_back(owner);
+    }
+    llvm::sort(nodes[id].reads);
+    if (!getView(&op, scalars))
+      for (Value result : op.getResults())
+        nodes[id].defines.push_back(ownerOf(result));
+  }
+  for (Node &node : nodes)
+    llvm::sort(node.users);
+}
+
+/// Bytes that executing the node adds to what is held, minus what it frees.
+int64_t BlockGraph::growth(const Node &node, ArrayRef<unsigned> readers) const {
+  int64_t change = 0;
+  for (unsigned owner : node.defines)
+    if (readers[owner] > 0)
+      change += bytes[owner];
+  for (unsigned owner : node.reads)
+    if (isLocal[owner] && readers[owner] == 1)
+      change -= bytes[owner];
+  return change;
+}
+
+int64_t BlockGraph::peakOf(ArrayRef<unsigned> order) const {
+  SmallVector<unsigned> readers(numReaders);
+  int64_t held = 0, peak = 0;
+  for (unsigned id : order) {
+    const Node &node = nodes[id];
+    int64_t filled = 0;
+    for (unsigned owner : node.defines)
+      filled += bytes[owner];
+    peak = std::max(peak, held + filled);
+    held += growth(node, readers);
+    for (unsigned owner : node.reads)
+      --readers[owner];
+  }
+  return peak;
+}
+
+void BlockGraph::apply(ArrayRef<unsigned> order) {
+  Operation *terminator = block.getTerminator();
+  for (unsigned id : order)
+    if (nodes[id].op != terminator)
+      nodes[id].op->moveBefore(terminator);
+}
+
+} // namespace shoal
