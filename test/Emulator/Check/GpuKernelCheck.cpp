@@ -1,0 +1,378 @@
+// gpu-kernel-check IN.mlir: every plan.kernel of a fused module, its code for a
+// GPU in the emulator against its code for the CPU, on random inputs.
+//
+//   --chip=NAME       of what the code is made for (sm_80)
+//   --strategy=NAME   only this strategy and the last resort
+//   --only=TEXT       kernels whose name contains it
+//   --seed=N          of inputs; the threads' order too, unless 0
+//   --scale=X         inputs of floating point are multiplied by it (10)
+//   --dump=DIR        LLVM IR of the modules
+//   --verbose         a line for every kernel, with its time
+//
+// Exit status 1 if a kernel differs or has no code.
+
+#include "Abi.h"
+
+#include "../../../lib/Package/Link.h"
+#include "dialects/Plan/Plan.h"
+#include "shoal/Codegen/CPU/KernelCompiler.h"
+#include "shoal/Codegen/GPU/KernelCompiler.h"
+#include "shoal/Pipelines/Register.h"
+#include "shoal/runtime/Compare.h"
+#include "shoal/runtime/Random.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Format.h"
+
+#include <chrono>
+#include <cmath>
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace mlir;
+using namespace shoal;
+using rt::DType;
+using rt::HostTensor;
+namespace cl = llvm::cl;
+
+static cl::opt<std::string> input(cl::Positional, cl::Required);
+static cl::opt<std::string> chip("chip", cl::init("sm_80"));
+static cl::opt<std::string> strategy("strategy");
+static cl::opt<std::string> only("only");
+static cl::opt<unsigned> seed("seed", cl::init(1));
+static cl::opt<double> scale("scale", cl::init(10));
+static cl::opt<std::string> dump("dump");
+static cl::opt<bool> verbose("verbose");
+
+/// An ELF shared object in memory, opened.
+static void *open(llvm::ArrayRef<char> bytes) {
+  int file = memfd_create("kernels", 0);
+  if (file < 0 ||
+      write(file, bytes.data(), bytes.size()) != ssize_t(bytes.size()))
+    return nullptr;
+  std::string path = "/proc/self/fd/" + std::to_string(file);
+  void *library = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
+  if (!library)
+    llvm::errs() << dlerror() << "\n";
+  close(file);
+  return library;
+}
+
+namespace {
+/// A module's kernels as code for both.
+struct Libraries {
+  void *cpu = nullptr;
+  llvm::StringMap<void *> gpu; ///< by gpu.binary
+};
+} // namespace
+
+static LogicalResult compile(ModuleOp module, Libraries &libraries) {
+  gpu::CompileOptions options;
+  options.chip = chip;
+  options.emulate = true;
+  options.strategy = strategy;
+  options.dumpFolder = dump;
+  options.threads = 1;
+  if (failed(gpu::compileKernels(module, options)))
+    return failure();
+  for (auto binary : module.getOps<mlir::gpu::BinaryOp>()) {
+    auto object = cast<mlir::gpu::ObjectAttr>(binary.getObjects()[0]);
+    StringRef bytes = object.getObject().getValue();
+    libraries.gpu[binary.getSymName()] =
+        open(ArrayRef<char>(bytes.data(), bytes.size()));
+  }
+  KernelCompileOptions cpuOptions;
+  cpuOptions.threads = 1;
+  auto cpu = compileKernels(module, cpuOptions);
+  if (failed(cpu))
+    return failure();
+  SmallVector<ArrayRef<char>> objects(cpu->objects.begin(), cpu->objects.end());
+  std::string error;
+  std::vector<char> image = linkShared(objects, error);
+  if (image.empty())
+    return module.emitError(error);
+  libraries.cpu = open(image);
+  return success(libraries.cpu);
+}
+
+static bool makeTensor(Type type, HostTensor &tensor) {
+  auto ranked = cast<RankedTensorType>(type);
+  std::string name;
+  llvm::raw_string_ostream(name) << ranked.getElementType();
+  tensor.type = rt::parseDType(name);
+  tensor.shape.assign(ranked.getShape().begin(), ranked.getShape().end());
+  if (!rt::isValid(tensor.type))
+    return false;
+  size_t bytes = tensor.elements() * rt::byteSize(tensor.type);
+  tensor.buffer = rt::AlignedBuffer(bytes);
+  std::memset(tensor.data(), 0xff, bytes);
+  return true;
+}
+
+static void fill(HostTensor &tensor, unsigned stream) {
+  rt::fillRandom(tensor, seed, stream);
+  if (rt::isFloat(tensor.type))
+    for (int64_t i = 0; i < tensor.elements(); ++i) {
+      auto *element = tensor.data() + i * rt::byteSize(tensor.type);
+      rt::fromDouble(tensor.type, rt::toDouble(tensor.type, element) * scale,
+                     element);
+    }
+}
+
+static double toleranceOf(DType type) {
+  switch (type) {
+  case DType::F64:
+  case DType::C128:
+    return 1e-11;
+  case DType::F32:
+  case DType::C64:
+    return 3e-5;
+  case DType::F16:
+    return 2e-3;
+  case DType::BF16:
+    return 1.6e-2;
+  default:
+    return 0.13; // of eight bits and fewer
+  }
+}
+
+namespace {
+class Check {
+public:
+  Check(plan::KernelOp kernel, const Libraries &libraries)
+      : kernel(kernel), libraries(libraries) {}
+  bool run();
+
+private:
+  bool allocate();
+  void runCpu();
+  bool runGpu();
+  bool compareAll(StringRef how);
+
+  plan::KernelOp kernel;
+  const Libraries &libraries;
+  std::vector<HostTensor> inputs, gpuOutputs, cpuOutputs;
+  std::vector<int64_t> scalars;
+  /// For the run in place: where the GPU's outputs lie.
+  std::vector<std::byte *> outputAt;
+  double seconds = 0;
+};
+} // namespace
+
+bool Check::allocate() {
+  unsigned number = 0;
+  for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes())) {
+    HostTensor tensor;
+    if (!makeTensor(type, tensor))
+      return false;
+    fill(tensor, number++);
+    if (kernel.isScalarArg(i))
+      scalars.push_back(rt::toInt64(tensor.type, tensor.data()));
+    else
+      inputs.push_back(std::move(tensor));
+  }
+  for (Type type : kernel.getResultTypes()) {
+    HostTensor a, b;
+    if (!makeTensor(type, a) || !makeTensor(type, b))
+      return false;
+    outputAt.push_back(a.data());
+    gpuOutputs.push_back(std::move(a));
+    cpuOutputs.push_back(std::move(b));
+  }
+  return true;
+}
+
+void Check::runCpu() {
+  std::vector<void *> buffers;
+  for (HostTensor &tensor : inputs)
+    buffers.push_back(tensor.data());
+  for (HostTensor &tensor : cpuOutputs)
+    buffers.push_back(tensor.data());
+  rt::AlignedBuffer scratch(kernel.getScratchBytes().value_or(0));
+  ShoalKernelArgs args{buffers.data(), scalars.data(), scratch.data()};
+  auto function = reinterpret_cast<ShoalKernelFn>(
+      dlsym(libraries.cpu, kernel.getSymbol()->str().c_str()));
+  function(&args, 0, kernel.getChunks().value_or(1));
+}
+
+bool Check::runGpu() {
+  auto launches =
+      kernel->getAttrOfType<ArrayAttr>(plan::GpuLaunchAttr::getAttrName());
+  std::vector<void *> values;
+  for (HostTensor &tensor : inputs)
+    values.push_back(tensor.data());
+  for (std::byte *at : outputAt)
+    values.push_back(at);
+  for (int64_t scalar : scalars)
+    values.push_back(reinterpret_cast<void *>(scalar));
+  auto first = cast<plan::GpuLaunchAttr>(launches[0]);
+  rt::AlignedBuffer scratch(first.getScratchBytes() + 256);
+  std::memset(scratch.data(), first.getScratchZeroed() ? 0 : 0xff,
+              scratch.size());
+  auto aligned =
+      (reinterpret_cast<uintptr_t>(scratch.data()) + 255) & ~uintptr_t(255);
+  values.push_back(reinterpret_cast<void *>(aligned));
+  shoal_emu_add_memory(scratch.data(), scratch.size(), "scratch");
+  auto forAll = [&](auto act) {
+    for (HostTensor &tensor : inputs)
+      act(tensor);
+    for (HostTensor &tensor : gpuOutputs)
+      act(tensor);
+  };
+  forAll([](HostTensor &t) {
+    shoal_emu_add_memory(t.data(), t.buffer.size(), "a buffer");
+  });
+  std::vector<void *> params;
+  for (void *&value : values)
+    params.push_back(&value);
+  auto start = std::chrono::steady_clock::now();
+  bool good = true;
+  for (Attribute attribute : launches) {
+    auto launch = cast<plan::GpuLaunchAttr>(attribute);
+    std::string symbol = launch.getSymbol().str();
+    void *library = libraries.gpu.lookup(launch.getImage().getValue());
+    auto *entry =
+        library
+            ? reinterpret_cast<ShoalEmuKernel>(dlsym(library, symbol.c_str()))
+            : nullptr;
+    if (!entry) {
+      llvm::outs() << kernel.getSymName() << ": no function " << symbol << "\n";
+      good = false;
+      break;
+    }
+    ShoalEmuLaunch shape{};
+    for (unsigned i = 0; i < 3; ++i) {
+      shape.grid[i] = launch.getGrid()[i];
+      shape.block[i] = i ? 1 : launch.getBlock();
+      shape.cluster[i] = 1;
+    }
+    shape.sharedBytes = launch.getSharedBytes();
+    shape.kernel = symbol.c_str();
+    shape.params = static_cast<const ShoalEmuParam *>(
+        dlsym(library, (symbol + "_params").c_str()));
+    shape.seed = seed > 1 ? seed : 0;
+    entry(params.data(), &shape);
+    if (shape.failed) {
+      llvm::outs() << kernel.getSymName() << ": fails (see above)\n";
+      good = false;
+      break;
+    }
+  }
+  seconds +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+  forAll([](HostTensor &t) { shoal_emu_remove_memory(t.data()); });
+  shoal_emu_remove_memory(scratch.data());
+  return good;
+}
+
+bool Check::compareAll(StringRef how) {
+  for (auto [i, want] : llvm::enumerate(cpuOutputs)) {
+    int64_t count = want.elements();
+    double largest = 0;
+    if (rt::isFloat(want.type) || rt::isComplex(want.type))
+      for (int64_t j = 0; j < count; ++j) {
+        double value = std::fabs(
+            rt::toDouble(want.type, want.data() + j * rt::byteSize(want.type)));
+        if (std::isfinite(value))
+          largest = std::max(largest, value);
+      }
+    rt::Tolerance tolerance;
+    tolerance.relative = toleranceOf(want.type);
+    tolerance.absolute = tolerance.relative * 0.1 * largest;
+    rt::Comparison result =
+        rt::compare(want.type, outputAt[i], want.data(), count, tolerance);
+    if (result.mismatches) {
+      llvm::outs() << kernel.getSymName() << ": output " << i << how << ": "
+                   << rt::describe(result, want.type, outputAt[i], want.data(),
+                                   want.shape)
+                   << "\n";
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Check::run() {
+  if (!allocate()) {
+    llvm::outs() << kernel.getSymName() << ": a type that has no values\n";
+    return false;
+  }
+  runCpu();
+  if (!runGpu() || !compareAll(""))
+    return false;
+  // Again, with outputs in the memory of inputs where that is allowed.
+  if (auto pairs = kernel.getMayOverwrite()) {
+    std::vector<unsigned> bufferOf;
+    for (unsigned i = 0, buffer = 0; i < kernel.getArgumentTypes().size(); ++i)
+      bufferOf.push_back(kernel.isScalarArg(i) ? ~0u : buffer++);
+    llvm::DenseSet<unsigned> used;
+    bool any = false;
+    for (size_t i = 0; i + 1 < pairs->size(); i += 2) {
+      unsigned output = (*pairs)[i], buffer = bufferOf[(*pairs)[i + 1]];
+      if (buffer == ~0u || outputAt[output] != gpuOutputs[output].data() ||
+          inputs[buffer].buffer.size() != gpuOutputs[output].buffer.size() ||
+          !used.insert(buffer).second)
+        continue;
+      outputAt[output] = inputs[buffer].data();
+      any = true;
+    }
+    if (any && (!runGpu() || !compareAll(" in place")))
+      return false;
+  }
+  if (verbose) {
+    auto strategyName = kernel->getAttrOfType<StringAttr>("strategy");
+    llvm::outs() << kernel.getSymName() << ": ok ("
+                 << (strategyName ? strategyName.getValue() : StringRef("?"))
+                 << llvm::format(", %.1f ms)\n", seconds * 1e3);
+  }
+  return true;
+}
+
+int main(int argc, char **argv) {
+  cl::ParseCommandLineOptions(argc, argv);
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  auto module = parseSourceFile<ModuleOp>(input, ParserConfig(&context));
+  if (!module)
+    return 2;
+  unsigned good = 0, bad = 0;
+  auto checkModule = [&](ModuleOp part) {
+    Libraries libraries;
+    if (failed(compile(part, libraries)))
+      return false;
+    for (auto kernel : part.getOps<plan::KernelOp>())
+      ++(Check(kernel, libraries).run() ? good : bad);
+    return true;
+  };
+  for (auto kernel :
+       llvm::make_early_inc_range(module->getOps<plan::KernelOp>()))
+    if (!only.empty() && !kernel.getSymName().contains(only))
+      kernel.erase();
+  // Together, or, where one has no code, each on its own.
+  OwningOpRef<ModuleOp> copy = module->clone();
+  std::string problems;
+  bool together;
+  {
+    ScopedDiagnosticHandler handler(&context,
+                                    [](Diagnostic &) { return success(); });
+    together = checkModule(*copy);
+  }
+  if (!together) {
+    good = bad = 0;
+    for (auto kernel : module->getOps<plan::KernelOp>()) {
+      OwningOpRef<ModuleOp> alone = ModuleOp::create(module->getLoc());
+      alone->push_back(kernel->clone());
+      if (!checkModule(*alone)) {
+        llvm::outs() << kernel.getSymName() << ": no code\n";
+        ++bad;
+      }
+    }
+  }
+  llvm::outs() << good << " kernels agree, " << bad << " do not\n";
+  return bad != 0;
+}
