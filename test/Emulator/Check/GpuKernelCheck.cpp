@@ -70,13 +70,13 @@ struct Libraries {
 } // namespace
 
 static LogicalResult compile(ModuleOp module, Libraries &libraries) {
-  gpu::CompileOptions options;
+  shoal::gpu::CompileOptions options;
   options.chip = chip;
   options.emulate = true;
   options.strategy = strategy;
   options.dumpFolder = dump;
   options.threads = 1;
-  if (failed(gpu::compileKernels(module, options)))
+  if (failed(shoal::gpu::compileKernels(module, options)))
     return failure();
   for (auto binary : module.getOps<mlir::gpu::BinaryOp>()) {
     auto object = cast<mlir::gpu::ObjectAttr>(binary.getObjects()[0]);

@@ -92,6 +92,19 @@ void shoal::emu::setLaunchBuffers(const ShoalEmuLaunch *launch, void **params) {
         a.readOnly = false;
 }
 
+void shoal::emu::failOutOfBuffer(const void *address, uint64_t bytes,
+                                 const Site *site) {
+  auto begin = reinterpret_cast<uintptr_t>(address);
+  std::string text = format("%llu bytes at %p, in none of the kernel's "
+                            "buffers, or not in the one it was reached from:",
+                            (unsigned long long)bytes, address);
+  for (const Range &buffer : known.buffers)
+    text += format(" [%p, +%llu) distance %lld;", (void *)buffer.begin,
+                   (unsigned long long)(buffer.end - buffer.begin),
+                   (long long)(begin - buffer.begin));
+  fail(site, text);
+}
+
 void shoal::emu::accessGlobal(const void *address, uint64_t bytes,
                               uint32_t flags, const Site *site) {
   auto begin = reinterpret_cast<uintptr_t>(address), end = begin + bytes;
@@ -103,14 +116,7 @@ void shoal::emu::accessGlobal(const void *address, uint64_t bytes,
                             (unsigned long long)(begin - buffer.begin)));
         return;
       }
-    std::string text = format("%llu bytes at %p, in none of the kernel's "
-                              "buffers:",
-                              (unsigned long long)bytes, address);
-    for (const Range &buffer : known.buffers)
-      text += format(" [%p, +%llu) distance %lld;", (void *)buffer.begin,
-                     (unsigned long long)(buffer.end - buffer.begin),
-                     (long long)(begin - buffer.begin));
-    fail(site, text);
+    failOutOfBuffer(address, bytes, site);
   }
   uint64_t now = generation.load(std::memory_order_acquire);
   if (known.generation != now) {

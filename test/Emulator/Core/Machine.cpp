@@ -335,6 +335,8 @@ extern "C" void shoal_emu_access(const void *address, uint64_t bytes,
          format("address %p is not a multiple of %zu", address, size_t(align)));
   if (bytes == 0)
     return;
+  if (flags & 4)
+    failOutOfBuffer(address, bytes, site);
   unsigned space = flags >> 4 & 15;
   if (space == 3 && !isShared(*thread.block, address))
     fail(site, format("address %p is not in shared memory (%u bytes at %p)",

@@ -127,6 +127,9 @@ void acquire(Thread &thread, const Clocks &clocks);
 // Device memory (GlobalMemory.cpp).
 void accessGlobal(const void *address, uint64_t bytes, uint32_t flags,
                   const Site *site);
+/// The launch's buffers and where the address is, as an error.
+[[noreturn]] void failOutOfBuffer(const void *address, uint64_t bytes,
+                                  const Site *site);
 /// Buffers of this launch, where the kernel says how large they are.
 void setLaunchBuffers(const ShoalEmuLaunch *launch, void **params);
 

@@ -1,19 +1,23 @@
 // A call of the emulator before each access to memory of the block or device:
 //   shoal_emu_access(address, bytes, flags, site)
 // The thread's own memory (alloca) and constants of the module are let alone.
+// Where the address is computed from a parameter whose size is known, the check
+// is made in place, and only a failure calls.
 #include "Emulate.h"
 
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/MDBuilder.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
 
 using namespace llvm;
 using namespace shoal::gpu::emulate;
 
 namespace {
 // As in test/Emulator/Core/Abi.h.
-enum Flag : unsigned { Write = 1, Atomic = 2 };
+enum Flag : unsigned { Write = 1, Atomic = 2, OutOfBuffer = 4 };
 constexpr unsigned spaceShift = 4, alignShift = 8;
 
 struct Access {
@@ -72,6 +76,33 @@ static void collect(Instruction &instruction, const DataLayout &layout,
   }
 }
 
+/// A condition that the access is outside its kernel parameter's buffer or not
+/// aligned, or null where this is not known here.
+static Value *inlineCheck(const Access &access) {
+  auto *bytes = dyn_cast<ConstantInt>(access.bytes);
+  auto *argument =
+      dyn_cast<Argument>(getUnderlyingObject(access.pointer, /*MaxLookup=*/0));
+  if (!bytes || !argument || access.flags & Atomic ||
+      argument->getParent()->getCallingConv() != CallingConv::PTX_Kernel)
+    return nullptr;
+  uint64_t size = argument->getDereferenceableBytes();
+  if (size < bytes->getZExtValue() ||
+      (access.flags & Write && argument->hasAttribute(Attribute::ReadOnly)))
+    return nullptr;
+  IRBuilder<> builder(access.at);
+  Type *i64 = builder.getInt64Ty();
+  Value *address = builder.CreatePtrToInt(access.pointer, i64);
+  Value *offset =
+      builder.CreateSub(address, builder.CreatePtrToInt(argument, i64));
+  Value *fails = builder.CreateICmpUGT(
+      offset, builder.getInt64(size - bytes->getZExtValue()));
+  if (access.alignment > 1)
+    fails =
+        builder.CreateOr(fails, builder.CreateIsNotNull(builder.CreateAnd(
+                                    address, access.alignment.value() - 1)));
+  return fails;
+}
+
 void shoal::gpu::emulate::checkAccesses(Module &module, Sites &sites) {
   LLVMContext &context = module.getContext();
   Type *pointer = PointerType::getUnqual(context);
@@ -85,10 +116,17 @@ void shoal::gpu::emulate::checkAccesses(Module &module, Sites &sites) {
     for (Instruction &instruction : instructions(function))
       collect(instruction, module.getDataLayout(), accesses);
   for (const Access &access : accesses) {
-    IRBuilder<> builder(access.at);
+    Instruction *before = access.at;
+    unsigned flags = access.flags;
+    if (Value *fails = inlineCheck(access)) {
+      before = SplitBlockAndInsertIfThen(
+          fails, access.at->getIterator(), /*Unreachable=*/false,
+          MDBuilder(context).createUnlikelyBranchWeights());
+      flags |= OutOfBuffer;
+    }
+    IRBuilder<> builder(before);
     unsigned space = access.pointer->getType()->getPointerAddressSpace();
-    unsigned flags = access.flags | space << spaceShift |
-                     Log2(access.alignment) << alignShift;
+    flags |= space << spaceShift | Log2(access.alignment) << alignShift;
     builder.CreateCall(check,
                        {builder.CreateAddrSpaceCast(access.pointer, pointer),
                         access.bytes, ConstantInt::get(i32, flags),
