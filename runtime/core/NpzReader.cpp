@@ -289,8 +289,7 @@ Result<NpyArray> NpzReader::read(const std::string &name) const {
   return read(name, /*headerOnly=*/false);
 }
 
-Result<std::vector<int64_t>>
-NpzReader::shape(const std::string &name) const {
+Result<std::vector<int64_t>> NpzReader::shape(const std::string &name) const {
   Result<NpyArray> array = read(name, /*headerOnly=*/true);
   if (!array)
     return array.status();

@@ -74,8 +74,7 @@ Package::Package(Package &&other) noexcept
     : fileName(std::move(other.fileName)),
       handle(std::exchange(other.handle, nullptr)), view(std::move(other.view)),
       constantsBase(other.constantsBase), imagesBase(other.imagesBase),
-      kernels(std::move(other.kernels)),
-      ownTable(std::move(other.ownTable)),
+      kernels(std::move(other.kernels)), ownTable(std::move(other.ownTable)),
       ownConstants(std::move(other.ownConstants)),
       ownImages(std::move(other.ownImages)) {}
 
@@ -101,9 +100,8 @@ Result<Package> Package::fromTable(std::vector<uint64_t> table,
   package.imagesBase = package.ownImages.data();
   const program::View &p = *package.view;
   bool onGpu = p.str(p.header().target) == "cuda";
-  if ((!onGpu &&
-       p.section<program::Kernel>(program::Section::Kernels).size() !=
-           package.kernels.size()) ||
+  if ((!onGpu && p.section<program::Kernel>(program::Section::Kernels).size() !=
+                     package.kernels.size()) ||
       p.header().constantsBytes > package.ownConstants.size() ||
       p.header().imagesBytes > package.ownImages.size())
     return Status::badInput("kernels or constants are missing");

@@ -294,8 +294,7 @@ bool Validator::checkGpu() {
   for (const Image &image : images) {
     if (!str(image.chip))
       return false;
-    if (image.kind > ImageKind::Host ||
-        image.offset % kImageAlignment != 0 ||
+    if (image.kind > ImageKind::Host || image.offset % kImageAlignment != 0 ||
         image.offset > header.imagesBytes ||
         image.bytes > header.imagesBytes - image.offset || image.bytes == 0)
       return fail("an image of device code lies outside its section");

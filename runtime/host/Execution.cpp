@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <dlfcn.h>
 #include <set>
 
 namespace shoal::rt {
@@ -54,38 +53,6 @@ Status Execution::checkMemory() const {
       " in one process, " + bytesText(perRank) + " each), but there are " +
       bytesText(have) +
       "; use smaller shapes or a smaller mesh, or only compile it");
-}
-
-Status Execution::loadCustomCalls() {
-  auto calls = program.section<program::CustomCall>(Section::CustomCalls);
-  for (const std::string &name : options.customCallLibraries) {
-    void *library = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-      const char *why = ::dlerror();
-      return Status::badInput("--custom-calls: cannot load '" + name +
-                              "': " + (why ? why : "unknown"));
-    }
-    libraries.push_back(library); // stays open: its code may be running
-    for (const program::CustomCall &c : calls) {
-      std::string target(program.str(c.target));
-      if (void *f = ::dlsym(library, target.c_str()))
-        customCalls.emplace(target, reinterpret_cast<ShoalCustomCallFn>(f));
-    }
-  }
-  for (const program::CustomCall &c : calls) {
-    std::string target(program.str(c.target));
-    if (customCalls.count(target))
-      continue;
-    // Those that the runtime itself has.
-    if (void *f =
-            ::dlsym(RTLD_DEFAULT, ("shoal_custom_call_" + target).c_str()))
-      customCalls.emplace(target, reinterpret_cast<ShoalCustomCallFn>(f));
-    else
-      return Status::badInput("no implementation of custom call '" + target +
-                              "'; give a library that has a function of this "
-                              "name with --custom-calls=lib.so");
-  }
-  return Status::ok();
 }
 
 static bool isAligned(const void *p) {
@@ -187,8 +154,10 @@ Status Execution::prepare(std::vector<HostTensor> args) {
   arguments = std::move(args);
   if (Status s = checkMemory(); !s)
     return s;
-  if (Status s = loadCustomCalls(); !s)
-    return s;
+  auto calls = loadCustomCalls(program, options.customCallLibraries);
+  if (!calls)
+    return calls.status();
+  customCalls = std::move(*calls);
   int64_t numRanks = static_cast<int64_t>(program.header().numRanks);
   size_t numChecks = program.section<program::Check>(Section::Checks).size();
   if (options.world && options.world->size() > numRanks)

@@ -2,10 +2,10 @@
 #ifndef SHOAL_RUNTIME_HOST_EXECUTION_H
 #define SHOAL_RUNTIME_HOST_EXECUTION_H
 
+#include "core/CustomCalls.h"
 #include "core/Judge.h"
 #include "host/Collectives.h"
 #include "shoal/runtime/Compare.h"
-#include "shoal/runtime/CustomCall.h"
 #include "shoal/runtime/Cursor.h"
 #include "shoal/runtime/Pool.h"
 #include "shoal/runtime/Run.h"
@@ -136,7 +136,7 @@ public:
   std::span<const program::Group> groups;
   std::vector<std::unique_ptr<Rank>> ranks; ///< of this process
   std::vector<std::string> failedChecks;
-  std::map<std::string, ShoalCustomCallFn, std::less<>> customCalls;
+  std::vector<ShoalCustomCallFn> customCalls;
   std::atomic<bool> failed{false};
 
   // Used by ranks.
@@ -165,7 +165,6 @@ public:
 
 private:
   Status checkMemory() const;
-  Status loadCustomCalls();
   Status makeRank(int64_t number, const std::vector<HostTensor> &arguments);
   void fillDonated();
   // Ranks of other processes (Remote.cpp).
@@ -196,7 +195,6 @@ private:
   std::map<std::pair<uint32_t, uint64_t>, PendingCheck> checks;
   std::vector<std::vector<uint64_t>> checkCount; // rank, check
   std::vector<bool> reported;                    // check: failure printed
-  std::vector<void *> libraries;
 
   std::mutex mutex;
   std::condition_variable allLeft;

@@ -233,37 +233,12 @@ bool Rank::exec(const Instruction &i, std::span<const int64_t> ops) {
 }
 
 bool Rank::customCall(const Instruction &i, std::span<const int64_t> ops) {
-  const program::CustomCall &call = run_.program.section<program::CustomCall>(
-      program::Section::CustomCalls)[ops[0]];
-  auto found = run_.customCalls.find(run_.program.str(call.target));
-  if (found == run_.customCalls.end())
-    return fail(i, "no implementation of the custom call");
-  size_t inputs = static_cast<size_t>(ops[1]),
-         outputs = static_cast<size_t>(ops[2]);
-  std::vector<ShoalCustomCallBuffer> buffers;
-  for (size_t b = 0; b < inputs + outputs; ++b) {
-    uint32_t slot = static_cast<uint32_t>(ops[3 + b]);
-    const program::Type &type = run_.program.type(run_.slots[slot].type);
-    std::span<const int64_t> shape = run_.program.ints(type.shape);
-    buffers.push_back({slots[slot], shape.data(),
-                       static_cast<int32_t>(shape.size()),
-                       static_cast<int32_t>(type.dtype)});
-  }
-  // The pool keeps a NUL after each string.
-  ShoalCustomCall args{run_.program.str(call.target).data(),
-                       run_.program.str(call.config).data(),
-                       call.apiVersion,
-                       number,
-                       static_cast<int64_t>(inputs),
-                       static_cast<int64_t>(outputs),
-                       buffers.data(),
-                       buffers.data() + inputs};
-  char error[512] = "";
-  if (found->second(&args, error, sizeof(error)) == 0)
-    return true;
-  error[sizeof(error) - 1] = 0;
-  return fail(i, std::string("custom call '") + args.target +
-                     "' failed: " + (*error ? error : "no reason given"));
+  std::vector<std::byte *> data;
+  for (int64_t slot : ops.subspan(3))
+    data.push_back(slots[slot]);
+  std::string why =
+      runCustomCall(run_.program, run_.customCalls[ops[0]], i, number, data);
+  return why.empty() || fail(i, why);
 }
 
 } // namespace shoal::rt

@@ -1,0 +1,55 @@
+// Collectives without NCCL: ranks of one process, on one GPU or on GPUs that
+// reach each other's memory. The last member of a group to arrive puts the
+// copies and reductions of all on its stream, behind what the others' streams
+// hold; then the others go on behind them.
+#ifndef SHOAL_RUNTIME_CUDA_LOCALTRANSPORT_H
+#define SHOAL_RUNTIME_CUDA_LOCALTRANSPORT_H
+
+#include "cuda/Transport.h"
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+
+namespace shoal::cuda {
+
+class Execution;
+
+class LocalTransport final : public Transport {
+public:
+  explicit LocalTransport(Execution &run) : run(run) {}
+  bool join(Rank &) override { return true; }
+  size_t workspaceBytes(const rt::CollectiveCall &, int64_t,
+                        int64_t) const override {
+    return 0;
+  }
+  bool issue(Rank &rank, const Issue &issue) override;
+  /// A step's graph would span all ranks.
+  bool canCapture() const override { return false; }
+  void abort() override {}
+  void leave(Rank &) override {}
+
+private:
+  struct Meeting {
+    std::mutex mutex;
+    std::condition_variable changed;
+    uint64_t round = 0; ///< how many collectives are done
+    int64_t arrived = 0;
+    std::vector<Rank *> ranks; ///< by position
+    std::vector<const Issue *> issues;
+    const Issue *first = nullptr;
+  };
+  Meeting &meeting(uint32_t group, int64_t leader);
+  bool perform(Rank &rank, Meeting &meeting);
+  bool reduce(Rank &rank, const Meeting &meeting, size_t b);
+  bool ragged(Rank &rank, const Meeting &meeting);
+
+  Execution &run;
+  std::mutex mutex;
+  std::map<std::pair<uint32_t, int64_t>, std::unique_ptr<Meeting>> meetings;
+};
+
+} // namespace shoal::cuda
+
+#endif // SHOAL_RUNTIME_CUDA_LOCALTRANSPORT_H

@@ -1,0 +1,252 @@
+// The ranks' threads, and what is noticed while they run: failures, ranks that
+// do not come, time limits.
+#include "core/Instructions.h"
+#include "cuda/Execution.h"
+
+#include <algorithm>
+
+namespace shoal::cuda {
+
+using rt::Status;
+
+void Execution::threadMain(Rank &rank) {
+  uint64_t done = 0;
+  for (;;) {
+    std::function<bool(Rank &)> work;
+    {
+      std::unique_lock<std::mutex> lock(mutex);
+      begin.wait(lock, [&] { return closing || generation != done; });
+      if (closing)
+        return;
+      done = generation;
+      work = job;
+    }
+    rank.device.makeCurrent();
+    if (!work(rank) && !hasFailed())
+      rank.dead = true;
+    std::lock_guard<std::mutex> lock(mutex);
+    --busy;
+    ended.notify_all();
+  }
+}
+
+void Execution::fail(Status status) {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (failed.load())
+      return;
+    failure = std::move(status);
+    failed = true;
+    if (options.world)
+      options.world->interrupt();
+    ended.notify_all();
+  }
+}
+
+/// A number that changes while anything moves.
+uint64_t Execution::progress(bool askDevices, bool &inCollective) {
+  uint64_t sum = 0;
+  inCollective = false;
+  for (auto &rank : ranks) {
+    sum += rank->steps.load(std::memory_order_relaxed);
+    if (!askDevices || !rank->waiting.load())
+      continue;
+    for (const Flight &f : rank->flights.read(now())) {
+      sum += (f.started >= 0) + (f.completed >= 0);
+      // Not yet on the stream, or on it and not done.
+      inCollective |= f.completed < 0 && (f.started >= 0 || rank->capturing);
+    }
+    const program::Instruction *i = rank->current.load();
+    inCollective |= i && (i->opcode == program::Opcode::Collective ||
+                          i->opcode == program::Opcode::CollectiveStart ||
+                          i->opcode == program::Opcode::Check);
+  }
+  return sum;
+}
+
+Status Execution::everyRank(std::function<bool(Rank &)> work) {
+  using Clock = std::chrono::steady_clock;
+  std::unique_lock<std::mutex> lock(mutex);
+  if (failed)
+    return failure;
+  job = std::move(work);
+  busy = static_cast<int64_t>(threads.size());
+  ++generation;
+  begin.notify_all();
+  auto lastChange = Clock::now();
+  uint64_t lastProgress = 0;
+  while (busy != 0 && !failed) {
+    ended.wait_for(lock, std::chrono::milliseconds(100),
+                   [&] { return busy == 0 || failed; });
+    if (busy == 0 || failed)
+      break;
+    lock.unlock();
+    auto time = Clock::now();
+    std::chrono::duration<double> quiet = time - lastChange;
+    bool inCollective;
+    uint64_t current = progress(quiet.count() > 0.5, inCollective);
+    if (current != lastProgress) {
+      lastProgress = current;
+      lastChange = time;
+    }
+    bool someDead = false;
+    for (auto &rank : ranks)
+      someDead |= rank->dead.load();
+    bool stall = inCollective && quiet.count() > options.stallSeconds;
+    if (options.deadline && time > *options.deadline) {
+      char limit[32];
+      std::snprintf(limit, sizeof(limit), "%g", options.timeLimit);
+      fail(Status::fault("time limit of " + std::string(limit) +
+                         " s exceeded: " + places(false) + flightReport()));
+    } else if (someDead && quiet.count() > 0.3) {
+      fail(died());
+    } else if (stall) {
+      char seconds[32];
+      std::snprintf(seconds, sizeof(seconds), "%.0f", quiet.count());
+      std::string others;
+      if (options.world) {
+        std::vector<rt::World::Activity> all = options.world->survey(1);
+        for (int i = 0; i < options.world->size(); ++i)
+          if (i != options.world->rank())
+            others +=
+                "; " + options.world->name(i) +
+                (all[i].text.empty() ? " does not answer" : ": " + all[i].text);
+      }
+      fail(Status::fault("no progress for " + std::string(seconds) +
+                         " s: " + places(false) + others + flightReport()));
+    }
+    lock.lock();
+  }
+  if (failed) {
+    lock.unlock();
+    transport->abort();
+    lock.lock();
+    // Those that still compute stop at their next instruction.
+    ended.wait_for(lock, std::chrono::seconds(5), [&] { return busy == 0; });
+    return failure;
+  }
+  lock.unlock();
+  for (auto &rank : ranks)
+    if (rank->dead) {
+      fail(died());
+      return failure;
+    }
+  return Status::ok();
+}
+
+Status Execution::died() const {
+  std::string text;
+  for (auto &rank : ranks)
+    if (rank->dead)
+      text += "rank " + std::to_string(rank->number) + " died at " +
+              rank->whereabouts() + "; ";
+  return Status::fault(text + places(true));
+}
+
+/// "ranks 0, 1 and 5 wait in X; rank 3 is in …": ranks in one place together.
+std::string Execution::places(bool onlyWaiting) const {
+  std::map<std::pair<bool, std::string>, std::vector<int64_t>> where;
+  for (auto &rank : ranks) {
+    if (rank->dead || (onlyWaiting && !rank->waiting))
+      continue;
+    where[{rank->waiting, rank->current.load()
+                              ? "in " + rank->whereabouts()
+                              : "for the device at the end of the step"}]
+        .push_back(rank->number);
+  }
+  std::string text;
+  for (auto &[place, who] : where) {
+    text += text.empty() ? "" : "; ";
+    text += who.size() == 1 ? "rank " : "ranks ";
+    for (size_t i = 0; i < who.size(); ++i) {
+      if (i == 8 && who.size() > 9) {
+        text += " and " + std::to_string(who.size() - i) + " more";
+        break;
+      }
+      text += (i ? ", " : "") + std::to_string(who[i]);
+    }
+    bool one = who.size() == 1;
+    text += (place.first ? (one ? " waits " : " wait ")
+                         : (one ? " is " : " are ")) +
+            place.second;
+  }
+  return text;
+}
+
+std::string Execution::activity() {
+  std::string text = places(false);
+  for (auto &rank : ranks) {
+    std::vector<Flight> flights = rank->flights.read(now());
+    if (!flights.empty())
+      text += "; rank " + std::to_string(rank->number) +
+              "'s last collective: " + "number " +
+              std::to_string(flights.back().sequence) + " over " +
+              rt::groupName(program, flights.back().group);
+  }
+  return text;
+}
+
+bool Execution::close() {
+  if (!failed)
+    if (Status s = everyRank([](Rank &r) { return r.leave(); }); !s)
+      return false;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (busy != 0)
+      return false;
+    closing = true;
+    begin.notify_all();
+  }
+  for (std::thread &t : threads)
+    t.join();
+  threads.clear();
+  ranks.clear();
+  transport.reset();
+  return true;
+}
+
+void Execution::clearProfile() {
+  for (auto &rank : ranks)
+    std::fill(rank->profile.begin(), rank->profile.end(),
+              std::pair<int64_t, double>());
+}
+
+std::vector<rt::ProfileRow> Execution::takeProfile(int64_t steps) const {
+  auto instructions =
+      program.section<program::Instruction>(program::Section::Instructions);
+  double share =
+      1.0 / static_cast<double>(
+                std::max<int64_t>(1, steps) *
+                static_cast<int64_t>(std::max<size_t>(1, ranks.size())));
+  std::vector<uint32_t> eventGroups(program.header().numEvents, 0);
+  // One line of the user's may have become several equal instructions.
+  std::map<std::pair<std::string, std::string>, rt::ProfileRow> rows;
+  for (size_t i = 0; i < instructions.size(); ++i) {
+    int64_t calls = 0;
+    double seconds = 0;
+    for (auto &rank : ranks) {
+      calls += rank->profile[i].first;
+      seconds += rank->profile[i].second;
+    }
+    if (!calls)
+      continue;
+    std::string what = rt::nameOf(program, instructions[i], eventGroups);
+    std::string where(program.str(instructions[i].loc));
+    rt::ProfileRow &row = rows[{what, where}];
+    row.what = what;
+    row.where = where;
+    row.calls += static_cast<double>(calls) * share;
+    row.seconds += seconds * share;
+  }
+  std::vector<rt::ProfileRow> list;
+  for (auto &[key, row] : rows)
+    list.push_back(std::move(row));
+  std::sort(list.begin(), list.end(),
+            [](const rt::ProfileRow &a, const rt::ProfileRow &b) {
+              return std::tie(b.seconds, a.what, a.where) <
+                     std::tie(a.seconds, b.what, b.where);
+            });
+  return list;
+}
+
+} // namespace shoal::cuda
