@@ -124,7 +124,6 @@ Status Device::load(const rt::Package &package) {
 
   auto images = program.section<program::Image>(Section::Images);
   auto records = program.section<program::GpuKernel>(Section::GpuKernels);
-  auto names = program.section<program::Kernel>(Section::Kernels);
   std::map<uint32_t, CUmodule> loaded;
   for (size_t k = 0; k < records.size(); ++k) {
     uint32_t index = chooseImage(program, records[k].image, major, minor);
@@ -152,7 +151,7 @@ Status Device::load(const rt::Package &package) {
         return s;
       it = loaded.emplace(index, module).first;
     }
-    std::string symbol(program.str(names[k].symbol));
+    std::string symbol(program.str(records[k].symbol));
     CUfunction function;
     if (CUresult r =
             driver.moduleGetFunction(&function, it->second, symbol.c_str()))

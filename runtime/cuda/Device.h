@@ -60,7 +60,7 @@ public:
   std::string name;
   int major = 0, minor = 0; ///< compute capability
   size_t totalBytes = 0;
-  std::vector<CUfunction> kernels; ///< one for each of the program's
+  std::vector<CUfunction> kernels; ///< one for each of the GpuKernels
 
 private:
   Device(const Driver &driver, int ordinal)

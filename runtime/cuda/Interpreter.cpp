@@ -144,9 +144,14 @@ bool Rank::exec(const Instruction &i, Operands ops) {
   std::vector<void *> parameters;
   for (uint64_t &v : values)
     parameters.push_back(&v);
-  return ok(
-      device.launch(how, device.kernels[index], parameters.data(), stream(i)),
-      "starting a kernel");
+  // All launches of a kernel get the same.
+  auto launches = run.program.section<program::GpuKernel>(Section::GpuKernels);
+  for (size_t l = index; l != program::kNone; l = launches[l].next)
+    if (!ok(device.launch(launches[l], device.kernels[l], parameters.data(),
+                          stream(i)),
+            "starting a kernel"))
+      return false;
+  return true;
 }
 
 /// Fills an output with NaN (-1 for integers), unless it shares memory with an

@@ -3,6 +3,29 @@
 
 namespace shoal::rt {
 
+Result<std::string> chipOfThisMachine() {
+  Result<const cuda::Driver *> driver = cuda::Driver::open();
+  if (!driver)
+    return driver.status();
+  cuda::CUdevice device;
+  int major = 0, minor = 0;
+  if (cuda::CUresult r = (*driver)->deviceGet(&device, 0))
+    return Status::badInput("GPU 0 cannot be used: " + (*driver)->describe(r));
+  (*driver)->deviceGetAttribute(
+      &major, cuda::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device);
+  (*driver)->deviceGetAttribute(
+      &minor, cuda::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
+  if (major < 8)
+    return Status::badInput(
+        "--target=cuda: GPU 0 is sm_" + std::to_string(major * 10 + minor) +
+        "; Shoal's kernels need sm_80 or later");
+  if (major == 9 && minor == 0)
+    return std::string("sm_90a");
+  if (major == 10 && minor == 0)
+    return std::string("sm_100a");
+  return std::string("sm_80"); // its PTX is for all later chips
+}
+
 Result<RunResult> runPackageOnCuda(const Package &package,
                                    std::vector<HostTensor> arguments,
                                    const RunOptions &options,

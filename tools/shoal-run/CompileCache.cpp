@@ -93,11 +93,12 @@ std::string cacheKey(const Options &o, const std::string &content,
   struct stat info = {};
   ::stat(compiler.c_str(), &info);
   std::string options =
-      "v1|" + o.entry + "|" + o.argumentShapes + "|" + o.target + "|" +
-      (o.singleDevice ? "1" : "N") + "|" + std::to_string(info.st_size) + "|" +
-      std::to_string(info.st_mtim.tv_sec) + "." +
+      "v1|" + o.entry + "|" + o.argumentShapes + "|" + o.target + "|" + o.chip +
+      "|" + (o.singleDevice ? "1" : "N") + "|" + std::to_string(info.st_size) +
+      "|" + std::to_string(info.st_mtim.tv_sec) + "." +
       std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
-  for (const char *test : {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL"})
+  for (const char *test :
+       {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL", "SHOAL_TEST_EMULATE"})
     if (const char *value = std::getenv(test))
       options += std::string("|") + test + " " + value;
   XXH128_hash_t a = XXH3_128bits(content.data(), content.size());
@@ -159,6 +160,8 @@ Status runCompiler(const std::string &compiler, const Options &o,
                                     output,
                                     "--target=" + o.target,
                                     "--timings=" + output + ".json"};
+  if (!o.chip.empty())
+    words.push_back("--chip=" + o.chip);
   if (!o.entry.empty())
     words.push_back("--entry=" + o.entry);
   if (!o.argumentShapes.empty())

@@ -14,6 +14,8 @@ struct Options {
   std::string entry;
   std::string input, output, check, report;
   std::string target = "cpu";
+  std::string chip; ///< of target cuda; empty: this machine's
+  int64_t ranksPerDevice = 0;
   /// Shapes of the arrays in `input`, as --argument-shapes takes them.
   std::string argumentShapes;
   double rtol = 0, atol = 0, timeLimit = 0;

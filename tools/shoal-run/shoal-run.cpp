@@ -2,6 +2,7 @@
 #include "Options.h"
 
 #include "shoal/runtime/CommandLine.h"
+#include "shoal/runtime/Cuda.h"
 #include "shoal/runtime/Npz.h"
 #include "shoal/runtime/Random.h"
 #include "shoal/runtime/ReportTable.h"
@@ -144,15 +145,27 @@ static Status checkOptions(const Options &o, const CommandLine &line) {
   if (o.target != "cpu" && o.target != "cuda")
     return Status::badInput("--target: '" + o.target +
                             "' is unknown; 'cpu' and 'cuda' are");
-  if (o.target == "cuda")
-    return Status::badInput(
-        "--target=cuda: this build has no CUDA runtime; run with "
-        "--target=cpu, or only compile with shoal-compile");
+  if (o.target != "cuda" && (!o.chip.empty()))
+    return Status::badInput("--chip needs --target=cuda");
   if (o.check.empty() && (line.given("rtol") || line.given("atol")))
     return Status::badInput("--rtol and --atol need --check=FILE.npz");
   if (::access(o.model.c_str(), R_OK) != 0)
     return readFile(o.model).status();
   return Status::ok();
+}
+
+static CudaOptions cudaOptions(const Options &o) {
+  CudaOptions cuda;
+  cuda.ranksPerDevice = o.ranksPerDevice;
+  auto isSet = [](const char *name, bool otherwise) {
+    const char *value = std::getenv(name);
+    return value && *value ? *value != '0' : otherwise;
+  };
+  cuda.blocking = isSet("SHOAL_CUDA_BLOCKING", false);
+  cuda.graphs = isSet("SHOAL_CUDA_GRAPHS", true);
+  if (const char *file = std::getenv("SHOAL_FLIGHT_RECORDER"))
+    cuda.flightRecorder = file;
+  return cuda;
 }
 
 static int runModel(Options &o, const CommandLine &line) {
@@ -201,6 +214,14 @@ static int runModel(Options &o, const CommandLine &line) {
   }
   bool isMain = !world || world->rank() == 0;
 
+  // Before a model is compiled that could not run.
+  if (o.target == "cuda" && !o.inspect) {
+    Result<std::string> chip = chipOfThisMachine();
+    if (!chip)
+      return fail(chip.status());
+    if (o.chip.empty())
+      o.chip = *chip;
+  }
   bool compiled = looksLikePackage(o.model) || o.model.ends_with(".so");
   CompiledModel model{o.model, false, ""};
   if (!compiled) {
@@ -243,10 +264,11 @@ static int runModel(Options &o, const CommandLine &line) {
     std::fputs(describePackage(p).c_str(), stdout);
     return 0;
   }
-  if (p.str(p.header().target) == "cuda")
-    return fail(Status::badInput(
-        "'" + o.model + "': compiled for target 'cuda', and this build has no "
-        "CUDA runtime; compile with --target=cpu"));
+  bool onGpu = p.str(p.header().target) == "cuda";
+  if (line.given("target") && onGpu != (o.target == "cuda"))
+    return fail(Status::badInput("--target=" + o.target + ": '" + o.model +
+                                 "' was compiled for target '" +
+                                 std::string(p.str(p.header().target)) + "'"));
   Result<std::vector<HostTensor>> arguments = readArguments(p, o, source);
   if (!arguments)
     return fail(arguments.status());
@@ -271,7 +293,10 @@ static int runModel(Options &o, const CommandLine &line) {
   if (const char *value = std::getenv("SHOAL_TEST_STALL_SECONDS"))
     run.stallSeconds = std::max(0.1, std::strtod(value, nullptr));
   installCrashHandler();
-  Result<RunResult> result = runPackage(*package, std::move(*arguments), run);
+  Result<RunResult> result =
+      onGpu ? runPackageOnCuda(*package, std::move(*arguments), run,
+                               cudaOptions(o))
+            : runPackage(*package, std::move(*arguments), run);
   if (!result) {
     int code = fail(result.status());
     reportFile.discard();
@@ -338,8 +363,10 @@ int main(int argc, char **argv) {
   Options o;
   CommandLine line(
       "shoal-run", "shoal-run MODEL.mlir|model.so [options]",
-      "Runs a model on the CPU, with one rank in this process for each device "
-      "of its\nmesh. A model that is not compiled is compiled first. Exits "
+      "Runs a model, on the CPU with one rank in this process for each device "
+      "of "
+      "its\nmesh, or on GPUs. A model that is not compiled is compiled first. "
+      "Exits "
       "with "
       "0 when all checks\nhold, 1 when one fails, 2 on bad input, 3 when a "
       "rank "
@@ -364,6 +391,10 @@ int main(int argc, char **argv) {
   line.flag("single-device", o.singleDevice,
             "ignore all shardings and run on one rank");
   line.text("target", o.target, "cpu|cuda", "where to run (default: cpu)");
+  line.text("chip", o.chip, "sm_90a",
+            "what to compile for with --target=cuda (default: this machine's)");
+  line.integer("ranks-per-device", o.ranksPerDevice, 1,
+               "put N ranks on each GPU (default: one)");
   line.list("custom-calls", o.customCalls, "LIB.so",
             "library with functions for the model's custom calls");
   line.number("time-limit", o.timeLimit,

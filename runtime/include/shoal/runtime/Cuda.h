@@ -31,6 +31,10 @@ Result<RunResult> runPackageOnCuda(const Package &package,
                                    const RunOptions &options,
                                    const CudaOptions &cuda);
 
+/// The chip to compile for so that code runs on the first GPU of this machine:
+/// "sm_80", "sm_90a", "sm_100a". The error says what of CUDA is missing.
+Result<std::string> chipOfThisMachine();
+
 } // namespace shoal::rt
 
 #endif // SHOAL_RUNTIME_CUDA_H
