@@ -36,7 +36,8 @@ struct ShoalEmuLaunch {
 };
 
 /// Flags of shoal_emu_access: 1 write, 2 atomic or volatile, 4 found to be out
-/// of its parameter's buffer or badly aligned, address space in bits 4 to 7, log2 of the promised alignment from bit 8.
+/// of its parameter's buffer or badly aligned, address space in bits 4 to 7,
+/// log2 of the promised alignment from bit 8.
 void shoal_emu_access(const void *address, uint64_t bytes, uint32_t flags,
                       ShoalEmuSite *site);
 void shoal_emu_op(ShoalEmuSite *site, const uint64_t *in, uint64_t *out);

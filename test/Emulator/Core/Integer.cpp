@@ -1,7 +1,7 @@
 // Integers and bits of one thread: prmt, dp4a, high products, funnel shifts, ….
 #include "Registry.h"
 
-#include <cstring>
+#include <algorithm>
 
 using namespace shoal::emu;
 
@@ -114,6 +114,23 @@ static void join(Thread &, Site &, const uint64_t *in, uint64_t *out) {
 static void same(Thread &, Site &, const uint64_t *in, uint64_t *out) {
   out[0] = in[0];
 }
+/// The place of the highest bit that differs from the sign; none: all ones.
+template <bool isSigned>
+static void findLeading(Thread &, Site &, const uint64_t *in, uint64_t *out) {
+  uint32_t x = in[0];
+  if (isSigned && int32_t(x) < 0)
+    x = ~x;
+  out[0] = x ? 31 - __builtin_clz(x) : 0xffffffff;
+}
+/// The lowest b bits of a, extended.
+template <bool isSigned, bool clamp>
+static void extend(Thread &, Site &, const uint64_t *in, uint64_t *out) {
+  uint32_t width = clamp ? std::min<uint32_t>(in[1], 32) : in[1] & 31;
+  uint32_t x = width ? uint32_t(in[0]) << (32 - width) : 0;
+  out[0] = !width     ? 0
+           : isSigned ? uint32_t(int32_t(x) >> (32 - width))
+                      : x >> (32 - width);
+}
 static void zero(Thread &, Site &, const uint64_t *, uint64_t *out) {
   out[0] = 0;
 }
@@ -163,6 +180,17 @@ static constexpr Instruction table[] = {
     {"d2i.lo", low},
     {"d2i.hi", high},
     {"lohi.i2d", join},
+    {"flo.u", findLeading<false>},
+    {"flo.s", findLeading<true>},
+    {"sext.clamp", extend<true, true>},
+    {"sext.wrap", extend<true, false>},
+    {"zext.clamp", extend<false, true>},
+    {"zext.wrap", extend<false, false>},
+    {"move.i16", same},
+    {"move.i32", same},
+    {"move.i64", same},
+    {"move.float", same},
+    {"move.double", same},
     {"isspacep.shared", isInShared},
     {"isspacep.shared.cluster", isInShared},
     {"isspacep.global", isInGlobal},

@@ -1,0 +1,121 @@
+// The runtime's own kernels as threads of a GPU run them, against their host
+// versions, which are one loop.
+#include "Abi.h"
+
+#include "cuda/kernels/Kernels.h"
+#include "shoal/runtime/DType.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <dlfcn.h>
+#include <random>
+#include <vector>
+
+using namespace shoal::cuda;
+using shoal::rt::DType;
+
+extern "C" void *shoal_rt_host_kernel(const char *name);
+
+static void *image() {
+  static void *library = dlopen(SHOAL_RUNTIME_KERNELS_IMAGE, RTLD_NOW);
+  if (!library)
+    std::fprintf(stderr, "%s\n", dlerror());
+  return library;
+}
+
+/// Runs both on their own copy of `memory`; `params` takes its address.
+template <typename MakeParams>
+static void compare(const char *name, std::vector<uint64_t> memory,
+                    unsigned blocksY, MakeParams makeParams) {
+  ASSERT_NE(image(), nullptr);
+  std::vector<uint64_t> host = memory, device = memory;
+  auto hostParams = makeParams(reinterpret_cast<uint64_t>(host.data()));
+  auto deviceParams = makeParams(reinterpret_cast<uint64_t>(device.data()));
+  void *hostValues[] = {&hostParams}, *deviceValues[] = {&deviceParams};
+  using HostKernel = void (*)(void **, const void *);
+  reinterpret_cast<HostKernel>(shoal_rt_host_kernel(name))(hostValues, nullptr);
+
+  shoal_emu_add_memory(device.data(), device.size() * 8, "memory");
+  ShoalEmuLaunch launch{};
+  launch.grid[0] = 3, launch.grid[1] = blocksY, launch.grid[2] = 1;
+  launch.block[0] = kBlockThreads, launch.block[1] = launch.block[2] = 1;
+  launch.kernel = name;
+  auto kernel = reinterpret_cast<ShoalEmuKernel>(dlsym(image(), name));
+  ASSERT_NE(kernel, nullptr);
+  kernel(deviceValues, &launch);
+  shoal_emu_remove_memory(device.data());
+  EXPECT_EQ(launch.failed, 0u);
+  EXPECT_EQ(std::memcmp(host.data(), device.data(), host.size() * 8), 0);
+  EXPECT_NE(std::memcmp(host.data(), memory.data(), host.size() * 8), 0);
+}
+
+static std::vector<uint64_t> randomMemory(size_t words) {
+  std::mt19937_64 random(1);
+  std::vector<uint64_t> memory(words);
+  for (uint64_t &word : memory)
+    word = random();
+  return memory;
+}
+
+TEST(RuntimeKernels, Copy) {
+  for (int64_t unit : {1, 2, 4, 8})
+    compare("shoal_rt_copy", randomMemory(40000), 2, [&](uint64_t base) {
+      CopyParams p{};
+      p.count = 3;
+      for (int i = 0; i < 3; ++i)
+        p.copies[i] = {base + i * 4096,
+                       base + 100000 + i * 65536,
+                       24 * unit,
+                       11,
+                       5,
+                       32 * unit,
+                       24 * unit,
+                       400 * unit,
+                       300 * unit,
+                       unit};
+      return p;
+    });
+}
+
+TEST(RuntimeKernels, Fill) {
+  for (int64_t width : {1, 2, 4, 8, 16})
+    compare("shoal_rt_fill", randomMemory(4000), 1, [&](uint64_t base) {
+      return FillParams{
+          base + 64,  0, 0x0123456789abcdef, 0xfedcba9876543210, width,
+          width * 37, 5, width * 48};
+    });
+}
+
+TEST(RuntimeKernels, Fold) {
+  for (DType type :
+       {DType::F32, DType::BF16, DType::I32, DType::I8, DType::F64, DType::F16})
+    for (int reduction : {1, 2, 3, 4})
+      compare("shoal_rt_fold", randomMemory(8000), 1, [&](uint64_t base) {
+        FoldParams p{};
+        p.type = int32_t(type);
+        p.reduction = reduction;
+        p.numIn = 3, p.numOut = 2;
+        p.count = 100, p.rows = 3;
+        p.inPitch = p.outPitch = 1024;
+        for (int i = 0; i < 3; ++i)
+          p.in[i] = base + i * 4096;
+        p.out[0] = base, p.out[1] = base + 5 * 4096;
+        return p;
+      });
+}
+
+TEST(RuntimeKernels, Convert) {
+  for (auto [type, what] : {std::pair(DType::I8, Convert::ToInt32),
+                            std::pair(DType::I1, Convert::FromInt32),
+                            std::pair(DType::BF16, Convert::ToFloat),
+                            std::pair(DType::F8E4M3FN, Convert::FromFloat),
+                            std::pair(DType::F32, Convert::ToOrderLow),
+                            std::pair(DType::F64, Convert::ToOrderHigh),
+                            std::pair(DType::F16, Convert::FromOrder)})
+    compare("shoal_rt_convert", randomMemory(4000), 1,
+            [type = type, what = what](uint64_t base) {
+              return ConvertParams{base, base + 16000, 777, int32_t(type),
+                                   int32_t(what)};
+            });
+}
