@@ -14,6 +14,7 @@
 #include "dialects/StableHLO/StableHLO.h"
 #include "dialects/Tile/Tile.h"
 #include "dialects/VHLO/VHLO.h"
+#include "shoal/Codegen/Contraction/Passes.h"
 #include "shoal/Codegen/Tile/Passes.h"
 #include "shoal/Import/Passes.h"
 #include "shoal/Analysis/ShardingRules.h"
@@ -65,6 +66,7 @@ void shoal::registerAllPasses() {
   registerShoalPartitionPipelines();
   registerShoalOptimizePipelines();
   registerShoalFusePasses();
+  registerShoalCodegenContractionPasses();
   registerShoalCodegenTilePasses();
   registerShoalFusePipelines();
   registerShoalPackagePasses();

@@ -22,7 +22,7 @@ def TilePrintCode : Pass<"tile-print-code", "::mlir::ModuleOp"> {
   let summary = "Prints the LLVM IR or PTX of every tile.func, for tests";
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_80\"", "Chip">,
-    Option<"emit", "emit", "std::string", "\"ptx\"", "llvm, or ptx">
+    Option<"emit", "emit", "std::string", "\"ptx\"", "llvm, emulator (llvm with the mathematics linked), opt, or ptx">
   ];
 }
 

@@ -74,6 +74,10 @@ struct TilePrintCodePass
       return;
     }
     kernelmath::link(module);
+    if (emit == "emulator") {
+      module.print(llvm::outs(), nullptr);
+      return;
+    }
     if (!definePtxInstructions(module, sm, error)) {
       getOperation().emitError() << error;
       return signalPassFailure();

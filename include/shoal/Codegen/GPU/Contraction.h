@@ -1,0 +1,20 @@
+// Kernels with a dot_general or a convolution as tile kernels.
+#ifndef SHOAL_CODEGEN_GPU_CONTRACTION_H
+#define SHOAL_CODEGEN_GPU_CONTRACTION_H
+
+#include "shoal/Codegen/GPU/TileCompiler.h"
+
+namespace shoal {
+
+/// Writes a kernel whose body has one dot_general or convolution, with
+/// elementwise ops, broadcasts, transposes, reshapes and slices before and
+/// after it, as a tile.func with layouts at the end of `module`. None, without
+/// a diagnostic, for other kernels and element types without tensor core
+/// instructions (integers above 8 bits, complex).
+std::optional<tile::FuncOp> makeContractionFunc(const TileSource &source,
+                                                const TileTarget &target,
+                                                mlir::ModuleOp module);
+
+} // namespace shoal
+
+#endif // SHOAL_CODEGEN_GPU_CONTRACTION_H

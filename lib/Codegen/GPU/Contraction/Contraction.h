@@ -1,0 +1,95 @@
+// A kernel with one dot_general or convolution, as loops over atoms.
+#ifndef SHOAL_LIB_CODEGEN_GPU_CONTRACTION_CONTRACTION_H
+#define SHOAL_LIB_CODEGEN_GPU_CONTRACTION_CONTRACTION_H
+
+#include "Access.h"
+
+#include "mlir/IR/Block.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace shoal::contraction {
+
+/// A dimension of a tensor as memory: `size` elements, `stride` elements apart.
+/// Where the index is outside [0, size), the element counts as zero.
+struct MemoryDim {
+  int64_t size = 1, stride = 0;
+  DimIndex index;
+  /// The index is just this atom's counter, and size its size.
+  std::optional<unsigned> atom;
+};
+
+/// What a scalar region takes from outside: an element of a kernel argument,
+/// or the value of an iota at a point.
+struct Leaf {
+  mlir::Value value;
+  Access access;
+  /// For an argument: where it lies, `start` elements after its base. For an
+  /// iota: one dimension, whose index is the value.
+  int64_t start = 0;
+  llvm::SmallVector<MemoryDim, 4> memory;
+  bool isIota = false;
+
+  mlir::Type elementType() const {
+    return mlir::cast<mlir::ShapedType>(value.getType()).getElementType();
+  }
+  /// If the index depends on the atom.
+  bool uses(unsigned atom) const;
+};
+
+/// A value that is computed element by element from leaves.
+struct Expression {
+  mlir::Value value;
+  Access access;
+  llvm::SmallVector<Leaf, 4> leaves;
+  /// It is 0 wherever all leaves are 0: zeros outside need no mask.
+  bool keepsZero = true;
+
+  mlir::Type elementType() const {
+    return mlir::cast<mlir::ShapedType>(value.getType()).getElementType();
+  }
+};
+
+struct Contraction {
+  mlir::Operation *root = nullptr;
+  /// The loops as the accesses name them (`walked`), and after merging those
+  /// that are one in all memory, as memory names them. Atoms of one role are
+  /// listed from major to minor.
+  llvm::SmallVector<Atom> walked, space;
+  Expression lhs, rhs;
+  /// One per result of the kernel, and where it lies.
+  llvm::SmallVector<Expression, 2> outputs;
+  llvm::SmallVector<llvm::SmallVector<MemoryDim, 4>, 2> outputMemory;
+  /// The access to `root`'s result.
+  Access rootAccess;
+
+  llvm::SmallVector<unsigned> atomsOf(Role role) const;
+  int64_t sizeOf(Role role) const;
+};
+
+/// Reads the kernel's body; none if it is not a contraction that this strategy
+/// knows (no diagnostic).
+std::optional<Contraction> analyzeContraction(mlir::Block &body);
+
+/// Clones what `expression` computes as ops on rank-0 tensors at the builder's
+/// insertion point. `leaf(i)` gives the rank-0 value of leaf i; `root` that of
+/// the contraction's result (for outputs).
+mlir::Value emitScalar(mlir::OpBuilder &builder, const Contraction &contraction,
+                       const Expression &expression,
+                       llvm::function_ref<mlir::Value(unsigned)> leaf,
+                       mlir::Value root);
+
+/// Makes atoms that no memory tells apart one (MergeAtoms.cpp).
+void mergeAtoms(Contraction &contraction);
+
+/// If a tile may hold several values of the atom's counter: a view's index is
+/// that counter, plus what is the same for the whole tile.
+bool isTileable(const Contraction &contraction, unsigned atom);
+
+/// Gives each of M, N and K an atom that can be tiled, of size 1 if it has
+/// none.
+void completeRoles(Contraction &contraction);
+
+} // namespace shoal::contraction
+
+#endif // SHOAL_LIB_CODEGEN_GPU_CONTRACTION_CONTRACTION_H

@@ -1,0 +1,32 @@
+// RUN: shoal-opt %s --tile-from-contractions=chip=sm_80 | FileCheck %s
+// RUN: shoal-opt %s --tile-from-contractions=chip=sm_80 --tile-print-code=chip=sm_80 -o %t | FileCheck %s --check-prefix=PTX
+
+// Raw operands in rings, the convert on fragments, the epilogue on the sums.
+// CHECK-LABEL: tile.func @prologue_epilogue
+// CHECK: tile.alloc_shared : <{{.*}}xf32
+// CHECK: tile.alloc_shared : <{{.*}}xbf16
+// CHECK: scf.for
+// CHECK: tile.async_wait
+// CHECK: tile.barrier
+// CHECK: tile.async_copy
+// CHECK: tile.local_load {{.*}}xf32
+// CHECK: tile.map
+// CHECK: stablehlo.convert
+// CHECK: tile.dot
+// CHECK: tile.convert_layout
+// CHECK: tile.map
+// CHECK: stablehlo.add
+// CHECK: tile.store
+
+// PTX-LABEL: .entry prologue_epilogue
+// PTX: cp.async.cg.shared.global
+// PTX: ldmatrix.sync.aligned.m8n8.x4.trans
+// PTX: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// PTX: st.global.v4.b32
+func.func @prologue_epilogue(%x: tensor<512x256xf32>, %w: tensor<256x512xbf16>, %b: tensor<512xbf16>) -> tensor<512x512xbf16> {
+  %0 = stablehlo.convert %x : (tensor<512x256xf32>) -> tensor<512x256xbf16>
+  %1 = stablehlo.dot_general %0, %w, contracting_dims = [1] x [0] : (tensor<512x256xbf16>, tensor<256x512xbf16>) -> tensor<512x512xbf16>
+  %2 = stablehlo.broadcast_in_dim %b, dims = [1] : (tensor<512xbf16>) -> tensor<512x512xbf16>
+  %3 = stablehlo.add %1, %2 : tensor<512x512xbf16>
+  return %3 : tensor<512x512xbf16>
+}
