@@ -2,7 +2,8 @@
 #ifndef SHOAL_CODEGEN_GPU_EMULATE_H
 #define SHOAL_CODEGEN_GPU_EMULATE_H
 
-#include "llvm/ADT/SmallVector.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
 
 #include <vector>
@@ -18,6 +19,10 @@ struct EmulateOptions {
   bool checkAccesses = true;
   /// Of LLVM's pipeline for this machine: 0 or 1.
   unsigned optLevel = 1;
+  /// A launch is one call of the kernel, not one for each thread.
+  bool singleThread = false;
+  /// Objects that are linked with the module's.
+  llvm::ArrayRef<llvm::ArrayRef<char>> objects = {};
 };
 
 /// Turns a module made for NVPTX, as it is just before the backend (functions
@@ -36,6 +41,13 @@ struct EmulateOptions {
 /// linker.
 llvm::Expected<std::vector<char>>
 emulateKernels(llvm::Module &module, const EmulateOptions &options = {});
+
+/// Instead of code for a GPU, the CPU's kernels dressed as such: gives the
+/// module one `gpu.binary` of kind `host`, and each `plan.kernel` its launch of
+/// one block of one thread (`plan.gpu`). For tests of the runtime with models
+/// that are too large to be emulated. Fails with a diagnostic at the kernel.
+mlir::LogicalResult emulateByCpuKernels(mlir::ModuleOp module,
+                                        llvm::StringRef chip);
 
 } // namespace shoal::gpu
 

@@ -42,8 +42,8 @@ llvm::Error lowerInstructions(llvm::Module &module, Sites &sites);
 /// @shoal_smem becomes the block's shared memory.
 llvm::Error lowerSharedMemory(llvm::Module &module);
 
-/// Kernels get host entry points that run them for every thread.
-void addLaunchEntries(llvm::Module &module);
+/// Kernels get host entry points that run them for every thread, or once.
+void addLaunchEntries(llvm::Module &module, bool singleThread);
 
 } // namespace shoal::gpu::emulate
 

@@ -69,7 +69,7 @@ shoal::gpu::emulateKernels(Module &module, const EmulateOptions &options) {
     return error;
   if (Error error = emulate::lowerSharedMemory(module))
     return error;
-  emulate::addLaunchEntries(module);
+  emulate::addLaunchEntries(module, options.singleThread);
   std::string problem;
   raw_string_ostream stream(problem);
   if (verifyModule(module, &stream))
@@ -79,7 +79,8 @@ shoal::gpu::emulateKernels(Module &module, const EmulateOptions &options) {
   SmallVector<char, 0> object;
   if (Error error = cpu::emitObject(module, **machine, object))
     return error;
-  ArrayRef<char> objects[] = {object};
+  SmallVector<ArrayRef<char>> objects(options.objects);
+  objects.push_back(object);
   std::string linkError;
   std::vector<char> image = shoal::linkShared(objects, linkError);
   if (image.empty())

@@ -79,7 +79,7 @@ static void describeParameters(Function &kernel, StringRef symbol) {
                      ConstantArray::get(arrayType, rows), symbol + "_params");
 }
 
-static void addEntry(Function &kernel) {
+static void addEntry(Function &kernel, bool singleThread) {
   Module &module = *kernel.getParent();
   LLVMContext &context = module.getContext();
   Type *pointer = PointerType::getUnqual(context);
@@ -120,19 +120,23 @@ static void addEntry(Function &kernel) {
   auto *entry =
       Function::Create(FunctionType::get(none, {pointer, pointer}, false),
                        GlobalValue::ExternalLinkage, symbol, module);
-  FunctionCallee run = module.getOrInsertFunction("shoal_emu_run", none,
-                                                  pointer, pointer, pointer);
   builder.SetInsertPoint(BasicBlock::Create(context, "entry", entry));
-  builder.CreateCall(run, {entry->getArg(1), thread, entry->getArg(0)});
+  if (singleThread) {
+    builder.CreateCall(thread, {entry->getArg(0)});
+  } else {
+    FunctionCallee run = module.getOrInsertFunction("shoal_emu_run", none,
+                                                    pointer, pointer, pointer);
+    builder.CreateCall(run, {entry->getArg(1), thread, entry->getArg(0)});
+  }
   builder.CreateRetVoid();
 }
 
-void shoal::gpu::emulate::addLaunchEntries(Module &module) {
+void shoal::gpu::emulate::addLaunchEntries(Module &module, bool singleThread) {
   SmallVector<Function *> kernels;
   for (Function &function : module)
     if (!function.isDeclaration() &&
         function.getCallingConv() == CallingConv::PTX_Kernel)
       kernels.push_back(&function);
   for (Function *kernel : kernels)
-    addEntry(*kernel);
+    addEntry(*kernel, singleThread);
 }
