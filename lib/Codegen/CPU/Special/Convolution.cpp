@@ -5,15 +5,14 @@
 // features), and of the kernel, (window, input features) by output features. A
 // block of positions is a chunk. Patches and kernel are packed with padding,
 // dilation, reversal and layout resolved, so that only packing knows of them;
-// the product is the runtime's (oneDNN) for f32 and bf16, a vectorizable loop
-// nest for other types. Depthwise convolutions go another way
+// the product is a vectorizable loop nest. f32 and bf16 go another way
+// (LibraryConvolution.cpp), and so do depthwise convolutions
 // (DepthwiseConvolution.cpp).
 #include "Convolution.h"
 #include "lib/Codegen/CPU/Convert.h"
 #include "lib/Codegen/CPU/ScalarMath.h"
 
 #include "dialects/StableHLO/StableHLO.h"
-#include "shoal/runtime/KernelABI.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -61,15 +60,15 @@ public:
       : op(op), b(b), e(b.e), ir(b.e.ir()), g(op),
         numbers(op.getDimensionNumbers()), lhsType(getElementType(op.getLhs())),
         rhsType(getElementType(op.getRhs())),
-        outType(getElementType(op->getResult(0))) {}
+        outType(getElementType(op->getResult(0))),
+        sumType(convolutionSumType(outType)) {}
 
   void run() {
     if (g.rows == 0 || g.outFeatures == 0)
       return;
-    chooseTypes();
-    patches = e.localBuffer(g.block * g.inner * getElementBytes(packedType));
+    patches = e.localBuffer(g.block * g.inner * getElementBytes(sumType));
     kernel =
-        e.localBuffer(g.inner * g.outFeatures * getElementBytes(packedType));
+        e.localBuffer(g.inner * g.outFeatures * getElementBytes(sumType));
     sums = e.localBuffer(g.block * g.outFeatures * getElementBytes(sumType));
     Type i64 = IntegerType::get(op->getContext(), 64);
     Variable packedGroup = e.variable(i64);
@@ -93,15 +92,6 @@ public:
   }
 
 private:
-  /// What is packed and summed in. Narrow floats are summed in f32, integers
-  /// in the result's type.
-  void chooseTypes() {
-    useLibrary = lhsType == rhsType && (lhsType.isF32() || lhsType.isBF16()) &&
-                 (outType.isF32() || outType.isBF16());
-    sumType = convolutionSumType(outType);
-    packedType = useLibrary ? lhsType : sumType;
-  }
-
   Index lhsIndex(IndexExpr group, ArrayRef<IndexExpr> position,
                  ArrayRef<IndexExpr> spatial, IndexExpr feature) {
     Index index(numbers.getInputSpatialDimensions().size() + 2);
@@ -130,8 +120,8 @@ private:
                llvm::zip(numbers.getKernelSpatialDimensions(), w))
             index[d] = at;
           Scalar value = convertScalar(ir, e.element(op.getRhs(), index),
-                                       rhsType, packedType);
-          storeElement(ir, packedType, value, kernel,
+                                       rhsType, sumType);
+          storeElement(ir, sumType, value, kernel,
                        e.value(row * g.outFeatures + o));
         });
       });
@@ -152,13 +142,13 @@ private:
           e.forLoop(g.inFeatures, [&](IndexExpr i) {
             Index from = lhsIndex(group, position, where.index, i);
             Scalar value = convertScalar(ir, e.element(op.getLhs(), from),
-                                         lhsType, packedType);
-            storeElement(ir, packedType, value, patches, e.value(start + i));
+                                         lhsType, sumType);
+            storeElement(ir, sumType, value, patches, e.value(start + i));
           });
         };
         auto clear = [&] {
           e.forLoop(g.inFeatures, [&](IndexExpr i) {
-            storeElement(ir, packedType, zeroScalar(ir, packedType), patches,
+            storeElement(ir, sumType, zeroScalar(ir, sumType), patches,
                          e.value(start + i));
           });
         };
@@ -171,35 +161,6 @@ private:
   }
 
   void multiply(llvm::Value *count) {
-    if (g.inner == 0 || !useLibrary)
-      return multiplyByLoops(count);
-    llvm::Value *shape = productShape(g.block);
-    int64_t tail = g.rows % g.block;
-    if (tail) {
-      llvm::Value *isFull = ir.CreateICmpEQ(count, ir.getInt64(g.block));
-      shape = ir.CreateSelect(isFull, shape, productShape(tail));
-    }
-    e.call("shoal_rt_matmul", ir.getVoidTy(), {shape, patches, kernel, sums});
-  }
-
-  /// A constant ShoalMatmul for that many rows.
-  llvm::Value *productShape(int64_t rows) {
-    llvm::LLVMContext &context = ir.getContext();
-    int32_t type = lhsType.isBF16() ? ShoalMatmulBF16 : ShoalMatmulF32;
-    SmallVector<llvm::Constant *> fields;
-    for (int64_t field : {rows, g.outFeatures, g.inner, g.inner, int64_t(1),
-                          g.outFeatures, int64_t(1), g.outFeatures})
-      fields.push_back(ir.getInt64(field));
-    for (int32_t field : {type, type, int32_t(ShoalMatmulF32), 0})
-      fields.push_back(ir.getInt32(field));
-    llvm::Constant *value = llvm::ConstantStruct::getAnon(context, fields);
-    auto *global = new llvm::GlobalVariable(
-        e.module(), value->getType(), /*isConstant=*/true,
-        llvm::GlobalValue::PrivateLinkage, value, "convolution_shape");
-    return global;
-  }
-
-  void multiplyByLoops(llvm::Value *count) {
     auto sumAt = [&](IndexExpr row, IndexExpr o) {
       return e.value(row * g.outFeatures + o);
     };
@@ -209,10 +170,10 @@ private:
       });
       e.forLoop(g.inner, [&](IndexExpr k) {
         Scalar x =
-            loadElement(ir, packedType, patches, e.value(row * g.inner + k));
+            loadElement(ir, sumType, patches, e.value(row * g.inner + k));
         e.forLoop(ir.getInt64(0), ir.getInt64(g.outFeatures), g.outFeatures,
                   [&](IndexExpr o) {
-                    Scalar y = loadElement(ir, packedType, kernel,
+                    Scalar y = loadElement(ir, sumType, kernel,
                                            e.value(k * g.outFeatures + o));
                     llvm::Value *at = sumAt(row, o);
                     Scalar sum = loadElement(ir, sumType, sums, at);
@@ -250,8 +211,7 @@ private:
   IRBuilder &ir;
   ConvolutionGeometry g;
   stablehlo::ConvDimensionNumbersAttr numbers;
-  Type lhsType, rhsType, outType, packedType, sumType;
-  bool useLibrary = false;
+  Type lhsType, rhsType, outType, sumType;
   llvm::Value *patches = nullptr, *kernel = nullptr, *sums = nullptr;
 };
 } // namespace
@@ -261,14 +221,16 @@ void registerConvolutionOps(OpEmitters &emitters) {
       [](stablehlo::ConvolutionOp op, BufferEmitter &b) {
         if (isDepthwise(op))
           emitDepthwise(op, b);
-        else
+        else if (!emitLibraryConvolution(op, b))
           Convolution(op, b).run();
       });
   emitter.chunks = [](Operation *op) {
-    if (auto convolution = cast<stablehlo::ConvolutionOp>(op);
-        isDepthwise(convolution))
+    auto convolution = cast<stablehlo::ConvolutionOp>(op);
+    if (isDepthwise(convolution))
       return depthwiseChunks(convolution);
-    ConvolutionGeometry g(cast<stablehlo::ConvolutionOp>(op));
+    if (std::optional<int64_t> chunks = libraryConvolutionChunks(convolution))
+      return *chunks;
+    ConvolutionGeometry g(convolution);
     return std::max<int64_t>(g.groups * g.blocks, 1);
   };
   emitter.flops = [](Operation *op) {

@@ -34,6 +34,12 @@ bool isDepthwise(mlir::stablehlo::ConvolutionOp op);
 void emitDepthwise(mlir::stablehlo::ConvolutionOp op, BufferEmitter &b);
 int64_t depthwiseChunks(mlir::stablehlo::ConvolutionOp op);
 
+/// f32 and bf16, both operands in memory: one call of the runtime. False, and
+/// no chunks, where that does not take it.
+bool emitLibraryConvolution(mlir::stablehlo::ConvolutionOp op, BufferEmitter &b);
+std::optional<int64_t>
+libraryConvolutionChunks(mlir::stablehlo::ConvolutionOp op);
+
 } // namespace shoal::cpu
 
 #endif // SHOAL_LIB_CODEGEN_CPU_SPECIAL_CONVOLUTION_H
