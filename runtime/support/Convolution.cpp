@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <limits>
+#include <vector>
 
 namespace {
 
@@ -38,6 +40,8 @@ int64_t ceilDiv(int64_t a, int64_t b) {
 }
 int64_t floorDiv(int64_t a, int64_t b) { return -ceilDiv(-a, b); }
 
+constexpr int64_t padding = std::numeric_limits<int64_t>::min();
+
 /// T: the bits of one element.
 template <typename T>
 class Convolution {
@@ -51,6 +55,7 @@ public:
     kernel = reinterpret_cast<T *>(scratch + bytes[0]);
     sums = reinterpret_cast<float *>(scratch + bytes[0] + bytes[1]);
     outWidth = c.outType == ShoalMatmulBF16 ? 2 : 4;
+    chooseRuns();
   }
 
   void run(int64_t begin, int64_t end) {
@@ -66,58 +71,69 @@ public:
   }
 
 private:
+  /// What is copied at once: `unit` elements, and these for successive
+  /// positions or window elements of one spatial dimension, if any.
+  struct Run {
+    int64_t unit = 1, unitStride = 1;
+    int64_t along = -1; // spatial dimension
+    int64_t dims = 0;   // how many dimensions the run covers
+  };
+  void chooseRuns();
   void runBlock(int64_t outer, int64_t first);
   void packKernel();
-  void packRowsMinor(int64_t outer, int64_t first, int64_t count);
-  void packInnerMinor(int64_t outer, int64_t first, int64_t count);
+  void packPatches(int64_t outer, int64_t first, int64_t count);
+  void copyRun(int64_t offset, int64_t at, int64_t step, int64_t windowStep,
+               T *to, int64_t steps);
+  template <typename Visit>
+  void forInner(int64_t numDims, int64_t from, Visit visit);
   void store(int64_t outer, int64_t first, int64_t count);
 
-  /// The address of the position, and where its windows begin.
-  int64_t locate(const Dim *dims, const int64_t *at, int64_t count) {
-    int64_t offset = 0;
-    for (int64_t d = 0; d < count; ++d) {
-      if (dims[d].spatial < 0)
-        offset += at[d] * dims[d].lhsStride;
-      else
-        base[dims[d].spatial] += at[d] * c.spatial[dims[d].spatial].stride;
-    }
-    return offset;
-  }
-  void resetBase() {
-    for (int64_t s = 0; s < c.numSpatial; ++s)
-      base[s] = -c.spatial[s].low;
-  }
-  static int64_t windowStep(const Spatial &s, int64_t w) {
+  static int64_t windowOffset(const Spatial &s, int64_t w) {
     return (s.reversed ? s.window - 1 - w : w) * s.windowDilation;
   }
-  /// Adds an element's offset in its dimension; false if it is padding.
-  static bool addElement(const Spatial &s, int64_t position, int64_t &offset) {
+  /// Elements of lhs to that position of a dimension, or `padding`.
+  static int64_t elementOffset(const Spatial &s, int64_t position) {
     if (s.baseDilation != 1) {
       if (position < 0 || position % s.baseDilation)
-        return false;
+        return padding;
       position /= s.baseDilation;
     }
-    offset += position * s.lhsStride;
-    return position >= 0 && position < s.array;
+    return position >= 0 && position < s.array ? position * s.lhsStride
+                                               : padding;
   }
-  static void copy(const T *from, int64_t stride, T *to, int64_t toStride,
-                   int64_t count) {
-    if (stride == 1 && toStride == 1) {
-      // Short runs are common: a call would cost more than they do.
-      if (count >= 32) {
-        std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
-        return;
-      }
+  static void copy(const T *from, int64_t stride, T *to, int64_t count) {
+    if (stride != 1) {
       for (int64_t i = 0; i < count; ++i)
-        to[i] = from[i];
+        to[i] = from[i * stride];
       return;
     }
-    for (int64_t i = 0; i < count; ++i)
-      to[i * toStride] = from[i * stride];
+    // Short runs are common: a call would cost more than they do.
+    if (count >= 128) {
+      std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+      return;
+    }
+    for (; count >= 8; count -= 8, to += 8, from += 8)
+      std::memcpy(to, from, 8 * sizeof(T));
+    if (count & 4) {
+      std::memcpy(to, from, 4 * sizeof(T));
+      to += 4, from += 4;
+    }
+    if (count & 2) {
+      std::memcpy(to, from, 2 * sizeof(T));
+      to += 2, from += 2;
+    }
+    if (count & 1)
+      *to = *from;
   }
-  static void clear(T *to, int64_t toStride, int64_t count) {
-    for (int64_t i = 0; i < count; ++i)
-      to[i * toStride] = 0;
+  static void clear(T *to, int64_t count) {
+    if (count >= 128) {
+      std::memset(to, 0, static_cast<size_t>(count) * sizeof(T));
+      return;
+    }
+    for (; count >= 8; count -= 8, to += 8)
+      std::memset(to, 0, 8 * sizeof(T));
+    for (; count > 0; --count)
+      *to++ = 0;
   }
 
   const ShoalConvolution &c;
@@ -126,8 +142,41 @@ private:
   T *patches, *kernel;
   float *sums;
   int64_t outWidth, group = 0;
+  Run run_;
+  /// Where the windows of the current position begin.
   int64_t base[ShoalConvolutionMaxSpatial] = {};
+  /// For each inner dimension, by its index: elements of lhs, or `padding`.
+  std::vector<int64_t> offsets[ShoalConvolutionMaxDims];
 };
+
+/// The last dimension that is copied along, and the one before if both are
+/// contiguous together.
+template <typename T>
+void Convolution<T>::chooseRuns() {
+  bool rowsMinor = c.flags & ShoalConvolutionRowsMinor;
+  const Dim *dims = rowsMinor ? c.rows + c.numOuter : c.inner;
+  int64_t count = rowsMinor ? c.numRows - c.numOuter : c.numInner;
+  if (count == 0)
+    return;
+  const Dim &last = dims[count - 1];
+  run_.dims = 1;
+  if (last.spatial >= 0) {
+    run_.along = last.spatial;
+    return;
+  }
+  run_.unit = last.size;
+  run_.unitStride = last.lhsStride;
+  if (count == 1 || dims[count - 2].spatial < 0 ||
+      (rowsMinor && c.blockRows % last.size))
+    return;
+  const Spatial &s = c.spatial[dims[count - 2].spatial];
+  int64_t step = rowsMinor ? s.stride : s.windowDilation;
+  if (s.baseDilation == 1 && (rowsMinor || !s.reversed) &&
+      step * s.lhsStride == run_.unit * run_.unitStride) {
+    run_.along = dims[count - 2].spatial;
+    run_.dims = 2;
+  }
+}
 
 /// Inner by features, dense.
 template <typename T>
@@ -138,152 +187,153 @@ void Convolution<T>::packKernel() {
     int64_t offset = 0;
     for (int64_t d = 0; d < c.numInner; ++d)
       offset += k.at[d] * c.inner[d].otherStride;
-    copy(from + offset, c.rhsFeatureStride, kernel + i * c.features, 1,
+    copy(from + offset, c.rhsFeatureStride, kernel + i * c.features,
          c.features);
   }
 }
 
-/// patches[k][row]: along the last dimension of rows, for every inner index.
+/// Calls visit(offset, window) for all indices of the first inner dimensions,
+/// in order: the offset in lhs (or `padding`) from `from` on, and the window
+/// element in the dimension that runs go along.
 template <typename T>
-void Convolution<T>::packRowsMinor(int64_t outer, int64_t first,
-                                   int64_t count) {
-  Odometer outers(c.rows, c.numOuter, outer);
-  const Dim *dims = c.rows + c.numOuter;
-  int64_t numDims = c.numRows - c.numOuter;
-  const Dim &last = dims[numDims - 1];
-  Odometer rows(dims, numDims, first);
-  for (int64_t done = 0; done < count;) {
-    int64_t start = rows.at[numDims - 1];
-    int64_t run = std::min(last.size - start, count - done);
-    resetBase();
-    int64_t from = group * c.lhsGroupStride +
-                   locate(c.rows, outers.at, c.numOuter) +
-                   locate(dims, rows.at, numDims);
-    Odometer k(c.inner, c.numInner);
-    for (int64_t i = 0; i < c.innerSize; ++i, k.next()) {
-      T *to = patches + i * c.blockRows + done;
-      int64_t offset = from;
-      int64_t window[ShoalConvolutionMaxSpatial] = {};
-      for (int64_t d = 0; d < c.numInner; ++d) {
-        if (c.inner[d].spatial < 0)
-          offset += k.at[d] * c.inner[d].lhsStride;
-        else
-          window[c.inner[d].spatial] = k.at[d];
-      }
-      bool inside = true;
-      for (int64_t s = 0; s < c.numSpatial && inside; ++s)
-        if (s != last.spatial)
-          inside = addElement(c.spatial[s],
-                              base[s] + windowStep(c.spatial[s], window[s]),
-                              offset);
-      if (!inside) {
-        clear(to, 1, run);
-      } else if (last.spatial < 0) {
-        copy(lhs + offset, last.lhsStride, to, 1, run);
-      } else {
-        const Spatial &s = c.spatial[last.spatial];
-        int64_t at = base[last.spatial] + windowStep(s, window[last.spatial]);
-        if (s.baseDilation == 1) {
-          int64_t low = std::clamp<int64_t>(ceilDiv(-at, s.stride), 0, run);
-          int64_t high = std::clamp<int64_t>(
-              floorDiv(s.array - 1 - at, s.stride) + 1, low, run);
-          clear(to, 1, low);
-          copy(lhs + offset + (at + low * s.stride) * s.lhsStride,
-               s.stride * s.lhsStride, to + low, 1, high - low);
-          clear(to + high, 1, run - high);
-        } else {
-          for (int64_t p = 0; p < run; ++p, at += s.stride) {
-            int64_t element = offset;
-            to[p] = addElement(s, at, element) ? lhs[element] : T{0};
-          }
-        }
-      }
+template <typename Visit>
+void Convolution<T>::forInner(int64_t numDims, int64_t from, Visit visit) {
+  for (int64_t s = 0; s < c.numSpatial; ++s)
+    if (c.spatial[s].window == 1 && s != run_.along) {
+      int64_t offset = elementOffset(c.spatial[s], base[s]);
+      from = offset == padding || from == padding ? padding : from + offset;
     }
-    done += run;
-    rows = Odometer(dims, numDims, first + done);
+  for (int64_t d = 0; d < numDims; ++d) {
+    const Dim &dim = c.inner[d];
+    offsets[d].resize(static_cast<size_t>(dim.size));
+    for (int64_t i = 0; i < dim.size; ++i) {
+      int64_t &offset = offsets[d][static_cast<size_t>(i)];
+      if (dim.spatial < 0)
+        offset = i * dim.lhsStride;
+      else if (dim.spatial == run_.along)
+        offset = 0;
+      else
+        offset = elementOffset(c.spatial[dim.spatial],
+                               base[dim.spatial] +
+                                   windowOffset(c.spatial[dim.spatial], i));
+    }
+  }
+  if (numDims == 0)
+    return visit(from, 0);
+  Odometer index(c.inner, numDims - 1);
+  int64_t outer = 1;
+  for (int64_t d = 0; d + 1 < numDims; ++d)
+    outer *= c.inner[d].size;
+  const std::vector<int64_t> &last = offsets[numDims - 1];
+  bool lastIsAlong = c.inner[numDims - 1].spatial == run_.along &&
+                     c.inner[numDims - 1].spatial >= 0;
+  for (; outer > 0; --outer, index.next()) {
+    int64_t offset = from, window = 0;
+    for (int64_t d = 0; d + 1 < numDims && offset != padding; ++d) {
+      int64_t part = offsets[d][static_cast<size_t>(index.at[d])];
+      offset = part == padding ? padding : offset + part;
+    }
+    for (int64_t d = 0; d + 1 < numDims; ++d)
+      if (c.inner[d].spatial >= 0 && c.inner[d].spatial == run_.along)
+        window = index.at[d];
+    for (size_t i = 0; i < last.size(); ++i)
+      visit(offset == padding || last[i] == padding ? padding
+                                                    : offset + last[i],
+            lastIsAlong ? static_cast<int64_t>(i) : window);
   }
 }
 
-/// patches[row][k]: along the last inner dimension, for every row; along the
-/// last two where windows and features follow each other in memory.
+/// `steps` units from position `at` of the dimension on, `step` positions from
+/// one to the next.
 template <typename T>
-void Convolution<T>::packInnerMinor(int64_t outer, int64_t first,
-                                    int64_t count) {
+void Convolution<T>::copyRun(int64_t offset, int64_t at, int64_t step,
+                             int64_t windowStep, T *to, int64_t steps) {
+  const Spatial &s = c.spatial[run_.along];
+  at += windowStep;
+  if (s.baseDilation != 1 || step <= 0) {
+    for (int64_t i = 0; i < steps; ++i, at += step) {
+      int64_t element = elementOffset(s, at);
+      to[i] = element == padding ? T{0} : lhs[offset + element];
+    }
+    return;
+  }
+  int64_t unit = run_.unit, low = 0, high = steps;
+  if (at < 0)
+    low = std::min(step == 1 ? -at : ceilDiv(-at, step), steps);
+  if (at + (steps - 1) * step >= s.array)
+    high = std::clamp<int64_t>(
+        (step == 1 ? s.array - 1 - at : floorDiv(s.array - 1 - at, step)) + 1,
+        low, steps);
+  clear(to, low * unit);
+  copy(lhs + offset + (at + low * step) * s.lhsStride,
+       unit == 1 ? step * s.lhsStride : run_.unitStride, to + low * unit,
+       (high - low) * unit);
+  clear(to + high * unit, (steps - high) * unit);
+}
+
+/// patches[k][row] or patches[row][k], copied along the minor one.
+template <typename T>
+void Convolution<T>::packPatches(int64_t outer, int64_t first, int64_t count) {
+  bool rowsMinor = c.flags & ShoalConvolutionRowsMinor;
   Odometer outers(c.rows, c.numOuter, outer);
   const Dim *dims = c.rows + c.numOuter;
   int64_t numDims = c.numRows - c.numOuter;
-  Odometer rows(dims, numDims, first);
-  int64_t numOuterInner = c.numInner, unit = 1, unitStride = 1, steps = 1;
-  const Spatial *along = nullptr;
-  int64_t alongNumber = -1;
-  if (c.numInner > 0) {
-    const Dim &last = c.inner[--numOuterInner];
-    if (last.spatial < 0) {
-      unit = last.size;
-      unitStride = last.lhsStride;
-    }
-    int64_t d = last.spatial < 0 ? numOuterInner - 1 : numOuterInner;
-    if (d >= 0 && c.inner[d].spatial >= 0) {
-      const Spatial &s = c.spatial[c.inner[d].spatial];
-      bool joined = s.windowDilation == 1 && s.baseDilation == 1 &&
-                    !s.reversed &&
-                    (last.spatial >= 0 || s.lhsStride == unit * unitStride);
-      if (joined || last.spatial >= 0) {
-        along = &s;
-        alongNumber = c.inner[d].spatial;
-        steps = c.inner[d].size;
-        numOuterInner = d;
-        if (last.spatial >= 0)
-          unitStride = s.lhsStride;
-      }
-    }
-  }
-  bool isRun = along && along->windowDilation == 1 &&
-               along->baseDilation == 1 && !along->reversed;
-  int64_t runSize = steps * unit, numRuns = c.innerSize / runSize;
-  for (int64_t row = 0; row < count; ++row, rows.next()) {
-    resetBase();
-    int64_t from = group * c.lhsGroupStride +
-                   locate(c.rows, outers.at, c.numOuter) +
-                   locate(dims, rows.at, numDims);
-    T *to = patches + row * c.innerSize;
-    Odometer k(c.inner, numOuterInner);
-    for (int64_t i = 0; i < numRuns; ++i, k.next(), to += runSize) {
-      int64_t offset = from;
-      int64_t window[ShoalConvolutionMaxSpatial] = {};
-      for (int64_t d = 0; d < numOuterInner; ++d) {
-        if (c.inner[d].spatial < 0)
-          offset += k.at[d] * c.inner[d].lhsStride;
+  int64_t runSize = 1, numInner = c.numInner;
+  if (rowsMinor)
+    for (int64_t d = numDims - run_.dims; d < numDims; ++d)
+      runSize *= dims[d].size;
+  else
+    for (; numInner > c.numInner - run_.dims; --numInner)
+      runSize *= c.inner[numInner - 1].size;
+  for (int64_t done = 0; done < count;) {
+    // A row, or as many as one run covers.
+    int64_t row = first + done;
+    int64_t rows =
+        rowsMinor ? std::min(runSize - row % runSize, count - done) : 1;
+    Odometer index(dims, numDims, row);
+    for (int64_t s = 0; s < c.numSpatial; ++s)
+      base[s] = -c.spatial[s].low;
+    int64_t from = group * c.lhsGroupStride;
+    auto add = [&](const Dim &dim, int64_t at) {
+      if (dim.spatial < 0)
+        from += at * dim.lhsStride;
+      else
+        base[dim.spatial] += at * c.spatial[dim.spatial].stride;
+    };
+    for (int64_t d = 0; d < c.numOuter; ++d)
+      add(c.rows[d], outers.at[d]);
+    for (int64_t d = 0; d < numDims; ++d)
+      add(dims[d], index.at[d]);
+    const Spatial *along = run_.along < 0 ? nullptr : &c.spatial[run_.along];
+    int64_t at = along ? base[run_.along] : 0;
+    if (rowsMinor) {
+      T *to = patches + done;
+      forInner(numInner, from, [&](int64_t offset, int64_t window) {
+        if (offset == padding)
+          clear(to, rows);
+        else if (along)
+          copyRun(offset, at, along->stride, windowOffset(*along, window), to,
+                  rows / run_.unit);
         else
-          window[c.inner[d].spatial] = k.at[d];
-      }
-      bool inside = true;
-      for (int64_t s = 0; s < c.numSpatial && inside; ++s)
-        if (s != alongNumber)
-          inside = addElement(c.spatial[s],
-                              base[s] + windowStep(c.spatial[s], window[s]),
-                              offset);
-      if (!inside) {
-        clear(to, 1, runSize);
-      } else if (!along) {
-        copy(lhs + offset, unitStride, to, 1, unit);
-      } else if (isRun) {
-        int64_t at = base[alongNumber];
-        int64_t low = std::clamp<int64_t>(-at, 0, steps);
-        int64_t high = std::clamp<int64_t>(along->array - at, low, steps);
-        clear(to, 1, low * unit);
-        copy(lhs + offset + (at + low) * along->lhsStride, unitStride,
-             to + low * unit, 1, (high - low) * unit);
-        clear(to + high * unit, 1, (steps - high) * unit);
-      } else { // one window dimension, unit is 1
-        for (int64_t w = 0; w < steps; ++w) {
-          int64_t element = offset;
-          bool in = addElement(*along, base[alongNumber] + windowStep(*along, w),
-                               element);
-          to[w] = in ? lhs[element] : T{0};
-        }
-      }
+          copy(lhs + offset, run_.unitStride, to, rows);
+        to += c.blockRows;
+      });
+    } else {
+      T *to = patches + done * c.innerSize;
+      forInner(numInner, from, [&](int64_t offset, int64_t) {
+        if (offset == padding)
+          clear(to, runSize);
+        else if (along)
+          copyRun(offset, at,
+                  along->reversed ? -along->windowDilation
+                                  : along->windowDilation,
+                  windowOffset(*along, 0), to, runSize / run_.unit);
+        else
+          copy(lhs + offset, run_.unitStride, to, runSize);
+        to += runSize;
+      });
     }
+    done += rows;
   }
 }
 
@@ -328,19 +378,19 @@ void Convolution<T>::runBlock(int64_t outer, int64_t first) {
     a = lhs + group * c.lhsGroupStride + first * c.lhsRowStride;
     for (int64_t d = 0; d < c.numOuter; ++d) {
       const Dim &dim = c.rows[d];
-      a += outers.at[d] *
-           (dim.spatial < 0 ? dim.lhsStride
-                            : c.spatial[dim.spatial].stride *
-                                  c.spatial[dim.spatial].lhsStride);
+      a += outers.at[d] * (dim.spatial < 0
+                               ? dim.lhsStride
+                               : c.spatial[dim.spatial].stride *
+                                     c.spatial[dim.spatial].lhsStride);
     }
     rowStride = c.lhsRowStride;
     innerStride = c.lhsInnerStride;
   } else if (c.flags & ShoalConvolutionRowsMinor) {
-    packRowsMinor(outer, first, count);
+    packPatches(outer, first, count);
     rowStride = 1;
     innerStride = c.blockRows;
   } else {
-    packInnerMinor(outer, first, count);
+    packPatches(outer, first, count);
     rowStride = c.innerSize;
     innerStride = 1;
   }
@@ -360,11 +410,10 @@ void Convolution<T>::runBlock(int64_t outer, int64_t first) {
     target += at * outWidth;
   }
   if (c.flags & ShoalConvolutionOutTransposed) {
-    ShoalMatmul shape = {c.features,         count,       c.innerSize,
-                         kernelFeature,      kernelInner, innerStride,
-                         rowStride,          c.outFeatureStride,
-                         type,               type,        outType,
-                         0};
+    ShoalMatmul shape = {
+        c.features,  count,       c.innerSize, kernelFeature,
+        kernelInner, innerStride, rowStride,   c.outFeatureStride,
+        type,        type,        outType,     0};
     return shoal_rt_matmul(&shape, b, a, target);
   }
   bool inPlace = c.flags & ShoalConvolutionOutInPlace;

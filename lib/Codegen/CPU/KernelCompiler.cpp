@@ -94,9 +94,8 @@ divideIntoModules(ArrayRef<KernelSource> sources, unsigned kernelsPerModule) {
   size_t count = llvm::divideCeil(
       sources.size(), kernelsPerModule ? kernelsPerModule : mostKernels);
   if (!kernelsPerModule)
-    count = std::max<size_t>(
-        count, std::min({total / moduleCost, enoughModules,
-                         unsigned(sources.size())}));
+    count = std::max<size_t>(count, std::min({total / moduleCost, enoughModules,
+                                              unsigned(sources.size())}));
   std::vector<SmallVector<size_t>> modules(count);
   std::vector<unsigned> load(count, 0);
   auto order = llvm::to_vector(llvm::seq<size_t>(0, sources.size()));
@@ -165,8 +164,7 @@ shoal::compileKernels(ArrayRef<KernelSource> sources,
     size_t instructions = options.times ? module.getInstructionCount() : 0;
     if (llvm::Error error =
             emitObject(module, **machine, result.objects[number]))
-      return emitError(loc)
-             << llvm::toString(std::move(error));
+      return emitError(loc) << llvm::toString(std::move(error));
     times.push_back(threadMilliseconds());
     if (options.times) {
       std::lock_guard<std::mutex> lock(printing);
@@ -186,7 +184,8 @@ shoal::compileKernels(ArrayRef<KernelSource> sources,
         return failure();
     return result;
   }
-  if (failed(failableParallelForEachN(context, 0, modules.size(), compileModule)))
+  if (failed(
+          failableParallelForEachN(context, 0, modules.size(), compileModule)))
     return failure();
   return result;
 }

@@ -20,7 +20,8 @@ shoal::cpu::LimitInterleaving::run(Function &function,
   // Two are as fast as four from here on, one from there on (measured with
   // sums of exponentials).
   constexpr unsigned mediumBody = 12, longBody = 64;
-  for (Loop *loop : analyses.getResult<LoopAnalysis>(function).getLoopsInPreorder()) {
+  for (Loop *loop :
+       analyses.getResult<LoopAnalysis>(function).getLoopsInPreorder()) {
     if (!loop->isInnermost() ||
         findStringMetadataForLoop(loop, "llvm.loop.interleave.count"))
       continue;

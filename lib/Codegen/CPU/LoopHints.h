@@ -7,8 +7,8 @@
 namespace shoal::cpu {
 
 /// Limits how many iterations the vectorizer interleaves in innermost loops
-/// with long bodies. LLVM interleaves up to four of every reduction, to hide the
-/// latency of its sum; a long body hides it by itself, and the copies would
+/// with long bodies. LLVM interleaves up to four of every reduction, to hide
+/// the latency of its sum; a long body hides it by itself, and the copies would
 /// only cost time to compile.
 struct LimitInterleaving : llvm::PassInfoMixin<LimitInterleaving> {
   llvm::PreservedAnalyses run(llvm::Function &function,

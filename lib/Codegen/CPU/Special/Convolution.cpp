@@ -67,8 +67,7 @@ public:
     if (g.rows == 0 || g.outFeatures == 0)
       return;
     patches = e.localBuffer(g.block * g.inner * getElementBytes(sumType));
-    kernel =
-        e.localBuffer(g.inner * g.outFeatures * getElementBytes(sumType));
+    kernel = e.localBuffer(g.inner * g.outFeatures * getElementBytes(sumType));
     sums = e.localBuffer(g.block * g.outFeatures * getElementBytes(sumType));
     Type i64 = IntegerType::get(op->getContext(), 64);
     Variable packedGroup = e.variable(i64);

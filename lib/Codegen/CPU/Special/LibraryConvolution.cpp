@@ -28,9 +28,9 @@ int64_t lhsStep(const ShoalConvolution &c, const ShoalConvolutionDim &dim,
   if (dim.spatial < 0)
     return dim.lhsStride;
   const ShoalConvolutionSpatial &s = c.spatial[dim.spatial];
-  return isRow                ? s.stride * s.lhsStride
-         : s.reversed         ? -s.windowDilation * s.lhsStride
-                              : s.windowDilation * s.lhsStride;
+  return isRow        ? s.stride * s.lhsStride
+         : s.reversed ? -s.windowDilation * s.lhsStride
+                      : s.windowDilation * s.lhsStride;
 }
 
 /// True if the dimensions step as one with that stride of each.
@@ -45,7 +45,8 @@ bool stepAsOne(ArrayRef<ShoalConvolutionDim> dims, Stride stride) {
 int64_t other(const ShoalConvolutionDim &dim) { return dim.otherStride; }
 
 /// How many elements of lhs in a row are copied at once along inner.
-int64_t innerRun(const ShoalConvolution &c, ArrayRef<ShoalConvolutionDim> dims) {
+int64_t innerRun(const ShoalConvolution &c,
+                 ArrayRef<ShoalConvolutionDim> dims) {
   if (dims.empty() || lhsStep(c, dims.back(), false) != 1)
     return 1;
   int64_t run = dims.back().size;
@@ -56,7 +57,8 @@ int64_t innerRun(const ShoalConvolution &c, ArrayRef<ShoalConvolutionDim> dims) 
 }
 
 std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
-  Type type = getElementType(op.getLhs()), rhsType = getElementType(op.getRhs()),
+  Type type = getElementType(op.getLhs()),
+       rhsType = getElementType(op.getRhs()),
        outType = getElementType(op->getResult(0));
   auto isKnown = [](Type t) { return t.isF32() || t.isBF16(); };
   // What the kernel computes itself has no address.
@@ -69,7 +71,8 @@ std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
       g.dims.size() > ShoalConvolutionMaxSpatial)
     return std::nullopt;
   stablehlo::ConvDimensionNumbersAttr numbers = op.getDimensionNumbers();
-  SmallVector<int64_t> lhs = stridesOf(op.getLhs()), rhs = stridesOf(op.getRhs()),
+  SmallVector<int64_t> lhs = stridesOf(op.getLhs()),
+                       rhs = stridesOf(op.getRhs()),
                        out = stridesOf(op->getResult(0));
   ShoalConvolution c = {};
   c.type = type.isBF16() ? ShoalMatmulBF16 : ShoalMatmulF32;
@@ -81,25 +84,26 @@ std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
   c.outFeatureStride = out[numbers.getOutputFeatureDimension()];
   int64_t lhsBatch = lhs[numbers.getInputBatchDimension()],
           lhsFeature = lhs[numbers.getInputFeatureDimension()];
-  c.lhsGroupStride = g.batchGroups > 1 ? g.positions[0] * lhsBatch
-                                       : g.inFeatures * lhsFeature;
+  c.lhsGroupStride =
+      g.batchGroups > 1 ? g.positions[0] * lhsBatch : g.inFeatures * lhsFeature;
   c.rhsGroupStride = g.outFeatures * c.rhsFeatureStride;
   c.outGroupStride = g.outFeatures * c.outFeatureStride;
 
   SmallVector<ShoalConvolutionDim> rows, inner;
   if (g.positions[0] > 1)
-    rows.push_back({g.positions[0], -1, lhsBatch,
-                    out[numbers.getOutputBatchDimension()]});
+    rows.push_back(
+        {g.positions[0], -1, lhsBatch, out[numbers.getOutputBatchDimension()]});
   if (g.inFeatures > 1)
     inner.push_back({g.inFeatures, -1, lhsFeature,
                      rhs[numbers.getKernelInputFeatureDimension()]});
   c.numSpatial = g.dims.size();
   bool allInside = true, isPointwise = true;
   for (auto [d, dim] : llvm::enumerate(g.dims)) {
-    c.spatial[d] = {dim.array,        dim.window,
-                    dim.stride,       dim.padLow,
-                    dim.baseDilation, dim.windowDilation,
-                    dim.reversed,     lhs[numbers.getInputSpatialDimensions()[d]]};
+    c.spatial[d] = {
+        dim.array,        dim.window,
+        dim.stride,       dim.padLow,
+        dim.baseDilation, dim.windowDilation,
+        dim.reversed,     lhs[numbers.getInputSpatialDimensions()[d]]};
     if (g.positions[d + 1] > 1)
       rows.push_back({g.positions[d + 1], int64_t(d), 0,
                       out[numbers.getOutputSpatialDimensions()[d]]});
@@ -110,7 +114,8 @@ std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
     allInside &= dim.padLow == 0 && dim.baseDilation == 1 &&
                  (g.positions[d + 1] - 1) * dim.stride < dim.array;
   }
-  auto byOther = [](const ShoalConvolutionDim &a, const ShoalConvolutionDim &b) {
+  auto byOther = [](const ShoalConvolutionDim &a,
+                    const ShoalConvolutionDim &b) {
     return a.otherStride > b.otherStride;
   };
   // Rows in the order of the result, so that the product can be made there:
@@ -119,7 +124,8 @@ std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
   if (rows.empty())
     rows.push_back({1, -1, lhsBatch, 1});
   size_t numOuter = rows.size() - 1;
-  while (numOuter > 0 && stepAsOne(ArrayRef(rows).drop_front(numOuter - 1), other))
+  while (numOuter > 0 &&
+         stepAsOne(ArrayRef(rows).drop_front(numOuter - 1), other))
     --numOuter;
   c.innerRows = g.rows;
   for (const ShoalConvolutionDim &dim : ArrayRef(rows).take_front(numOuter))
@@ -151,7 +157,8 @@ std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
   });
   int64_t kernelSize = g.inner * g.outFeatures;
   bool isCheapToPack = kernelSize <= g.rows * g.inner / 4;
-  if (!inOrder || (isCheapToPack && innerRun(c, byLhs) > 4 * innerRun(c, inner))) {
+  if (!inOrder ||
+      (isCheapToPack && innerRun(c, byLhs) > 4 * innerRun(c, inner))) {
     c.flags |= ShoalConvolutionPackRhs;
     inner = byLhs;
   }
@@ -166,7 +173,13 @@ std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
     c.lhsRowStride = rowStep(blockRows.back());
     c.lhsInnerStride = inner.empty() ? 1 : inner.back().lhsStride;
   } else {
-    int64_t rowRun = rowStep(blockRows.back()) == 1 ? blockRows.back().size : 1;
+    int64_t rowRun = 1;
+    if (rowStep(blockRows.back()) == 1) {
+      rowRun = blockRows.back().size;
+      if (blockRows.size() > 1 && blockRows.back().spatial < 0 &&
+          rowStep(blockRows[blockRows.size() - 2]) == rowRun)
+        rowRun *= blockRows[blockRows.size() - 2].size;
+    }
     if (rowRun > innerRun(c, inner))
       c.flags |= ShoalConvolutionRowsMinor;
   }
@@ -174,7 +187,10 @@ std::optional<ShoalConvolution> plan(stablehlo::ConvolutionOp op) {
   c.numInner = inner.size();
   llvm::copy(rows, c.rows);
   llvm::copy(inner, c.inner);
-  c.blockRows = std::min(g.block, c.innerRows);
+  // Whole runs, where they are short.
+  int64_t unit = rows.back().size;
+  c.blockRows = std::min<int64_t>(
+      unit <= 64 ? llvm::alignTo(g.block, unit) : g.block, c.innerRows);
   return c;
 }
 
@@ -203,8 +219,9 @@ bool emitLibraryConvolution(stablehlo::ConvolutionOp op, BufferEmitter &b) {
   int64_t bytes[3];
   shoalConvolutionScratch(&*c, bytes);
   llvm::Value *scratch = b.e.localBuffer(bytes[0] + bytes[1] + bytes[2]);
-  b.e.call("shoal_rt_convolution", b.e.ir().getVoidTy(),
-           {constant, lhs, rhs, b.result(0), scratch, b.chunkBegin, b.chunkEnd});
+  b.e.call(
+      "shoal_rt_convolution", b.e.ir().getVoidTy(),
+      {constant, lhs, rhs, b.result(0), scratch, b.chunkBegin, b.chunkEnd});
   return true;
 }
 

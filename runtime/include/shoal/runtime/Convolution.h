@@ -18,7 +18,7 @@ enum { ShoalConvolutionMaxSpatial = 6, ShoalConvolutionMaxDims = 8 };
 /* A dimension of rows or of inner. Strides are in elements. */
 typedef struct ShoalConvolutionDim {
   int64_t size;
-  int64_t spatial; /* number of the spatial dimension, or -1 */
+  int64_t spatial;     /* number of the spatial dimension, or -1 */
   int64_t lhsStride;   /* where not spatial */
   int64_t otherStride; /* rows: of the result; inner: of the kernel */
 } ShoalConvolutionDim;
@@ -50,12 +50,12 @@ typedef struct ShoalConvolution {
   ShoalConvolutionDim rows[ShoalConvolutionMaxDims];
   ShoalConvolutionDim inner[ShoalConvolutionMaxDims];
   ShoalConvolutionSpatial spatial[ShoalConvolutionMaxSpatial];
-  int64_t groups, features; /* of one group */
+  int64_t groups, features;                           /* of one group */
   int64_t outerRows, blockRows, innerRows, innerSize; /* products of sizes */
   int64_t lhsGroupStride, rhsGroupStride, outGroupStride;
-  int64_t lhsRowStride, lhsInnerStride;      /* if LhsInPlace */
-  int64_t rhsInnerStride, rhsFeatureStride;  /* of the tensor */
-  int64_t outRowStride, outFeatureStride;    /* row: if in place */
+  int64_t lhsRowStride, lhsInnerStride;     /* if LhsInPlace */
+  int64_t rhsInnerStride, rhsFeatureStride; /* of the tensor */
+  int64_t outRowStride, outFeatureStride;   /* row: if in place */
   int64_t flags;
   int64_t type, outType; /* ShoalMatmulType */
 } ShoalConvolution;
