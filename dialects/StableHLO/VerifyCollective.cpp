@@ -214,8 +214,24 @@ LogicalResult AllToAllOp::verify() {
   return success();
 }
 
+/// Groups here need not name all devices: the others get zeros.
 LogicalResult CollectiveBroadcastOp::verify() {
-  return verifyGroups(*this, getReplicaGroups(), /*sameSize=*/false);
+  auto table = dyn_cast<DenseIntElementsAttr>(getReplicaGroups());
+  if (!table)
+    return verifyGroups(*this, getReplicaGroups(), /*sameSize=*/false);
+  auto type = cast<ShapedType>(table.getType());
+  if (type.getRank() != 2)
+    return emitOpError() << "replica groups should be a rank 2 tensor, got " << type;
+  llvm::SmallDenseSet<int64_t> seen;
+  for (APInt value : table.getValues<APInt>()) {
+    int64_t id = value.getSExtValue();
+    if (id < 0)
+      return emitOpError() << "replica_groups values must be positive, but was given "
+                           << id;
+    if (!seen.insert(id).second)
+      return emitOpError() << "replica id #" << id << " seen more than once";
+  }
+  return success();
 }
 
 LogicalResult CrossReplicaSumOp::verify() {

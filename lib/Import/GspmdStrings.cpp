@@ -373,14 +373,15 @@ GspmdMesh::getManualAxes(const GspmdSharding &sharding, Operation *op) {
     op->emitError("cannot tell which axes are manual");
     return failure();
   }
-  for (int64_t group : sharding.manual)
-    for (AxisRefAttr axis :
-         (*map)["d" + std::to_string(sharding.rank + group)]) {
+  for (int64_t group : sharding.manual) {
+    std::string name = "d" + std::to_string(sharding.rank + group);
+    for (AxisRefAttr axis : map->at(name)) {
       if (axis.isSubAxis()) {
         op->emitError("is manual on a part of a mesh axis");
         return failure();
       }
       names.push_back(StringAttr::get(context, axis.getName()));
     }
+  }
   return names;
 }

@@ -1,6 +1,7 @@
 // Turns collectives in manual regions into comm operations over mesh axes.
 #include "shoal/Import/Passes.h"
 
+#include "IrregularGroups.h"
 #include "LoneCollectives.h"
 #include "MeshRelations.h"
 
@@ -9,7 +10,6 @@
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -85,6 +85,8 @@ private:
   /// Device ids per group as the op writes them; empty groups mean all devices.
   FailureOr<Groups> readGroups(Operation *op, Attribute attr, bool hasChannel,
                                bool global);
+  FailureOr<Groups> readMeshAxes(Operation *op,
+                                 stablehlo::ReplicaGroupMeshAxesAttr attr);
   comm::GroupsAttr makeGroups(const Groups &groups, MLIRContext *context);
   comm::GroupsAttr allDevices(MLIRContext *context);
 
@@ -93,10 +95,15 @@ private:
                                 int64_t groupSize,
                                 function_ref<Value(Value, Type)> reduce,
                                 function_ref<Value(Value, Type)> finish);
-  Value foldGathered(OpBuilder &builder, Location loc, Value input,
-                     Region &body, comm::GroupsAttr groups, int64_t groupSize);
-  Value reduceUneven(OpBuilder &builder, Location loc, Value input,
-                     Region &body, ReductionKind kind, const Groups &groups);
+  /// Whether nothing but devices alone, all of them, takes part: a gather of
+  /// everything is possible.
+  bool isFullyManual(Operation *op) const {
+    size_t count = 0;
+    for (auto manual = op->getParentOfType<ManualOp>(); manual;
+         manual = manual->getParentOfType<ManualOp>())
+      count += manual.getManualAxes().size();
+    return count == mesh.getAxes().size();
+  }
   LogicalResult importPermute(stablehlo::CollectivePermuteOp op);
   LogicalResult importRagged(stablehlo::CustomCallOp op);
   LogicalResult importPartitionId(stablehlo::PartitionIdOp op);
@@ -109,10 +116,12 @@ private:
 FailureOr<Importer::Groups> Importer::readGroups(Operation *op, Attribute attr,
                                                  bool hasChannel, bool global) {
   Groups groups;
+  if (auto axes =
+          dyn_cast_if_present<stablehlo::ReplicaGroupMeshAxesAttr>(attr))
+    return readMeshAxes(op, axes);
   auto table = dyn_cast_if_present<DenseIntElementsAttr>(attr);
   if (!table) {
-    op->emitError("replica groups of this form are not supported in a manual "
-                  "region; write a table of device ids");
+    op->emitError("expected a table of device ids, or mesh axes, as groups");
     return failure();
   }
   auto type = cast<ShapedType>(table.getType());
@@ -156,6 +165,53 @@ FailureOr<Importer::Groups> Importer::readGroups(Operation *op, Attribute attr,
   return groups;
 }
 
+FailureOr<Importer::Groups>
+Importer::readMeshAxes(Operation *op,
+                       stablehlo::ReplicaGroupMeshAxesAttr attr) {
+  MLIRContext *context = op->getContext();
+  MeshAttr own;
+  if (auto written = dyn_cast<stablehlo::MeshAttr>(attr.getMesh())) {
+    SmallVector<MeshAxisAttr> axes;
+    for (Attribute each : written.getAxes()) {
+      auto axis = cast<stablehlo::MeshAxisAttr>(each);
+      axes.push_back(
+          MeshAxisAttr::get(context, axis.getName(), axis.getSize()));
+    }
+    SmallVector<int64_t> ids;
+    if (DenseIntElementsAttr list = written.getDeviceIds())
+      for (const APInt &id : list.getValues<APInt>())
+        ids.push_back(id.getSExtValue());
+    own = MeshAttr::get(context, axes, ids);
+  } else {
+    own = lookupMesh(attr.getMesh(), op);
+  }
+  AxisList axes;
+  for (Attribute each : attr.getAxes()) {
+    auto axis = cast<stablehlo::AxisRefAttr>(each);
+    stablehlo::SubAxisInfoAttr part = axis.getSubAxisInfo();
+    axes.push_back(part ? AxisRefAttr::get(context, axis.getName(),
+                                           part.getPreSize(), part.getSize())
+                        : AxisRefAttr::get(context, axis.getName()));
+  }
+  if (!own ||
+      failed(verifyAxisList(axes, own, [&] { return op->emitError(); }))) {
+    if (!own)
+      op->emitError("its groups name an unknown mesh ") << attr.getMesh();
+    return failure();
+  }
+  Groups groups = getGroups(axes, own);
+  for (auto &group : groups)
+    for (int64_t &member : group) {
+      member = own.getDeviceId(member);
+      if (mesh.getPosition(member) < 0) {
+        op->emitError("names device ") << member << "; the mesh has "
+                                       << mesh.getNumDevices() << " devices";
+        return failure();
+      }
+    }
+  return groups;
+}
+
 comm::GroupsAttr Importer::makeGroups(const Groups &groups,
                                       MLIRContext *context) {
   if (std::optional<AxisList> axes = findGroupAxes(groups, mesh))
@@ -168,49 +224,6 @@ comm::GroupsAttr Importer::allDevices(MLIRContext *context) {
   for (MeshAxisAttr axis : mesh.getAxes())
     axes.push_back(AxisRefAttr::get(context, axis.getName()));
   return comm::GroupsAttr::get(meshRef, axes);
-}
-
-/// Gathers the group's values along a new dimension and folds them, in order,
-/// by a body that is no known kind.
-Value Importer::foldGathered(OpBuilder &builder, Location loc, Value input,
-                             Region &body, comm::GroupsAttr groups,
-                             int64_t groupSize) {
-  auto type = cast<RankedTensorType>(input.getType());
-  SmallVector<int64_t> shape = {1};
-  llvm::append_range(shape, type.getShape());
-  auto single = RankedTensorType::get(shape, type.getElementType());
-  shape[0] = groupSize;
-  auto all = RankedTensorType::get(shape, type.getElementType());
-  Value gathered = comm::AllGatherOp::create(
-      builder, loc, all,
-      stablehlo::ReshapeOp::create(builder, loc, single, input),
-      builder.getI64IntegerAttr(0), groups, StringAttr(), ArrayAttr());
-  Value result;
-  for (int64_t i = 0; i < groupSize; ++i) {
-    SmallVector<int64_t> start(shape.size(), 0), limit(shape),
-        stride(shape.size(), 1);
-    start[0] = i;
-    limit[0] = i + 1;
-    Value term = stablehlo::ReshapeOp::create(
-        builder, loc, type,
-        stablehlo::SliceOp::create(builder, loc, single, gathered,
-                                   builder.getDenseI64ArrayAttr(start),
-                                   builder.getDenseI64ArrayAttr(limit),
-                                   builder.getDenseI64ArrayAttr(stride)));
-    if (!result) {
-      result = term;
-      continue;
-    }
-    // The body works on scalars: a map applies it to all elements.
-    auto map =
-        stablehlo::MapOp::create(builder, loc, type, ValueRange{result, term},
-                                 builder.getDenseI64ArrayAttr(llvm::to_vector(
-                                     llvm::seq<int64_t>(0, type.getRank()))));
-    IRMapping mapping;
-    body.cloneInto(&map.getComputation(), mapping);
-    result = map.getResult();
-  }
-  return result;
 }
 
 LogicalResult
@@ -239,66 +252,6 @@ Importer::importReduction(Operation *op, ValueRange operands, Region &body,
   op->replaceAllUsesWith(results);
   op->erase();
   return success();
-}
-
-/// Groups of different sizes: everyone gathers everything, and reduces what
-/// devices of its own group have.
-Value Importer::reduceUneven(OpBuilder &builder, Location loc, Value input,
-                             Region &body, ReductionKind kind,
-                             const Groups &groups) {
-  MLIRContext *context = builder.getContext();
-  auto type = cast<RankedTensorType>(input.getType());
-  Type element = type.getElementType();
-  int64_t devices = mesh.getNumDevices();
-  comm::GroupsAttr everyone = allDevices(context);
-  SmallVector<int64_t> shape = {1};
-  llvm::append_range(shape, type.getShape());
-  auto single = RankedTensorType::get(shape, element);
-  shape[0] = devices;
-  auto all = RankedTensorType::get(shape, element);
-  Value gathered = comm::AllGatherOp::create(
-      builder, loc, all,
-      stablehlo::ReshapeOp::create(builder, loc, single, input),
-      builder.getI64IntegerAttr(0), everyone, StringAttr(), ArrayAttr());
-  // Which positions are in the group of which.
-  SmallVector<bool> member(devices * devices, false);
-  for (ArrayRef<int64_t> group : groups)
-    for (int64_t a : group)
-      for (int64_t b : group)
-        member[mesh.getPosition(a) * devices + mesh.getPosition(b)] = true;
-  Type i1 = builder.getI1Type(), i32 = builder.getI32Type();
-  auto table = RankedTensorType::get({devices, devices}, i1);
-  auto row = RankedTensorType::get({1, devices}, i1);
-  auto scalarIndex = RankedTensorType::get({}, i32);
-  Value index = comm::AxisIndexOp::create(builder, loc, scalarIndex, everyone);
-  Value zero = stablehlo::ConstantOp::create(
-      builder, loc, DenseElementsAttr::get(scalarIndex, int32_t(0)));
-  Value mine = stablehlo::DynamicSliceOp::create(
-      builder, loc, row,
-      stablehlo::ConstantOp::create(builder, loc,
-                                    DenseElementsAttr::get(table, member)),
-      ValueRange{index, zero}, builder.getDenseI64ArrayAttr({1, devices}));
-  mine = stablehlo::ReshapeOp::create(
-      builder, loc, RankedTensorType::get({devices}, i1), mine);
-  mine = stablehlo::BroadcastInDimOp::create(
-      builder, loc, RankedTensorType::get(shape, i1), mine,
-      builder.getDenseI64ArrayAttr({0}));
-  TypedAttr neutral = getNeutralElement(kind, element);
-  auto scalar = RankedTensorType::get({}, element);
-  auto dense = dyn_cast<DenseElementsAttr>(neutral);
-  if (!dense)
-    dense = DenseElementsAttr::get(scalar, ArrayRef<Attribute>(neutral));
-  Value fill = stablehlo::ConstantOp::create(builder, loc, dense);
-  Value masked = stablehlo::SelectOp::create(
-      builder, loc, all, mine, gathered,
-      stablehlo::BroadcastInDimOp::create(builder, loc, all, fill,
-                                          builder.getDenseI64ArrayAttr({})));
-  auto reduce = stablehlo::ReduceOp::create(
-      builder, loc, TypeRange{type}, ValueRange{masked}, ValueRange{fill},
-      builder.getDenseI64ArrayAttr({0}));
-  IRMapping mapping;
-  body.cloneInto(&reduce.getBody(), mapping);
-  return reduce->getResult(0);
 }
 
 /// Pairs of device ids as pairs of positions in groups along `axes`; nullopt if
@@ -475,14 +428,12 @@ LogicalResult Importer::run(Operation *op) {
         bool even = llvm::all_of(*groups, [&](auto &group) {
           return group.size() == groups->front().size();
         });
-        if (!even && kind &&
-            op->getParentOfType<ManualOp>().getManualAxes().size() ==
-                mesh.getAxes().size()) {
+        if (!even && isFullyManual(op)) {
+          IrregularGroups irregular(meshRef, mesh, *groups);
           SmallVector<Value> results;
           for (Value operand : reduce.getOperands())
-            results.push_back(reduceUneven(builder, loc, operand,
-                                           reduce.getComputation(), *kind,
-                                           *groups));
+            results.push_back(irregular.reduce(builder, loc, operand,
+                                               reduce.getComputation()));
           op->replaceAllUsesWith(results);
           op->erase();
           return success();
@@ -558,6 +509,15 @@ LogicalResult Importer::run(Operation *op) {
         auto groups = read(broadcast, false);
         if (failed(groups))
           return failure();
+        if (!findGroupAxes(*groups, mesh) && isFullyManual(op)) {
+          Value result = IrregularGroups(meshRef, mesh, *groups)
+                             .broadcast(builder, loc, broadcast.getOperand());
+          if (!result)
+            return op->emitError("has no zero for devices in no group");
+          op->replaceAllUsesWith(ValueRange(result));
+          op->erase();
+          return success();
+        }
         auto imported = comm::BroadcastOp::create(
             builder, loc, broadcast.getType(), broadcast.getOperand(),
             /*root_index=*/Value(), builder.getI64IntegerAttr(0),

@@ -10,6 +10,9 @@ using namespace shoal;
 
 /// Largest group of a table of device ids.
 static int64_t getLargestGroup(Attribute attr) {
+  // By mesh axes: one, unless an axis is longer.
+  if (auto axes = dyn_cast_if_present<stablehlo::ReplicaGroupMeshAxesAttr>(attr))
+    return axes.getAxes().empty() ? 1 : 2;
   auto table = dyn_cast_if_present<DenseIntElementsAttr>(attr);
   if (!table || cast<ShapedType>(table.getType()).getRank() != 2)
     return 1;
@@ -23,7 +26,7 @@ static int64_t getLargestGroup(Attribute attr) {
   return std::max<int64_t>(largest, 1);
 }
 
-static Value createZeros(OpBuilder &builder, Location loc, Type type) {
+Value shoal::createZeros(OpBuilder &builder, Location loc, Type type) {
   auto tensor = cast<RankedTensorType>(type);
   Type element = tensor.getElementType();
   DenseElementsAttr attr;

@@ -2,7 +2,7 @@
 #ifndef SHOAL_LIB_IMPORT_LONECOLLECTIVES_H
 #define SHOAL_LIB_IMPORT_LONECOLLECTIVES_H
 
-#include "mlir/IR/Operation.h"
+#include "mlir/IR/Builders.h"
 
 namespace shoal {
 
@@ -10,6 +10,10 @@ namespace shoal {
 /// that sends nothing, and device ids by 0 where the program is for one device.
 /// Fails with a diagnostic if it names more devices.
 llvm::LogicalResult importLoneCollective(mlir::Operation *op);
+
+/// A constant of zeros; null for element types that have none.
+mlir::Value createZeros(mlir::OpBuilder &builder, mlir::Location loc,
+                        mlir::Type type);
 
 /// Puts what async_start runs in line; the scheduler makes collectives
 /// asynchronous again where that pays. Fails if a future is passed around.

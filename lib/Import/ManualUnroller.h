@@ -6,6 +6,8 @@
 #ifndef SHOAL_LIB_IMPORT_MANUALUNROLLER_H
 #define SHOAL_LIB_IMPORT_MANUALUNROLLER_H
 
+#include "LoneCollectives.h"
+
 #include "dialects/Comm/Comm.h"
 #include "dialects/Shoal/Axes.h"
 #include "dialects/Shoal/Shoal.h"
@@ -131,8 +133,6 @@ mlir::Value createSlice(mlir::OpBuilder &builder, mlir::Location loc,
                         int64_t size);
 mlir::Value createConcat(mlir::OpBuilder &builder, mlir::Location loc,
                          mlir::ValueRange values, int64_t dim);
-mlir::Value createZeros(mlir::OpBuilder &builder, mlir::Location loc,
-                        mlir::Type type);
 
 /// The part of `value` that each cell sees by `sharding`, and the inverse.
 llvm::FailureOr<Shards> splitIntoCells(mlir::Value value, ShardingAttr sharding,

@@ -41,21 +41,6 @@ Value shoal::createConcat(OpBuilder &builder, Location loc, ValueRange values,
       builder.getI64IntegerAttr(dim));
 }
 
-Value shoal::createZeros(OpBuilder &builder, Location loc, Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  Type element = tensor.getElementType();
-  if (auto complex = dyn_cast<ComplexType>(element)) {
-    APFloat zero(cast<FloatType>(complex.getElementType()).getFloatSemantics(),
-                 0);
-    return stablehlo::ConstantOp::create(
-        builder, loc,
-        DenseElementsAttr::get(tensor, std::complex<APFloat>(zero, zero)));
-  }
-  return stablehlo::ConstantOp::create(
-      builder, loc,
-      DenseElementsAttr::get(tensor, builder.getZeroAttr(element)));
-}
-
 /// Appends zeros along `dim` up to `size`.
 static Value createPadTo(OpBuilder &builder, Location loc, Value value,
                          int64_t dim, int64_t size) {
