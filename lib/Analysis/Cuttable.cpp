@@ -1,5 +1,6 @@
 #include "shoal/Analysis/Cuttable.h"
 #include "shoal/Analysis/OrderedForms.h"
+#include "shoal/Analysis/ScalarBodies.h"
 
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -61,11 +62,10 @@ static bool isWindowCuttable(Operation *op, const ShardingRule &rule,
   return rule.results[0].contains(f);
 }
 
-/// The value before any reshards.
-static Value rootOf(Value value) {
-  while (auto reshard = value.getDefiningOp<ReshardOp>())
-    value = reshard.getInput();
-  return value;
+/// A sum or product whose every step is rounded to few bits.
+static bool isRoundedSum(Operation *op, ReductionKind kind) {
+  return (kind == ReductionKind::Add || kind == ReductionKind::Mul) &&
+         isRoundedFloat(op->getResult(0).getType());
 }
 
 /// The taps of a window may be shared if each is read by one device. Padding
@@ -78,6 +78,8 @@ static bool isTapCuttable(Operation *op, const ShardingRule &rule, int64_t f) {
   if (!reduce || !rule.factors[f].reduction)
     return false;
   ReductionKind kind = *rule.factors[f].reduction;
+  if (isRoundedSum(op, kind))
+    return false;
   DenseElementsAttr init;
   if (!matchPattern(rootOf(reduce.getInitValues()[0]), m_Constant(&init)) ||
       !init.isSplat())

@@ -4,6 +4,7 @@
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/Cuttable.h"
 #include "shoal/Analysis/OrderedForms.h"
+#include "shoal/Analysis/ScalarBodies.h"
 #include "shoal/Analysis/ShardedView.h"
 #include "shoal/Analysis/ShardingRules.h"
 
@@ -209,6 +210,13 @@ bool OpModel::takePartial(OpForm &form, size_t operand,
   const PartialPass *pass = rule.findPartialPass(
       static_cast<ReductionKind>(state.partialKind), operand);
   if (!pass || (state.partial & form.cut()))
+    return false;
+  // Sums of few bits are moved, but not computed with: each device would round.
+  ReductionKind kind = static_cast<ReductionKind>(state.partialKind);
+  if ((kind == ReductionKind::Add || kind == ReductionKind::Mul) &&
+      pass->kinds != kAnyKind &&
+      (isRoundedFloat(op->getOperand(operand).getType()) ||
+       llvm::any_of(op->getResultTypes(), isRoundedFloat)))
     return false;
   uint64_t operands = 0;
   for (int64_t i : pass->operands) {

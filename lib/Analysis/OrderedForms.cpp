@@ -26,8 +26,10 @@ OrderedForm shoal::orderedFormOf(Operation *op, const ShardingRule &rule,
       return OrderedForm::None;
     return OrderedForm::TopK;
   }
+  // (A running sum of few bits is rounded at every step.)
   if (isa<sh::ReduceWindowOp>(op) && getScanDim(op))
-    return OrderedForm::Scan;
+    return isRoundedFloat(op->getResult(0).getType()) ? OrderedForm::None
+                                                      : OrderedForm::Scan;
   if (auto sort = dyn_cast<sh::SortOp>(op))
     return isElementwiseBody(sort.getComparator()) ? OrderedForm::Exchange
                                                    : OrderedForm::None;

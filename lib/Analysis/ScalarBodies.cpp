@@ -14,6 +14,11 @@ using namespace mlir;
 using namespace shoal;
 namespace sh = mlir::stablehlo;
 
+bool shoal::isRoundedFloat(Type type) {
+  auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
+  return element && element.getWidth() < 16;
+}
+
 static bool isScalar(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   return tensor && tensor.getRank() == 0;

@@ -8,7 +8,6 @@ using namespace mlir;
 void shoal::registerShoalFusePipelines() {
   PassPipelineRegistration<>("shoal-fuse-pipeline", "optimized to fused",
                              [](OpPassManager &pm) {
-                               pm.addPass(createRecognizeTopK());
                                pm.addPass(createFuse());
                              });
 }

@@ -20,7 +20,8 @@ using namespace mlir;
 static std::string findForeign(Operation *op) {
   if (isa<func::CallOp>(op))
     return "a call";
-  if (isa_and_nonnull<sdy::SdyDialect, chlo::ChloDialect>(op->getDialect()))
+  if (isa_and_nonnull<sdy::SdyDialect, chlo::ChloDialect>(op->getDialect()) &&
+      !isa<chlo::TopKOp>(op))
     return "an operation of another dialect";
   auto isForeign = [](NamedAttribute attr) {
     return attr.getName() == "mhlo.sharding" ||

@@ -77,8 +77,34 @@ private:
     auto manual = cast<ManualOp>(edge.op);
     for (auto [i, input] : llvm::enumerate(manual.getInputs()))
       if (input == edge.values[use.slot])
-        return manual.getInSharding(i);
+        return withManualAxes(manual, manual.getInSharding(i));
     return {};
+  }
+
+  /// Manual axes that cut nothing replicate, whether the region says so or not.
+  ShardingAttr withManualAxes(ManualOp manual, ShardingAttr sharding) const {
+    MeshAttr mesh = graph.getMesh(sharding.getMeshOrRef());
+    if (!mesh)
+      return sharding;
+    SmallVector<AxisRefAttr> replicated;
+    for (MeshAxisAttr axis : mesh.getAxes()) {
+      auto isOn = [&](AxisRefAttr ref) {
+        return ref.getName() == axis.getName();
+      };
+      bool named = false;
+      for (AxisRefAttr ref : llvm::make_filter_range(sharding.getReplicated(), isOn)) {
+        replicated.push_back(ref);
+        named = true;
+      }
+      for (DimShardingAttr dim : sharding.getDims())
+        named |= llvm::any_of(dim.getAxes(), isOn);
+      if (!named && manual.isManualAxis(axis.getName()))
+        replicated.push_back(
+            AxisRefAttr::get(mesh.getContext(), axis.getName()));
+    }
+    return ShardingAttr::get(sharding.getMeshOrRef(), sharding.getDims(),
+                             replicated, sharding.getPartialKind(),
+                             sharding.getPartialAxes());
   }
 
   /// Of several constraints in a row (each the only use of the one before) the

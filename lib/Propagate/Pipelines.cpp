@@ -7,6 +7,7 @@ using namespace mlir;
 
 void shoal::buildShardPipeline(OpPassManager &pm, int64_t memoryLimit) {
   pm.addPass(createPropagate());
+  pm.addPass(createRecognizeTopK());
   ChooseOptions choose;
   choose.memoryLimit = memoryLimit;
   pm.addPass(createChoose(choose));

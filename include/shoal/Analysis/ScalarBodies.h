@@ -22,6 +22,10 @@ bool isElementwiseBody(mlir::Region &body);
 /// an initial value is no constant or the body has an op not known here.
 bool isNeutral(mlir::Region &body, llvm::ArrayRef<mlir::Value> inits);
 
+/// A float of fewer than 16 bits: sums that devices share are not rounded to
+/// it part by part, so adding and multiplying are no way to combine parts.
+bool isRoundedFloat(mlir::Type typeOrElement);
+
 } // namespace shoal
 
 #endif // SHOAL_ANALYSIS_SCALARBODIES_H

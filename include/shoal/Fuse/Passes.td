@@ -4,25 +4,6 @@
 
 include "mlir/Pass/PassBase.td"
 
-def RecognizeTopK : Pass<"shoal-recognize-top-k", "::mlir::ModuleOp"> {
-  let summary = "Stable descending sorts of which only the beginning is used "
-                "become chlo.top_k";
-  let description = [{
-    Import writes `chlo.top_k` as a sort of the values together with their
-    indices and slices of both, so that sharding knows nothing special; its
-    kernel, which sorts no more than it gives, is chosen here again.
-
-    ```mlir
-    %i = stablehlo.iota dim = 0 : tensor<1000xi32>
-    %s:2 = "stablehlo.sort"(%x, %i) <{dimension = 0, is_stable = true}> ({… GT …})
-    %v = stablehlo.slice %s#0 [0:8] : (tensor<1000xf32>) -> tensor<8xf32>
-    // becomes
-    %v, %w = chlo.top_k(%x, k = 8) : tensor<1000xf32> -> (tensor<8xf32>, tensor<8xi32>)
-    ```
-  }];
-  let dependentDialects = ["::mlir::chlo::ChloDialect"];
-}
-
 def Fuse : Pass<"shoal-fuse", "::mlir::ModuleOp"> {
   let summary = "Groups ops into kernels";
   let description = [{

@@ -202,8 +202,20 @@ def DecomposeChloPass : Pass<"shoal-decompose-chlo", "::mlir::ModuleOp"> {
   let description = [{
     Special functions become polynomial and rational approximations that agree
     with JAX within a few units in the last place; types narrower than f32 are
-    computed in f32. `top_k` becomes a stable sort and a slice, `ragged_dot`
-    masked products, `scan` a counted loop.
+    computed in f32. `ragged_dot` becomes masked products, `scan` a counted
+    loop; `top_k` stays (of element types that it has no kernel for it becomes
+    a stable sort and a slice).
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
+def WidenSumsPass : Pass<"shoal-widen-sums", "::mlir::ModuleOp"> {
+  let summary = "Sums of 8-bit and narrower floats are f32 until complete";
+  let description = [{
+    On one device reductions, products and convolutions whose result has fewer
+    than 16 bits add up in f32 and round once. Devices that share such a sum
+    would each round their part, so the sum is written in f32, and converted
+    when it is complete.
   }];
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }

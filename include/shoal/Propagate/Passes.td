@@ -28,6 +28,26 @@ def Propagate : Pass<"shoal-propagate", "mlir::ModuleOp"> {
   let dependentDialects = ["::shoal::ShoalDialect"];
 }
 
+def RecognizeTopK : Pass<"shoal-recognize-top-k", "mlir::ModuleOp"> {
+  let summary = "Stable descending sorts of which only the beginning is used "
+                "become chlo.top_k";
+  let description = [{
+    A sort of values together with their indices, and slices of both, as front
+    ends write it that have no top_k, or expand it. Forms and kernels of
+    `chlo.top_k` move and sort no more than it gives: of a cut dimension the
+    best of each part.
+
+    ```mlir
+    %i = stablehlo.iota dim = 0 : tensor<1000xi32>
+    %s:2 = "stablehlo.sort"(%x, %i) <{dimension = 0, is_stable = true}> ({… GT …})
+    %v = stablehlo.slice %s#0 [0:8] : (tensor<1000xf32>) -> tensor<8xf32>
+    // becomes
+    %v, %w = chlo.top_k(%x, k = 8) : tensor<1000xf32> -> (tensor<8xf32>, tensor<8xi32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::chlo::ChloDialect"];
+}
+
 def Choose : Pass<"shoal-choose", "mlir::ModuleOp"> {
   let summary = "Chooses one form per op by modelled cost over the graph";
   let description = [{

@@ -2,6 +2,7 @@
 #include "Models.h"
 
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/ScalarBodies.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -174,6 +175,10 @@ ShardingRule scatterRule(ScatterOp op) {
                        dims.getScatterIndicesBatchingDims(),
                        getShiftedDims(op)};
   std::optional<ReductionKind> kind = getScatterKind(op);
+  // Updates are rounded one by one.
+  if ((kind == ReductionKind::Add || kind == ReductionKind::Mul) &&
+      isRoundedFloat(op->getResult(0).getType()))
+    kind = std::nullopt;
   RuleBuilder builder(op);
   access.forEachFactor([&](int64_t inputDim, int64_t indicesDim,
                            int64_t slicesDim, int64_t size, Role role) {

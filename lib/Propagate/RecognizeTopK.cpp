@@ -1,15 +1,17 @@
 // shoal-recognize-top-k: see Passes.td.
-#include "shoal/Fuse/Passes.h"
+#include "shoal/Propagate/Passes.h"
 
 #include "dialects/CHLO/CHLO.h"
+#include "dialects/Shoal/Sharding.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 using namespace mlir;
+using namespace shoal;
 namespace sh = mlir::stablehlo;
 
 namespace shoal {
 #define GEN_PASS_DEF_RECOGNIZETOPK
-#include "shoal/Fuse/Passes.h.inc"
+#include "shoal/Propagate/Passes.h.inc"
 } // namespace shoal
 
 /// Whether the comparator says that the first operand's left element is
@@ -75,6 +77,19 @@ static void recognize(sh::SortOp sort) {
                            type.clone(shape, builder.getI32Type()),
                            sort->getOperand(0), builder.getI64IntegerAttr(k));
   topK->setDiscardableAttrs(sort->getDiscardableAttrDictionary());
+  // What is kept is sharded as the slices are.
+  SmallVector<ShardingAttr> shardings;
+  for (Value sorted : sort.getResults())
+    for (Operation *user : sorted.getUsers())
+      if (ShardingAttr sharding = getResultSharding(user, 0)) {
+        shardings.push_back(sharding);
+        break;
+      }
+  topK->removeDiscardableAttr(ShoalDialect::kShardingsAttr);
+  if (shardings.size() == 1)
+    shardings.push_back(shardings[0]);
+  if (!shardings.empty())
+    setShardings(topK, shardings);
   for (auto [sorted, best] : llvm::zip(sort.getResults(), topK->getResults()))
     for (Operation *user : llvm::make_early_inc_range(sorted.getUsers())) {
       user->getResult(0).replaceAllUsesWith(best);
