@@ -388,12 +388,51 @@ Value shoal::buildBesselI1e(ElementwiseBuilder &b, Value x) {
 // Bits
 //===----------------------------------------------------------------------===//
 
+/// For formats that integers have no counterpart of: found among all values, in
+/// f32, which has them all.
+static Value findNextAfter(ElementwiseBuilder &b, Value x, Value y,
+                           FloatType element) {
+  const llvm::fltSemantics &format = element.getFloatSemantics();
+  Type f32 = Float32Type::get(x.getContext());
+  SmallVector<double> values; // of at least 0, ascending
+  for (unsigned code = 0; code < 1u << (element.getWidth() - 1); ++code) {
+    APFloat value(format, APInt(element.getWidth(), code));
+    if (value.isFinite())
+      values.push_back(value.convertToDouble());
+  }
+  Value wideX = b.convert(x, f32), wideY = b.convert(y, f32);
+  auto nextAbove = [&](Value from) {
+    Value next = b.constant(values.back(), from);
+    auto take = [&](double value) {
+      next = b.select(b.lt(from, value), b.constant(value, from), next);
+    };
+    for (double value : llvm::reverse(values))
+      take(value);
+    for (double value : values)
+      take(-value);
+    return next;
+  };
+  Value up = nextAbove(wideX), down = b.neg(nextAbove(b.neg(wideX)));
+  Value next = b.select(b.gt(wideY, wideX), up, down);
+  return b.convert(b.select(b.eq(wideX, wideY), wideY, next), element);
+}
+
 Value shoal::buildNextAfter(ElementwiseBuilder &b, Value x, Value y) {
   // Floats are signed magnitudes: the next one is one step of the magnitude.
-  Type element = getElementTypeOrSelf(x.getType());
-  unsigned width = element.getIntOrFloatBitWidth();
+  auto element = cast<FloatType>(getElementTypeOrSelf(x.getType()));
+  unsigned width = element.getWidth();
+  if (width == 6)
+    return findNextAfter(b, x, y, element);
   Type integer = IntegerType::get(x.getContext(), width);
   Value xi = b.bitcast(x, integer), yi = b.bitcast(y, integer);
+  if (isa<Float8E8M0FNUType>(element)) {
+    // Exponents alone: no sign, and NaN is all ones.
+    Value one = b.bits(1, xi), nan = b.bits(0xff, xi);
+    Value result = b.select(b.gt(y, x), b.add(xi, one), b.sub(xi, one));
+    result = b.select(b.eq(x, y), yi, result);
+    result = b.select(b.bitOr(b.ne(x, x), b.ne(y, y)), nan, result);
+    return b.bitcast(result, element);
+  }
   uint64_t signBit = uint64_t(1) << (width - 1);
   Value sign = b.bits(signBit, xi), magnitude = b.bits(~signBit, xi);
   Value zero = b.bits(0, xi), one = b.bits(1, xi), minusOne = b.bits(~0ull, xi);
@@ -408,6 +447,10 @@ Value shoal::buildNextAfter(ElementwiseBuilder &b, Value x, Value y) {
                     b.select(b.eq(yMagnitude, zero), yi, b.bitOr(ySign, one)),
                     result);
   result = b.select(b.eq(x, y), yi, result);
+  // Where that would be a negative zero, NaN has its bits.
+  if (isa<Float8E4M3FNUZType, Float8E5M2FNUZType, Float8E4M3B11FNUZType>(
+          element))
+    result = b.select(b.eq(result, sign), zero, result);
   Value anyNan = b.bitOr(b.ne(x, x), b.ne(y, y));
   result = b.select(anyNan, b.bitcast(b.nan(x), integer), result);
   return b.bitcast(result, element);

@@ -1,5 +1,6 @@
 // Operations whose shapes are values, in their static forms.
 #include "RefineShapes.h"
+#include "RuntimePlaces.h"
 
 #include "dialects/CHLO/CHLO.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -40,9 +41,11 @@ private:
   Values makeReshape(DynamicReshapeOp reshape);
   Values makeChloReshape(chlo::DynamicReshapeOp reshape);
   Values makePad(DynamicPadOp pad);
+  Values makeRuntimePad(DynamicPadOp pad);
   Values makeSlice(RealDynamicSliceOp slice);
   Values makeGather(DynamicGatherOp gather);
   Values makeConvolution(DynamicConvOp conv);
+  Values makeRuntimeConvolution(DynamicConvOp conv);
   Values makeSized(SetDimensionSizeOp set);
 
   Operation *op;
@@ -132,7 +135,25 @@ Values StaticForms::makeChloReshape(chlo::DynamicReshapeOp reshape) {
                                reshape.getOperand()));
 }
 
+/// Where everything but the places is known, they may be data.
+Values StaticForms::makeRuntimePad(DynamicPadOp pad) {
+  Value value = pad.getOperand();
+  ArrayRef<int64_t> sizes = typeOf(op->getResult(0)).getShape();
+  for (auto [dim, size] : llvm::enumerate(sizes))
+    value =
+        padAtRuntime(builder, loc, value, dim,
+                     takeInteger(builder, loc, pad.getEdgePaddingLow(), dim),
+                     takeInteger(builder, loc, pad.getInteriorPadding(), dim),
+                     size, pad.getPaddingValue());
+  return one(value);
+}
+
 Values StaticForms::makePad(DynamicPadOp pad) {
+  if (isResultStatic() && typeOf(pad.getOperand()).hasStaticShape())
+    for (Value places : {pad.getEdgePaddingLow(), pad.getEdgePaddingHigh(),
+                         pad.getInteriorPadding()})
+      if (!evaluator.evaluateInts(places))
+        return makeRuntimePad(pad);
   FailureOr<Shape> low = getInts(pad.getEdgePaddingLow(), "edge_padding_low"),
                    high =
                        getInts(pad.getEdgePaddingHigh(), "edge_padding_high"),
@@ -179,6 +200,16 @@ Values StaticForms::makeSlice(RealDynamicSliceOp slice) {
                                builder.getDenseI64ArrayAttr(*start),
                                builder.getDenseI64ArrayAttr(*limit),
                                builder.getDenseI64ArrayAttr(*stride)));
+  }
+  if (!stride && isResultStatic() && from.hasStaticShape() &&
+      !llvm::is_contained(from.getShape(), 0)) {
+    for (int64_t dim = 0; dim < rank; ++dim)
+      operand =
+          takeStrided(builder, loc, operand, dim,
+                      takeInteger(builder, loc, slice.getStartIndices(), dim),
+                      takeInteger(builder, loc, slice.getStrides(), dim),
+                      typeOf(op->getResult(0)).getDimSize(dim));
+    return one(operand);
   }
   if (!stride)
     return emitNotConstant(op, slice.getStrides(), "strides");
@@ -261,7 +292,58 @@ Values StaticForms::makeGather(DynamicGatherOp gather) {
   return one(made);
 }
 
+/// As much of the padded image as the result's windows see.
+Values StaticForms::makeRuntimeConvolution(DynamicConvOp conv) {
+  ConvDimensionNumbersAttr numbers = conv.getDimensionNumbers();
+  Value value = conv.getLhs();
+  auto image = typeOf(value), kernel = typeOf(conv.getRhs()),
+       result = typeOf(op->getResult(0));
+  size_t count = numbers.getInputSpatialDimensions().size();
+  auto at = [](std::optional<ArrayRef<int64_t>> list, size_t i) {
+    return list && !list->empty() ? (*list)[i] : int64_t(1);
+  };
+  auto element = RankedTensorType::get({}, image.getElementType());
+  Attribute zeros = builder.getZeroAttr(element);
+  if (!zeros)
+    return emitNotConstant(op, conv.getPadding(), "padding");
+  Value zero = ConstantOp::create(builder, loc, cast<ElementsAttr>(zeros));
+  Value padding = ReshapeOp::create(
+      builder, loc,
+      RankedTensorType::get({int64_t(2 * count)},
+                            typeOf(conv.getPadding()).getElementType()),
+      conv.getPadding());
+  for (size_t i = 0; i < count; ++i) {
+    int64_t dim = numbers.getInputSpatialDimensions()[i];
+    int64_t windows =
+        result.getDimSize(numbers.getOutputSpatialDimensions()[i]);
+    int64_t taps = kernel.getDimSize(numbers.getKernelSpatialDimensions()[i]);
+    int64_t size = windows ? (windows - 1) * at(conv.getWindowStrides(), i) +
+                                 (taps - 1) * at(conv.getRhsDilation(), i) + 1
+                           : 0;
+    int64_t dilation = at(conv.getLhsDilation(), i);
+    Value interior;
+    if (dilation > 1)
+      interior = ConstantOp::create(
+          builder, loc,
+          DenseElementsAttr::get(
+              RankedTensorType::get({}, builder.getI64Type()), dilation - 1));
+    value = padAtRuntime(builder, loc, value, dim,
+                         takeInteger(builder, loc, padding, 2 * i), interior,
+                         size, zero);
+  }
+  return one(ConvolutionOp::create(
+      builder, loc, result, value, conv.getRhs(), conv.getWindowStridesAttr(),
+      /*padding=*/DenseIntElementsAttr(), /*lhs_dilation=*/DenseI64ArrayAttr(),
+      conv.getRhsDilationAttr(), conv.getWindowReversalAttr(),
+      conv.getDimensionNumbersAttr(), conv.getFeatureGroupCountAttr(),
+      conv.getBatchGroupCountAttr(), conv.getPrecisionConfigAttr()));
+}
+
 Values StaticForms::makeConvolution(DynamicConvOp conv) {
+  if (isResultStatic() && typeOf(conv.getLhs()).hasStaticShape() &&
+      typeOf(conv.getRhs()).hasStaticShape() &&
+      !evaluator.evaluateInts(conv.getPadding()))
+    return makeRuntimeConvolution(conv);
   FailureOr<Shape> padding = getInts(conv.getPadding(), "padding");
   if (failed(padding))
     return failure();
