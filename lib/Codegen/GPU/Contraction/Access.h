@@ -16,8 +16,9 @@
 namespace shoal::contraction {
 
 /// What a loop does: both operands and the result have it, lhs and result, rhs
-/// and result, or both operands only.
-enum class Role { Batch, M, N, K };
+/// and result, or both operands only. Inner: in attention, what queries and
+/// keys are multiplied over (M: queries, K: keys, N: values).
+enum class Role { Batch, M, N, K, Inner };
 
 struct Atom {
   Role role;

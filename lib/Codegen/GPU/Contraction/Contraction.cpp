@@ -26,6 +26,15 @@ SmallVector<unsigned> Contraction::atomsOf(Role role) const {
   return atoms;
 }
 
+SmallVector<Expression *> Contraction::expressions() {
+  SmallVector<Expression *> all{&lhs, &rhs};
+  for (Expression &other : others)
+    all.push_back(&other);
+  for (Expression &output : outputs)
+    all.push_back(&output);
+  return all;
+}
+
 int64_t Contraction::sizeOf(Role role) const {
   int64_t size = 1;
   for (const Atom &atom : space)
@@ -61,7 +70,7 @@ static bool keepsZero(Operation *op) {
 namespace {
 /// Finds the leaves of an expression.
 struct Collector {
-  const Contraction &contraction;
+  ArrayRef<Atom> walked;
   Expression &expression;
   std::optional<Split> &split;
 
@@ -80,8 +89,8 @@ struct Collector {
     Operation *op = value.getDefiningOp();
     if (!op)
       return leaf(value, access, false);
-    if (op == contraction.root)
-      return access == contraction.rootAccess;
+    if (op == expression.root)
+      return access == expression.rootAccess;
     if (isSplat(op)) {
       auto dense = cast<DenseElementsAttr>(cast<sh::ConstantOp>(op).getValue());
       bool zero = isa<FloatType>(dense.getElementType())
@@ -98,10 +107,9 @@ struct Collector {
     // Padding of a window ends where the sliced tensor ends, not its memory.
     if (isa<sh::SliceOp, sh::ReverseOp>(op))
       for (auto [index, size] : llvm::zip_equal(access, shapeOf(value)))
-        if (index.terms.size() > 1 &&
-            !wholeDimension(index, size, contraction.walked))
+        if (index.terms.size() > 1 && !wholeDimension(index, size, walked))
           return false;
-    if (auto operand = operandAccess(op, access, contraction.walked, split)) {
+    if (auto operand = operandAccess(op, access, walked, split)) {
       expression.keepsZero &= keepsZero(op);
       return visit(op->getOperand(0), *operand);
     }
@@ -120,7 +128,7 @@ struct ScalarEmitter {
   const Contraction &contraction;
   const Expression &expression;
   llvm::function_ref<Value(unsigned)> leaf;
-  Value root;
+  Value root, sums;
   SmallVector<std::tuple<Value, Access, Value>> done;
 
   Value visit(Value value, const Access &access) {
@@ -134,8 +142,18 @@ struct ScalarEmitter {
 
   Value make(Value value, const Access &access) {
     Operation *op = value.getDefiningOp();
-    if (op && op == contraction.root)
+    if (op && op == expression.root)
       return root;
+    if (sums && isa_and_nonnull<sh::ConvertOp>(op) &&
+        getElementTypeOrSelf(value.getType()) ==
+            getElementTypeOrSelf(sums.getType())) {
+      Value from = op->getOperand(0);
+      while (
+          isa_and_nonnull<sh::TransposeOp, sh::ReshapeOp>(from.getDefiningOp()))
+        from = from.getDefiningOp()->getOperand(0);
+      if (from.getDefiningOp() == expression.root)
+        return sums;
+    }
     if (!op || isa<sh::IotaOp>(op)) {
       for (auto [i, known] : llvm::enumerate(expression.leaves))
         if (known.value == value && known.access == access)
@@ -170,8 +188,8 @@ Value contraction::emitScalar(OpBuilder &builder,
                               const Contraction &contraction,
                               const Expression &expression,
                               llvm::function_ref<Value(unsigned)> leaf,
-                              Value root) {
-  ScalarEmitter emitter{builder, contraction, expression, leaf, root, {}};
+                              Value root, Value sums) {
+  ScalarEmitter emitter{builder, contraction, expression, leaf, root, sums, {}};
   return emitter.visit(expression.value, expression.access);
 }
 
@@ -234,12 +252,18 @@ static void setMemory(Expression &expression, ArrayRef<Atom> space) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-/// Accesses of the values that are computed from the root's result.
-static bool findOutputs(Block &body, Contraction &contraction,
-                        std::optional<Split> &split) {
-  llvm::DenseMap<Value, Access> known;
-  known[contraction.root->getResult(0)] = contraction.rootAccess;
-  for (Operation &op : body) {
+bool contraction::collectLeaves(Expression &expression, ArrayRef<Atom> walked,
+                                std::optional<Split> &split) {
+  Collector collector{walked, expression, split};
+  return collector.visit(expression.value, expression.access);
+}
+
+bool contraction::followResult(Block &body, Operation *root,
+                               const Access &access, ArrayRef<Atom> walked,
+                               llvm::DenseMap<Value, Access> &known,
+                               std::optional<Split> &split) {
+  known[root->getResult(0)] = access;
+  for (Operation &op : body.without_terminator()) {
     if (op.getNumResults() != 1)
       continue;
     for (Value operand : op.getOperands()) {
@@ -247,17 +271,26 @@ static bool findOutputs(Block &body, Contraction &contraction,
       if (it == known.end())
         continue;
       Access from = it->second;
-      std::optional<Access> access;
+      std::optional<Access> result;
       if (isElementwise(&op) && shapeOf(operand) == shapeOf(op.getResult(0)))
-        access = from;
+        result = from;
       else
-        access = resultAccess(&op, from, contraction.walked, split);
-      if (!access)
+        result = resultAccess(&op, from, walked, split);
+      if (!result)
         return false;
-      known[op.getResult(0)] = *access;
+      known[op.getResult(0)] = *result;
       break;
     }
   }
+  return true;
+}
+
+bool contraction::collectOutputs(Block &body, Contraction &contraction,
+                                 std::optional<Split> &split) {
+  llvm::DenseMap<Value, Access> known;
+  if (!followResult(body, contraction.root, contraction.rootAccess,
+                    contraction.walked, known, split))
+    return false;
   for (Value value : body.getTerminator()->getOperands()) {
     auto it = known.find(value);
     if (it == known.end())
@@ -265,11 +298,25 @@ static bool findOutputs(Block &body, Contraction &contraction,
     Expression &output = contraction.outputs.emplace_back();
     output.value = value;
     output.access = it->second;
-    Collector collector{contraction, output, split};
-    if (!collector.visit(value, output.access))
+    output.root = contraction.root;
+    output.rootAccess = contraction.rootAccess;
+    if (!collectLeaves(output, contraction.walked, split))
       return false;
   }
   return !contraction.outputs.empty();
+}
+
+void contraction::finishMemory(Contraction &contraction) {
+  for (Expression *expression : contraction.expressions())
+    setMemory(*expression, contraction.walked);
+  for (Expression &output : contraction.outputs) {
+    int64_t start = 0;
+    setMemory(shapeOf(output.value), output.access, contraction.walked, start,
+              contraction.outputMemory.emplace_back());
+  }
+  contraction.space = contraction.walked;
+  mergeAtoms(contraction);
+  completeRoles(contraction);
 }
 
 std::optional<Contraction> contraction::analyzeContraction(Block &body) {
@@ -300,11 +347,9 @@ std::optional<Contraction> contraction::analyzeContraction(Block &body) {
 
     std::optional<Split> split;
     bool good = true;
-    for (Expression *operand : {&result.lhs, &result.rhs}) {
-      Collector collector{result, *operand, split};
-      good = good && collector.visit(operand->value, operand->access);
-    }
-    good = good && findOutputs(body, result, split);
+    for (Expression *operand : {&result.lhs, &result.rhs})
+      good = good && collectLeaves(*operand, result.walked, split);
+    good = good && collectOutputs(body, result, split);
     if (split) {
       loops->split(*split, parts);
       continue;
@@ -313,17 +358,7 @@ std::optional<Contraction> contraction::analyzeContraction(Block &body) {
         (loops->padded && (!result.lhs.keepsZero || !result.rhs.keepsZero)))
       return std::nullopt;
 
-    setMemory(result.lhs, result.walked);
-    setMemory(result.rhs, result.walked);
-    for (Expression &output : result.outputs) {
-      setMemory(output, result.walked);
-      int64_t start = 0;
-      setMemory(shapeOf(output.value), output.access, result.walked, start,
-                result.outputMemory.emplace_back());
-    }
-    result.space = result.walked;
-    mergeAtoms(result);
-    completeRoles(result);
+    finishMemory(result);
     return result;
   }
   return std::nullopt;

@@ -41,6 +41,9 @@ struct Leaf {
 struct Expression {
   mlir::Value value;
   Access access;
+  /// A contraction whose sums the expression may use, accessed so.
+  mlir::Operation *root = nullptr;
+  Access rootAccess;
   llvm::SmallVector<Leaf, 4> leaves;
   /// It is 0 wherever all leaves are 0: zeros outside need no mask.
   bool keepsZero = true;
@@ -57,12 +60,15 @@ struct Contraction {
   /// listed from major to minor.
   llvm::SmallVector<Atom> walked, space;
   Expression lhs, rhs;
+  /// Attention: the keys, and the scores after what is done to them.
+  llvm::SmallVector<Expression, 2> others;
   /// One per result of the kernel, and where it lies.
   llvm::SmallVector<Expression, 2> outputs;
   llvm::SmallVector<llvm::SmallVector<MemoryDim, 4>, 2> outputMemory;
   /// The access to `root`'s result.
   Access rootAccess;
 
+  llvm::SmallVector<Expression *> expressions();
   llvm::SmallVector<unsigned> atomsOf(Role role) const;
   int64_t sizeOf(Role role) const;
 };
@@ -73,11 +79,31 @@ std::optional<Contraction> analyzeContraction(mlir::Block &body);
 
 /// Clones what `expression` computes as ops on rank-0 tensors at the builder's
 /// insertion point. `leaf(i)` gives the rank-0 value of leaf i; `root` that of
-/// the contraction's result (for outputs).
+/// the root's result; `sums`, if not null, the same before it was rounded, used
+/// where the expression widens the result to that type anyway.
 mlir::Value emitScalar(mlir::OpBuilder &builder, const Contraction &contraction,
                        const Expression &expression,
                        llvm::function_ref<mlir::Value(unsigned)> leaf,
-                       mlir::Value root);
+                       mlir::Value root, mlir::Value sums);
+
+/// Fills in the leaves of an expression whose value, access and root are set;
+/// false if it has an op that is not known (or a split is needed).
+bool collectLeaves(Expression &expression, llvm::ArrayRef<Atom> walked,
+                   std::optional<Split> &split);
+
+/// Accesses of the values of `body` that are computed from `root`'s result,
+/// element by element or moved; false if one uses it otherwise.
+bool followResult(mlir::Block &body, mlir::Operation *root,
+                  const Access &access, llvm::ArrayRef<Atom> walked,
+                  llvm::DenseMap<mlir::Value, Access> &known,
+                  std::optional<Split> &split);
+
+/// Adds the outputs of `body`, made of `contraction.root`'s result.
+bool collectOutputs(mlir::Block &body, Contraction &contraction,
+                    std::optional<Split> &split);
+
+/// Sets memory and merges atoms, when all expressions are collected.
+void finishMemory(Contraction &contraction);
 
 /// Makes atoms that no memory tells apart one (MergeAtoms.cpp).
 void mergeAtoms(Contraction &contraction);

@@ -41,10 +41,7 @@ static void merge(SmallVectorImpl<MemoryDim> &memory, unsigned major,
 
 void contraction::mergeAtoms(Contraction &contraction) {
   SmallVector<SmallVectorImpl<MemoryDim> *> all;
-  SmallVector<Expression *> expressions{&contraction.lhs, &contraction.rhs};
-  for (Expression &output : contraction.outputs)
-    expressions.push_back(&output);
-  for (Expression *expression : expressions)
+  for (Expression *expression : contraction.expressions())
     for (Leaf &leaf : expression->leaves)
       all.push_back(&leaf.memory);
   for (auto &memory : contraction.outputMemory)
@@ -93,21 +90,13 @@ void contraction::completeRoles(Contraction &contraction) {
     unsigned atom = contraction.space.size();
     contraction.space.push_back({role, 1});
     MemoryDim dim{1, 0, {0, {{atom, 1}}}, atom};
-    auto addTo = [&](Expression &expression) {
-      for (Leaf &leaf : expression.leaves)
+    for (Expression *expression : contraction.expressions())
+      for (Leaf &leaf : expression->leaves)
         if (!leaf.isIota)
           leaf.memory.push_back(dim);
-    };
-    if (role != Role::N)
-      addTo(contraction.lhs);
-    if (role != Role::M)
-      addTo(contraction.rhs);
     if (role != Role::K)
-      for (auto [output, memory] :
-           llvm::zip_equal(contraction.outputs, contraction.outputMemory)) {
-        addTo(output);
+      for (auto &memory : contraction.outputMemory)
         memory.push_back(dim);
-      }
   }
 }
 
@@ -129,6 +118,7 @@ bool contraction::isTileable(const Contraction &contraction, unsigned atom) {
     });
   };
   return allowsLeaves(contraction.lhs) && allowsLeaves(contraction.rhs) &&
+         llvm::all_of(contraction.others, allowsLeaves) &&
          llvm::all_of(contraction.outputs, allowsLeaves) &&
          llvm::all_of(contraction.outputMemory,
                       [&](auto &memory) { return allows(memory); });

@@ -120,8 +120,7 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
                        ArrayRef<unsigned> atoms, ArrayRef<int64_t> shape,
                        ArrayRef<int64_t> inside, const Starts &starts,
                        const LinearLayout &layout,
-                       llvm::function_ref<Value(unsigned)> leafTile, Value root,
-                       ArrayRef<unsigned> masked) {
+                       llvm::function_ref<Value(unsigned)> leafTile, Value root, const Mask &mask) {
   SmallVector<Value> inputs;
   Type i32 = builder.getI32Type();
   LinearLayout whole = reshapeLayout(layout, shape);
@@ -163,7 +162,7 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
         inputs.push_back(tile);
   }
   unsigned firstMask = inputs.size();
-  for (unsigned atom : masked) {
+  for (unsigned atom : mask.atoms) {
     Index32 base = index.add(starts[atom], Index32(insideOf(atom)));
     inputs.push_back(splat(base));
     Value tile = counter(atom);
@@ -196,12 +195,12 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
         builder, loc, DenseElementsAttr::get(scalarType(type), value));
   };
 
-  Value rootScalar;
-  if (root)
+  Value rootScalar, sums;
+  if (root) {
+    sums = block->getArgument(0);
     rootScalar =
-        convert(block->getArgument(0),
-                cast<ShapedType>(contraction.root->getResult(0).getType())
-                    .getElementType());
+        convert(sums, getElementTypeOrSelf(expression.root->getResult(0)));
+  }
   auto leaf = [&](unsigned i) -> Value {
     const Leaf &leaf = expression.leaves[i];
     Value value = block->getArgument(first[i]);
@@ -223,9 +222,10 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
     }
     return convert(value, leaf.elementType());
   };
-  Value value = emitScalar(builder, contraction, expression, leaf, rootScalar);
+  Value value =
+      emitScalar(builder, contraction, expression, leaf, rootScalar, sums);
   value = convert(value, resultType);
-  for (auto [i, atom] : llvm::enumerate(masked)) {
+  for (auto [i, atom] : llvm::enumerate(mask.atoms)) {
     Value position =
         sh::AddOp::create(builder, loc, block->getArgument(firstMask + 2 * i),
                           block->getArgument(firstMask + 2 * i + 1));
@@ -233,9 +233,8 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
         constant(builder.getI32IntegerAttr(contraction.space[atom].size), i32);
     Value in = sh::CompareOp::create(builder, loc, position, size,
                                      sh::ComparisonDirection::LT);
-    value = sh::SelectOp::create(
-        builder, loc, in, value,
-        constant(builder.getZeroAttr(resultType), resultType));
+    value = sh::SelectOp::create(builder, loc, in, value,
+                                 constant(mask.value, resultType));
   }
   tile::YieldOp::create(builder, loc, ValueRange(value));
   return map->getResult(0);

@@ -35,6 +35,12 @@ struct TileView {
   }
 };
 
+/// Elements outside the tensor along these atoms become `value`.
+struct Mask {
+  llvm::SmallVector<unsigned> atoms;
+  mlir::Attribute value;
+};
+
 /// Makes tile IR at a builder's insertion point.
 class TileBuilder {
 public:
@@ -83,15 +89,14 @@ public:
 
   /// tile.map of an expression. `leafTile(i)` gives leaf i (an argument) as a
   /// tile of `shape` in `layout`; iotas are made here. `root`: the
-  /// contraction's sums, converted to its result type first. The result is
-  /// converted to `resultType`; where an atom of `masked` is outside its size,
-  /// it is 0.
+  /// sums of the expression's root, converted to its result type first. The
+  /// result is converted to `resultType`, then masked.
   mlir::Value map(const Expression &expression, mlir::Type resultType,
                   llvm::ArrayRef<unsigned> atoms, llvm::ArrayRef<int64_t> shape,
                   llvm::ArrayRef<int64_t> inside, const Starts &starts,
                   const LinearLayout &layout,
                   llvm::function_ref<mlir::Value(unsigned)> leafTile,
-                  mlir::Value root, llvm::ArrayRef<unsigned> masked = {});
+                  mlir::Value root, const Mask &mask = {});
 };
 
 } // namespace shoal::contraction

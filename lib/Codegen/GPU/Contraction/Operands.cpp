@@ -1,0 +1,268 @@
+// Operands of contractions in a kernel: rings of shared memory, fragments.
+
+#include "Operands.h"
+
+#include "shoal/Codegen/GPU/SharedLayouts.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace shoal;
+using namespace shoal::contraction;
+
+SmallVector<unsigned> Operand::ragged(const Axis &axis,
+                                      const Contraction &contraction) const {
+  SmallVector<unsigned> result;
+  for (auto [atom, tile] : llvm::zip_equal(axis.atoms, axis.tiles))
+    if (contraction.space[atom].size % tile != 0)
+      result.push_back(atom);
+  return result;
+}
+
+Value OperandBuilder::argument(Value value) {
+  return func.getBody().getArgument(cast<BlockArgument>(value).getArgNumber());
+}
+
+Value OperandBuilder::makeRing(const Operand &operand, const Leaf &leaf,
+                               const TileView &view, int64_t stages) {
+  Type element = leaf.elementType();
+  unsigned bits = std::max(8u, element.getIntOrFloatBitWidth());
+  // Which of the two sides is contiguous in memory.
+  SmallVector<unsigned> order{1, 0};
+  for (unsigned i = 0; i < operand.rows.atoms.size(); ++i)
+    if (view.isContiguous(i))
+      order = {0, 1};
+  SmallVector<int64_t> plane{operand.rows.size(), operand.columns.size()};
+  LinearLayout read = layout(operand.kind, plane[0], plane[1]);
+  LinearLayout shared = swizzledSharedLayout(plane, order, bits);
+  if (element != arithmetic.operand || !matchMatrixAccess(read, shared, bits))
+    shared = operandSharedLayout(plane, order, bits, read);
+  SmallVector<int64_t> shape(view.tile);
+  auto type =
+      tile::SharedType::get(t.builder.getContext(), shape, element,
+                            t.layoutAttr(reshapeLayout(shared, shape)), stages);
+  return tile::AllocSharedOp::create(t.builder, t.loc, type);
+}
+
+Operand OperandBuilder::make(const Expression &expression, MmaOperand kind,
+                             const Axis &rows, const Axis &columns,
+                             int64_t stages) {
+  Operand operand;
+  operand.expression = &expression;
+  operand.kind = kind;
+  operand.rows = rows;
+  operand.columns = columns;
+  operand.atoms = rows.atoms;
+  operand.atoms.append(columns.atoms);
+  operand.tiles = rows.tiles;
+  operand.tiles.append(columns.tiles);
+  for (const Leaf &leaf : expression.leaves) {
+    Operand::LeafTile &made = operand.leaves.emplace_back();
+    if (leaf.isIota)
+      continue;
+    made.view = t.makeView(argument(leaf.value), leaf.start, leaf.memory,
+                           operand.atoms, operand.tiles);
+    if (made.view.isFull(operand.tiles))
+      made.ring = makeRing(operand, leaf, made.view, stages);
+  }
+  return operand;
+}
+
+Value OperandBuilder::slot(Value ring, Value stage) {
+  auto type = cast<tile::SharedType>(ring.getType());
+  if (type.getStages() == 1)
+    return ring;
+  return tile::SlotOp::create(
+      t.builder, t.loc,
+      tile::SharedType::get(t.builder.getContext(), type.getShape(),
+                            type.getElementType(), type.getLayout(), 1),
+      ring, stage);
+}
+
+void OperandBuilder::copy(const Operand &operand, const Starts &starts,
+                          Value stage) {
+  for (const Operand::LeafTile &leaf : operand.leaves) {
+    if (!leaf.ring)
+      continue;
+    SmallVector<Value> offsets;
+    SmallVector<int64_t> divisible;
+    t.offsets(leaf.view, starts, {}, offsets, divisible);
+    tile::AsyncCopyOp::create(
+        t.builder, t.loc, leaf.view.view, offsets, slot(leaf.ring, stage),
+        t.builder.getDenseBoolArrayAttr(leaf.view.inBounds),
+        t.builder.getDenseI64ArrayAttr(divisible), tile::LayoutAttr());
+  }
+}
+
+Value OperandBuilder::fragment(const Operand &operand, const Starts &starts,
+                               Value stage, Part rows, Part columns) {
+  SmallVector<int64_t> shape = operand.rows.partShape(rows.size);
+  SmallVector<int64_t> inside = operand.rows.partStart(rows.size, rows.index);
+  shape.append(operand.columns.partShape(columns.size));
+  inside.append(operand.columns.partStart(columns.size, columns.index));
+  LinearLayout whole =
+      reshapeLayout(layout(operand.kind, rows.size, columns.size), shape);
+
+  const Expression &expression = *operand.expression;
+  auto leafTile = [&](unsigned i) -> Value {
+    const Operand::LeafTile &leaf = operand.leaves[i];
+    if (!leaf.ring)
+      return t.load(leaf.view, starts, inside, shape, whole);
+    SmallVector<int64_t> wide(leaf.view.prefix, 1), from(leaf.view.prefix, 0);
+    wide.append(shape.begin(), shape.end());
+    from.append(inside.begin(), inside.end());
+    Type element = expression.leaves[i].elementType();
+    Value tile = tile::LocalLoadOp::create(
+        t.builder, t.loc, t.tileType(wide, element, reshapeLayout(whole, wide)),
+        slot(leaf.ring, stage), t.builder.getDenseI64ArrayAttr(from),
+        DenseI64ArrayAttr());
+    return t.reshape(tile, shape);
+  };
+  bool plain = expression.leaves.size() == 1 &&
+               expression.leaves[0].value == expression.value &&
+               expression.elementType() == arithmetic.operand;
+  // What is summed over must be 0 outside the tensor.
+  Mask mask;
+  if (!expression.keepsZero) {
+    const Axis &axis =
+        operand.kind == MmaOperand::A ? operand.columns : operand.rows;
+    mask.atoms = operand.ragged(axis, t.contraction);
+    mask.value = t.builder.getZeroAttr(arithmetic.operand);
+  }
+  Value tile = plain
+                   ? leafTile(0)
+                   : t.map(expression, arithmetic.operand, operand.atoms, shape,
+                           inside, starts, whole, leafTile, Value(), mask);
+  return t.reshape(tile, {rows.size, columns.size});
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels and outputs
+//===----------------------------------------------------------------------===//
+
+tile::FuncOp
+contraction::makeTileFunction(OpBuilder &builder, const TileSource &source,
+                              ModuleOp module, int64_t blocks, int64_t warps,
+                              tile::ConfigAttr config, Location loc) {
+  Block &body = source.body->front();
+  SmallVector<Type> types;
+  SmallVector<int64_t> aligns;
+  auto add = [&](TypeRange tensors, ArrayRef<int64_t> known) {
+    for (auto [i, type] : llvm::enumerate(tensors)) {
+      types.push_back(tile::ViewType::get(cast<RankedTensorType>(type)));
+      aligns.push_back(i < known.size() ? known[i] : 64);
+    }
+  };
+  add(body.getArgumentTypes(), source.inputAlign);
+  add(body.getTerminator()->getOperandTypes(), source.outputAlign);
+  auto launch =
+      tile::LaunchAttr::get(builder.getContext(), {blocks, 1, 1}, warps, {}, 0);
+  builder.setInsertionPointToEnd(module.getBody());
+  auto func = tile::FuncOp::create(builder, loc, source.symbol, types, launch);
+  func.setConfigAttr(config);
+  for (auto [i, align] : llvm::enumerate(aligns)) {
+    func.setArgAttr(i, tile::FuncOp::getAlignAttrName(),
+                    builder.getI64IntegerAttr(align));
+    bool overwritten = llvm::any_of(
+        source.mayOverwrite, [&](auto pair) { return pair.second == i; });
+    if (i < body.getNumArguments() && !overwritten)
+      func.setArgAttr(i, tile::FuncOp::getReadonlyAttrName(),
+                      builder.getUnitAttr());
+  }
+  builder.setInsertionPointToEnd(&func.getBody().front());
+  return func;
+}
+
+void contraction::placeAlong(TileBuilder &t, Role role, Index32 number,
+                             ArrayRef<int64_t> tileOf, Starts &starts) {
+  IndexBuilder &x = t.index;
+  SmallVector<unsigned> atoms = t.contraction.atomsOf(role);
+  for (auto [i, atom] : llvm::enumerate(llvm::reverse(atoms))) {
+    bool last = i + 1 == atoms.size();
+    int64_t count =
+        llvm::divideCeil(t.contraction.space[atom].size, tileOf[atom]);
+    Index32 digit = count == 1 ? Index32(0)
+                    : last     ? number
+                               : x.rem(number, count);
+    if (!last)
+      number = x.div(number, count);
+    starts[atom] = x.mul(digit, tileOf[atom]);
+  }
+}
+
+std::pair<Index32, Index32> contraction::placeInGroups(IndexBuilder &x,
+                                                       Index32 number,
+                                                       int64_t rows,
+                                                       int64_t columns) {
+  if (rows == 1)
+    return {Index32(0), number};
+  if (columns == 1)
+    return {number, Index32(0)};
+  constexpr int64_t group = 8;
+  Index32 band = x.div(number, group * columns);
+  Index32 within = x.rem(number, group * columns);
+  Index32 firstRow = x.mul(band, group);
+  Index32 height = rows % group == 0 ? Index32(std::min(group, rows))
+                                     : x.min(x.sub(rows, firstRow), group);
+  return {x.add(firstRow, x.rem(within, height)), x.div(within, height)};
+}
+
+void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
+                               tile::FuncOp func, const Axis &mAxis,
+                               const Axis &nAxis, const Starts &starts,
+                               ArrayRef<Value> sums, int64_t partColumns,
+                               unsigned firstOutput) {
+  const Contraction &contraction = t.contraction;
+  SmallVector<unsigned> atoms(mAxis.atoms);
+  atoms.append(nAxis.atoms);
+  SmallVector<int64_t> tiles(mAxis.tiles);
+  tiles.append(nAxis.tiles);
+  std::vector<TileView> outputs;
+  for (auto [i, memory] : llvm::enumerate(contraction.outputMemory))
+    outputs.push_back(t.makeView(func.getBody().getArgument(firstOutput + i), 0,
+                                 memory, atoms, tiles));
+  std::vector<std::vector<TileView>> inputs;
+  for (const Expression &output : contraction.outputs) {
+    auto &views = inputs.emplace_back();
+    for (const Leaf &leaf : output.leaves)
+      views.push_back(leaf.isIota
+                          ? TileView()
+                          : t.makeView(operands.argument(leaf.value),
+                                       leaf.start, leaf.memory, atoms, tiles));
+  }
+
+  int64_t rows = mAxis.size();
+  for (auto [part, sum] : llvm::enumerate(sums)) {
+    SmallVector<int64_t> shape(mAxis.tiles), inside(mAxis.tiles.size(), 0);
+    shape.append(nAxis.partShape(partColumns));
+    inside.append(nAxis.partStart(partColumns, part));
+    for (auto [i, output] : llvm::enumerate(contraction.outputs)) {
+      // The order in which this output's memory runs.
+      const TileView &view = outputs[i];
+      Type element = output.elementType();
+      unsigned bits = std::max(8u, element.getIntOrFloatBitWidth());
+      SmallVector<unsigned> order{1, 0};
+      for (unsigned d = 0; d < mAxis.atoms.size(); ++d)
+        if (view.isContiguous(d))
+          order = {0, 1};
+      LinearLayout store = coalescedLayout({rows, partColumns}, 128 / bits,
+                                           func.getLaunch().getWarps(), order);
+      Value converted = t.convertLayout(sum, store);
+      LinearLayout layout = reshapeLayout(store, shape);
+      auto leafTile = [&, i = i](unsigned leaf) -> Value {
+        return t.load(inputs[i][leaf], starts, inside, shape, layout);
+      };
+      Value tile = t.map(output, element, atoms, shape, inside, starts, layout,
+                         leafTile, converted);
+      SmallVector<int64_t> wide(view.prefix, 1);
+      wide.append(shape.begin(), shape.end());
+      SmallVector<Value> offsets;
+      SmallVector<int64_t> divisible;
+      t.offsets(view, starts, inside, offsets, divisible);
+      tile::StoreOp::create(t.builder, t.loc, t.reshape(tile, wide), view.view,
+                            offsets, Value(),
+                            t.builder.getDenseBoolArrayAttr(view.inBounds),
+                            t.builder.getDenseI64ArrayAttr(divisible));
+    }
+  }
+}
