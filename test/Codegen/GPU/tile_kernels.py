@@ -120,7 +120,8 @@ def main():
             difference[np.isnan(got) != np.isnan(want)] = np.inf
             worst = max(worst, float(np.nanmax(difference, initial=0)) / scale)
         tolerance = {8: 1e-12, 4: 2e-6, 2: 1e-2, 1: 1e-1}[
-            min(np.dtype(o[1]).itemsize for o in outputs)]
+            min(np.dtype(o[1]).itemsize for o in inputs + outputs
+                if o[1] != np.bool_)]
         tolerance = float(options.get("tolerance", tolerance))
         good = worst <= tolerance
         failed |= not good

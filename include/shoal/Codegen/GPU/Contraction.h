@@ -15,6 +15,14 @@ std::optional<tile::FuncOp> makeContractionFunc(const TileSource &source,
                                                 const TileTarget &target,
                                                 mlir::ModuleOp module);
 
+/// The same for a body softmax(f(queries · keys)) · values, f elementwise
+/// (scale, mask, bias): one kernel without the scores in memory. Grouped and
+/// repeated keys are loops like others. Queries, keys and values may be moved
+/// and converted first, the result be moved and changed element by element.
+std::optional<tile::FuncOp> makeAttentionFunc(const TileSource &source,
+                                              const TileTarget &target,
+                                              mlir::ModuleOp module);
+
 } // namespace shoal
 
 #endif // SHOAL_CODEGEN_GPU_CONTRACTION_H

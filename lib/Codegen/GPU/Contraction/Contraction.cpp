@@ -263,6 +263,7 @@ bool contraction::followResult(Block &body, Operation *root,
                                llvm::DenseMap<Value, Access> &known,
                                std::optional<Split> &split) {
   known[root->getResult(0)] = access;
+  bool all = true;
   for (Operation &op : body.without_terminator()) {
     if (op.getNumResults() != 1)
       continue;
@@ -276,13 +277,13 @@ bool contraction::followResult(Block &body, Operation *root,
         result = from;
       else
         result = resultAccess(&op, from, walked, split);
-      if (!result)
-        return false;
-      known[op.getResult(0)] = *result;
+      if (result)
+        known[op.getResult(0)] = *result;
+      all &= result.has_value();
       break;
     }
   }
-  return true;
+  return all;
 }
 
 bool contraction::collectOutputs(Block &body, Contraction &contraction,

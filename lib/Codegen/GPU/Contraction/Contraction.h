@@ -92,7 +92,8 @@ bool collectLeaves(Expression &expression, llvm::ArrayRef<Atom> walked,
                    std::optional<Split> &split);
 
 /// Accesses of the values of `body` that are computed from `root`'s result,
-/// element by element or moved; false if one uses it otherwise.
+/// element by element or moved; false if one uses it otherwise (such values are
+/// not known then, the others are).
 bool followResult(mlir::Block &body, mlir::Operation *root,
                   const Access &access, llvm::ArrayRef<Atom> walked,
                   llvm::DenseMap<mlir::Value, Access> &known,

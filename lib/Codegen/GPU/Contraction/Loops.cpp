@@ -19,32 +19,24 @@ void Loops::split(Split split, SmallVector<SmallVector<int64_t>> &parts) const {
   parts[loop].insert(parts[loop].begin() + part + 1, split.inner);
 }
 
-namespace {
-/// Adds loops in order and cuts them in their parts.
-struct LoopBuilder {
-  Loops loops;
-  ArrayRef<SmallVector<int64_t>> parts;
-  unsigned count = 0;
-
-  /// A loop of `size`; its index, row-major over its parts.
-  DimIndex loop(Role role, int64_t size) {
-    unsigned number = count++;
-    SmallVector<int64_t> sizes{size};
-    if (number < parts.size() && !parts[number].empty())
-      sizes = parts[number];
-    SmallVector<unsigned> atoms;
-    for (auto [part, partSize] : llvm::enumerate(sizes)) {
-      atoms.push_back(loops.space.size());
-      loops.space.push_back({role, partSize});
-      loops.origin.push_back({number, unsigned(part)});
-    }
-    return rowMajor(atoms, loops.space);
+DimIndex Loops::add(Role role, int64_t size,
+                    ArrayRef<SmallVector<int64_t>> parts) {
+  unsigned number = count++;
+  SmallVector<int64_t> sizes{size};
+  if (number < parts.size() && !parts[number].empty())
+    sizes = parts[number];
+  SmallVector<unsigned> atoms;
+  for (auto [part, partSize] : llvm::enumerate(sizes)) {
+    atoms.push_back(space.size());
+    space.push_back({role, partSize});
+    origin.push_back({number, unsigned(part)});
   }
-};
+  return rowMajor(atoms, space);
+}
 
 /// a·outer + b·inner + offset.
-DimIndex combine(const DimIndex &outer, int64_t a, const DimIndex &inner,
-                 int64_t b, int64_t offset) {
+static DimIndex combine(const DimIndex &outer, int64_t a, const DimIndex &inner,
+                        int64_t b, int64_t offset) {
   DimIndex result;
   result.offset = offset + a * outer.offset + b * inner.offset;
   for (auto [index, factor] : {std::pair(&outer, a), std::pair(&inner, b)})
@@ -54,7 +46,6 @@ DimIndex combine(const DimIndex &outer, int64_t a, const DimIndex &inner,
     }
   return result;
 }
-} // namespace
 
 static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<ShapedType>(value.getType()).getShape();
@@ -64,14 +55,16 @@ static std::optional<Loops> loopsOfDot(sh::DotGeneralOp dot,
                                        ArrayRef<SmallVector<int64_t>> parts) {
   ArrayRef<int64_t> lhs = shapeOf(dot.getLhs()), rhs = shapeOf(dot.getRhs());
   auto numbers = dot.getDotDimensionNumbers();
-  LoopBuilder builder{{}, parts};
-  Loops &loops = builder.loops;
+  Loops loops;
+  auto loop = [&](Role role, int64_t size) {
+    return loops.add(role, size, parts);
+  };
   loops.lhs.resize(lhs.size());
   loops.rhs.resize(rhs.size());
   SmallVector<bool> lhsDone(lhs.size()), rhsDone(rhs.size());
   for (auto [l, r] : llvm::zip_equal(numbers.getLhsBatchingDimensions(),
                                      numbers.getRhsBatchingDimensions())) {
-    loops.lhs[l] = loops.rhs[r] = builder.loop(Role::Batch, lhs[l]);
+    loops.lhs[l] = loops.rhs[r] = loop(Role::Batch, lhs[l]);
     lhsDone[l] = rhsDone[r] = true;
     loops.result.push_back(loops.lhs[l]);
   }
@@ -83,15 +76,15 @@ static std::optional<Loops> loopsOfDot(sh::DotGeneralOp dot,
   }
   for (unsigned d = 0; d < lhs.size(); ++d)
     if (!lhsDone[d])
-      loops.result.push_back(loops.lhs[d] = builder.loop(Role::M, lhs[d]));
+      loops.result.push_back(loops.lhs[d] = loop(Role::M, lhs[d]));
   for (unsigned d = 0; d < rhs.size(); ++d)
     if (!rhsDone[d])
-      loops.result.push_back(loops.rhs[d] = builder.loop(Role::N, rhs[d]));
+      loops.result.push_back(loops.rhs[d] = loop(Role::N, rhs[d]));
   // In lhs's order, so that neighbours in memory are neighbouring loops.
   llvm::sort(contracted);
   for (auto [l, r] : contracted)
-    loops.lhs[l] = loops.rhs[r] = builder.loop(Role::K, lhs[l]);
-  return std::move(loops);
+    loops.lhs[l] = loops.rhs[r] = loop(Role::K, lhs[l]);
+  return loops;
 }
 
 static std::optional<Loops>
@@ -109,8 +102,10 @@ loopsOfConvolution(sh::ConvolutionOp conv,
     if (at(conv.getLhsDilation(), i, 1) != 1)
       return std::nullopt;
 
-  LoopBuilder builder{{}, parts};
-  Loops &loops = builder.loops;
+  Loops loops;
+  auto loop = [&](Role role, int64_t size) {
+    return loops.add(role, size, parts);
+  };
   loops.lhs.resize(lhs.size());
   loops.rhs.resize(rhs.size());
   loops.result.resize(out.size());
@@ -120,17 +115,17 @@ loopsOfConvolution(sh::ConvolutionOp conv,
   int64_t outFeatures =
       rhs[numbers.getKernelOutputFeatureDimension()] / (groups * batchGroups);
   int64_t batch = out[numbers.getOutputBatchDimension()];
-  DimIndex group = builder.loop(Role::Batch, groups * batchGroups);
-  DimIndex image = builder.loop(Role::M, batch);
+  DimIndex group = loop(Role::Batch, groups * batchGroups);
+  DimIndex image = loop(Role::M, batch);
   SmallVector<DimIndex> outer, window;
   for (unsigned i = 0; i < spatial; ++i)
     outer.push_back(
-        builder.loop(Role::M, out[numbers.getOutputSpatialDimensions()[i]]));
-  DimIndex outFeature = builder.loop(Role::N, outFeatures);
+        loop(Role::M, out[numbers.getOutputSpatialDimensions()[i]]));
+  DimIndex outFeature = loop(Role::N, outFeatures);
   for (unsigned i = 0; i < spatial; ++i)
     window.push_back(
-        builder.loop(Role::K, rhs[numbers.getKernelSpatialDimensions()[i]]));
-  DimIndex feature = builder.loop(Role::K, features);
+        loop(Role::K, rhs[numbers.getKernelSpatialDimensions()[i]]));
+  DimIndex feature = loop(Role::K, features);
 
   bool grouped = groups > 1;
   loops.lhs[numbers.getInputBatchDimension()] =
@@ -161,7 +156,7 @@ loopsOfConvolution(sh::ConvolutionOp conv,
           combine(DimIndex(), 1, window[i], -1, rhs[kernel] - 1);
     loops.result[numbers.getOutputSpatialDimensions()[i]] = outer[i];
   }
-  return std::move(loops);
+  return loops;
 }
 
 std::optional<Loops>

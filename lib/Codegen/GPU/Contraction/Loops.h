@@ -12,6 +12,11 @@ struct Loops {
   /// Operand indices may be outside (a convolution's padding).
   bool padded = false;
 
+  unsigned count = 0;
+  /// Adds a loop, cut as `parts` says; its index.
+  DimIndex add(Role role, int64_t size,
+               llvm::ArrayRef<llvm::SmallVector<int64_t>> parts);
+
   /// For each atom, the loop it is a part of, and which part.
   llvm::SmallVector<std::pair<unsigned, unsigned>> origin;
   /// Notes the split in `parts` (sizes of the parts of each loop, major first).

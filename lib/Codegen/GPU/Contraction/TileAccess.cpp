@@ -91,6 +91,65 @@ Value TileBuilder::convertLayout(Value tile, const LinearLayout &layout) {
       tile);
 }
 
+/// The block of a region of scalars, with arguments of these element types.
+static Block *scalarBlock(OpBuilder &builder, Location loc, Region &region,
+                          ArrayRef<Type> elements) {
+  Block *block =
+      region.empty() ? builder.createBlock(&region) : &region.front();
+  for (Type element : elements)
+    block->addArgument(RankedTensorType::get({}, element), loc);
+  builder.setInsertionPointToEnd(block);
+  return block;
+}
+
+static Type elementOf(Value tile) {
+  return cast<RankedTensorType>(tile.getType()).getElementType();
+}
+
+Value TileBuilder::apply(ArrayRef<Value> inputs,
+                         llvm::function_ref<Value(ArrayRef<Value>)> body) {
+  auto map =
+      tile::MapOp::create(builder, loc, TypeRange(inputs[0].getType()), inputs);
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Type> elements;
+  for (Value input : inputs)
+    elements.push_back(elementOf(input));
+  Block *block = scalarBlock(builder, loc, map->getRegion(0), elements);
+  SmallVector<Value> scalars(block->getArguments());
+  Value result = body(scalars);
+  tile::YieldOp::create(builder, loc, ValueRange(result));
+  auto type = cast<RankedTensorType>(inputs[0].getType());
+  map->getResult(0).setType(RankedTensorType::get(
+      type.getShape(), elementOf(result), type.getEncoding()));
+  return map->getResult(0);
+}
+
+Value TileBuilder::reduceRows(Value tile, bool isMax) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  SmallVector<int64_t> shape{type.getDimSize(0), 1};
+  auto result = RankedTensorType::get(shape, type.getElementType(),
+                                      tile::getLayout(tile).restrictTo(shape));
+  auto reduce = tile::ReduceOp::create(builder, loc, TypeRange(result),
+                                       ValueRange(tile), 1, false);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = scalarBlock(builder, loc, reduce->getRegion(0),
+                             {type.getElementType(), type.getElementType()});
+  Value a = block->getArgument(0), b = block->getArgument(1);
+  Value combined = isMax ? Value(sh::MaxOp::create(builder, loc, a, b))
+                         : Value(sh::AddOp::create(builder, loc, a, b));
+  tile::YieldOp::create(builder, loc, ValueRange(combined));
+  return reduce->getResult(0);
+}
+
+Value TileBuilder::broadcastRows(Value column, Value like) {
+  auto type = cast<RankedTensorType>(like.getType());
+  return tile::BroadcastOp::create(builder, loc,
+                                   RankedTensorType::get(type.getShape(),
+                                                         elementOf(column),
+                                                         type.getEncoding()),
+                                   column);
+}
+
 Value TileBuilder::load(const TileView &view, const Starts &starts,
                         ArrayRef<int64_t> inside, ArrayRef<int64_t> shape,
                         const LinearLayout &layout) {
@@ -120,7 +179,8 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
                        ArrayRef<unsigned> atoms, ArrayRef<int64_t> shape,
                        ArrayRef<int64_t> inside, const Starts &starts,
                        const LinearLayout &layout,
-                       llvm::function_ref<Value(unsigned)> leafTile, Value root, const Mask &mask) {
+                       llvm::function_ref<Value(unsigned)> leafTile, Value root,
+                       const Mask &mask) {
   SmallVector<Value> inputs;
   Type i32 = builder.getI32Type();
   LinearLayout whole = reshapeLayout(layout, shape);

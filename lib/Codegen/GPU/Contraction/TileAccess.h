@@ -84,6 +84,15 @@ public:
                    llvm::ArrayRef<int64_t> inside,
                    llvm::ArrayRef<int64_t> shape, const LinearLayout &layout);
 
+  /// tile.map by code of its own: `body` gets the inputs' scalars.
+  mlir::Value
+  apply(llvm::ArrayRef<mlir::Value> inputs,
+        llvm::function_ref<mlir::Value(llvm::ArrayRef<mlir::Value>)> body);
+  /// Combines the elements along dimension 1, by the sum or the maximum.
+  mlir::Value reduceRows(mlir::Value tile, bool isMax);
+  /// A column of values repeated to the type of `like`.
+  mlir::Value broadcastRows(mlir::Value column, mlir::Value like);
+
   mlir::Value reshape(mlir::Value tile, llvm::ArrayRef<int64_t> shape);
   mlir::Value convertLayout(mlir::Value tile, const LinearLayout &layout);
 

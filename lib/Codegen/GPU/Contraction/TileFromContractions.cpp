@@ -33,7 +33,8 @@ struct TileFromContractionsPass
       TileSource source;
       source.symbol = function.getSymName().str();
       source.body = &function.getBody();
-      if (makeContractionFunc(source, target, getOperation()))
+      if (makeAttentionFunc(source, target, getOperation()) ||
+          makeContractionFunc(source, target, getOperation()))
         function.erase();
     }
   }

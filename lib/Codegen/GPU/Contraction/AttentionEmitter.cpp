@@ -1,0 +1,400 @@
+// Attention as a tile kernel that never writes the scores.
+//
+// A block makes a tile of queries. It walks the keys; of each tile of keys, the
+// scores are made part by part, each part as wide as one step of the second
+// product, so that a part's probabilities are an operand as they stand. Rows
+// keep a running maximum m and sum l; when m grows, what has been summed is
+// scaled by exp(old m - new m).
+
+#include "Attention.h"
+#include "Operands.h"
+
+#include "shoal/Codegen/GPU/Contraction.h"
+
+#include "dialects/StableHLO/StableHLO.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace shoal;
+using namespace shoal::contraction;
+
+namespace sh = mlir::stablehlo;
+
+namespace {
+
+struct AttentionConfig {
+  int64_t queries = 128, keys = 64, warps = 8, stages = 2;
+};
+
+class Emitter {
+public:
+  Emitter(const Attention &attention, const AttentionConfig &config,
+          const Arithmetic &arithmetic, const TileSource &source,
+          ModuleOp module)
+      : attention(attention), whole(attention.whole), config(config),
+        arithmetic(arithmetic), source(source), module(module),
+        builder(module.getContext()), loc(whole.root->getLoc()),
+        t(builder, loc, whole) {}
+
+  /// False if the inner or the value dimension does not fit into one tile.
+  bool fits();
+  tile::FuncOp run();
+
+private:
+  struct State {
+    Value max, sum;
+    SmallVector<Value> outputs;
+  };
+  State step(const State &before, Index32 number, Value stage);
+  Value constantTile(RankedTensorType type, const APFloat &value);
+  Value scalarConstant(double value);
+  APFloat minusInfinity() {
+    return APFloat::getInf(
+        cast<FloatType>(arithmetic.accumulator).getFloatSemantics(), true);
+  }
+  Value guarded(Value max);
+
+  const Attention &attention;
+  const Contraction &whole;
+  const AttentionConfig &config;
+  const Arithmetic &arithmetic;
+  const TileSource &source;
+  ModuleOp module;
+  OpBuilder builder;
+  Location loc;
+  TileBuilder t;
+  std::optional<OperandBuilder> operands;
+
+  tile::FuncOp func;
+  Axis mAxis, kAxis, nAxis, innerAxis;
+  SmallVector<int64_t> tileOf;
+  Starts starts;
+  Operand queries, keys, values;
+  std::vector<TileView> scoreLeaves;
+  int64_t keyTiles = 1, outputColumns = 0;
+};
+
+bool Emitter::fits() {
+  int64_t inner = llvm::PowerOf2Ceil(whole.sizeOf(Role::Inner));
+  int64_t columns = llvm::PowerOf2Ceil(whole.sizeOf(Role::N));
+  for (Role role : {Role::Inner, Role::M, Role::N, Role::K})
+    if (llvm::none_of(whole.atomsOf(role),
+                      [&](unsigned atom) { return isTileable(whole, atom); }))
+      return false;
+  mAxis = makeAxis(whole, Role::M, config.queries);
+  kAxis = makeAxis(whole, Role::K, config.keys);
+  nAxis =
+      makeAxis(whole, Role::N, std::max<int64_t>(columns, arithmetic.mma.n));
+  innerAxis =
+      makeAxis(whole, Role::Inner, std::max<int64_t>(inner, arithmetic.mma.k));
+  tileOf.assign(whole.space.size(), 1);
+  for (const Axis *axis : {&mAxis, &nAxis, &kAxis, &innerAxis})
+    for (auto [atom, tile] : llvm::zip_equal(axis->atoms, axis->tiles))
+      tileOf[atom] = tile;
+  for (auto [atom, tile] : llvm::zip_equal(whole.space, tileOf))
+    if ((atom.role == Role::Inner || atom.role == Role::N) && atom.size > tile)
+      return false;
+  return true;
+}
+
+Value Emitter::constantTile(RankedTensorType type, const APFloat &value) {
+  return tile::ConstantOp::create(builder, loc, type,
+                                  FloatAttr::get(type.getElementType(), value));
+}
+
+Value Emitter::scalarConstant(double value) {
+  auto type = RankedTensorType::get({}, arithmetic.accumulator);
+  return sh::ConstantOp::create(
+      builder, loc,
+      DenseElementsAttr::get(
+          type, Attribute(FloatAttr::get(arithmetic.accumulator, value))));
+}
+
+/// The maximum, or 0 for a row that is still all minus infinity: its
+/// exponentials are then 0 instead of NaN.
+Value Emitter::guarded(Value max) {
+  return t.apply(max, [&](ArrayRef<Value> in) -> Value {
+    Value lowest = sh::ConstantOp::create(
+        builder, loc,
+        DenseElementsAttr::get(cast<RankedTensorType>(in[0].getType()),
+                               Attribute(FloatAttr::get(arithmetic.accumulator,
+                                                        minusInfinity()))));
+    Value empty = sh::CompareOp::create(builder, loc, in[0], lowest,
+                                        sh::ComparisonDirection::EQ);
+    return sh::SelectOp::create(builder, loc, empty, scalarConstant(0), in[0]);
+  });
+}
+
+Emitter::State Emitter::step(const State &before, Index32 number, Value stage) {
+  int64_t rows = mAxis.size(), part = arithmetic.mma.k;
+  Starts at = starts;
+  placeAlong(t, Role::K, number, tileOf, at);
+  LinearLayout layout = operands->layout(MmaOperand::C, rows, part);
+  auto type = t.tileType({rows, part}, arithmetic.accumulator, layout);
+  auto precision =
+      arithmetic.tf32 ? tile::DotPrecision::TF32 : tile::DotPrecision::IEEE;
+  int64_t parts = kAxis.size() / part;
+
+  // Scores, part by part; each step's fragment of queries serves all parts.
+  SmallVector<Value> scores(
+      parts,
+      constantTile(type, APFloat::getZero(minusInfinity().getSemantics())));
+  for (int64_t k = 0; k < innerAxis.size() / part; ++k) {
+    Value q = operands->fragment(queries, at, Value(), {rows, 0}, {part, k});
+    for (int64_t i = 0; i < parts; ++i) {
+      Value b = operands->fragment(keys, at, stage, {part, k}, {part, i});
+      scores[i] =
+          tile::DotOp::create(builder, loc, type, q, b, scores[i], precision);
+    }
+  }
+  SmallVector<unsigned> atoms(mAxis.atoms);
+  atoms.append(kAxis.atoms);
+  for (int64_t i = 0; i < parts; ++i) {
+    SmallVector<int64_t> shape(mAxis.tiles), inside(mAxis.tiles.size(), 0);
+    shape.append(kAxis.partShape(part));
+    inside.append(kAxis.partStart(part, i));
+    Mask mask;
+    mask.atoms = keys.ragged(kAxis, whole);
+    mask.value = FloatAttr::get(arithmetic.accumulator, minusInfinity());
+    auto leafTile = [&](unsigned leaf) -> Value {
+      return t.load(scoreLeaves[leaf], at, inside, shape,
+                    reshapeLayout(layout, shape));
+    };
+    Value tile =
+        t.map(attention.scores(), arithmetic.accumulator, atoms, shape, inside,
+              at, reshapeLayout(layout, shape), leafTile, scores[i], mask);
+    scores[i] = t.reshape(tile, {rows, part});
+  }
+
+  // Rows' maxima, and how much of what was summed is left.
+  auto combine = [&](ArrayRef<Value> tiles, bool isMax) {
+    if (tiles.size() == 1)
+      return tiles[0];
+    return t.apply(tiles, [&](ArrayRef<Value> in) {
+      Value result = in[0];
+      for (Value other : in.drop_front())
+        result = isMax ? Value(sh::MaxOp::create(builder, loc, result, other))
+                       : Value(sh::AddOp::create(builder, loc, result, other));
+      return result;
+    });
+  };
+  State after;
+  Value tileMax = t.reduceRows(combine(scores, true), true);
+  after.max = combine({before.max, tileMax}, true);
+  Value shift = guarded(after.max);
+  auto expOfDifference = [&](Value a, Value b) {
+    return t.apply({a, b}, [&](ArrayRef<Value> in) -> Value {
+      Value difference = sh::SubtractOp::create(builder, loc, in[0], in[1]);
+      return sh::ExpOp::create(builder, loc, difference);
+    });
+  };
+  Value left = expOfDifference(before.max, shift);
+  Value wide = t.broadcastRows(shift, scores[0]);
+  SmallVector<Value> weights;
+  for (Value score : scores)
+    weights.push_back(expOfDifference(score, wide));
+  Value tileSum = t.reduceRows(combine(weights, false), false);
+  after.sum =
+      t.apply({before.sum, left, tileSum}, [&](ArrayRef<Value> in) -> Value {
+        Value old = sh::MulOp::create(builder, loc, in[0], in[1]);
+        return sh::AddOp::create(builder, loc, old, in[2]);
+      });
+  for (Value output : before.outputs)
+    after.outputs.push_back(t.apply({output, t.broadcastRows(left, output)},
+                                    [&](ArrayRef<Value> in) -> Value {
+                                      return sh::MulOp::create(builder, loc,
+                                                               in[0], in[1]);
+                                    }));
+
+  LinearLayout operand = operands->layout(MmaOperand::A, rows, part);
+  for (int64_t i = 0; i < parts; ++i) {
+    Value p = weights[i];
+    if (arithmetic.operand != arithmetic.accumulator)
+      p = t.apply(p, [&](ArrayRef<Value> in) -> Value {
+        return sh::ConvertOp::create(
+            builder, loc, RankedTensorType::get({}, arithmetic.operand), in[0]);
+      });
+    p = t.convertLayout(p, operand);
+    for (auto [column, output] : llvm::enumerate(after.outputs)) {
+      Value v = operands->fragment(values, at, stage, {part, i},
+                                   {outputColumns, int64_t(column)});
+      output = tile::DotOp::create(builder, loc, output.getType(), p, v, output,
+                                   precision);
+    }
+  }
+  return after;
+}
+
+tile::FuncOp Emitter::run() {
+  int64_t blocks = 1, rowTiles = 1;
+  for (auto [atom, tile] : llvm::zip_equal(whole.space, tileOf)) {
+    int64_t count = llvm::divideCeil(atom.size, tile);
+    if (atom.role == Role::K)
+      keyTiles *= count;
+    if (atom.role == Role::M)
+      rowTiles *= count;
+    if (atom.role == Role::M || atom.role == Role::Batch)
+      blocks *= count;
+  }
+  auto attr = tile::ConfigAttr::get(
+      builder.getContext(), builder.getStringAttr("attention"),
+      {config.queries, config.keys}, config.warps, config.stages, 16, 1);
+  func = makeTileFunction(builder, source, module, blocks, config.warps, attr,
+                          loc);
+  operands.emplace(t, arithmetic, config.warps, 1, func);
+
+  IndexBuilder &x = t.index;
+  auto constant = [&](int64_t value) { return x.get(value); };
+  starts.assign(whole.space.size(), Index32(0));
+  Index32 id(0);
+  if (blocks > 1)
+    id = Index32(tile::ProgramIdOp::create(builder, loc, builder.getI32Type(),
+                                           builder.getI32IntegerAttr(0))
+                     .getResult());
+  placeAlong(t, Role::Batch, x.div(id, rowTiles), tileOf, starts);
+  placeAlong(t, Role::M, blocks == rowTiles ? id : x.rem(id, rowTiles), tileOf,
+             starts);
+
+  queries =
+      operands->make(attention.queries(), MmaOperand::A, mAxis, innerAxis, 1);
+  keys = operands->make(attention.keys(), MmaOperand::B, innerAxis, kAxis,
+                        config.stages);
+  values = operands->make(attention.values(), MmaOperand::B, kAxis, nAxis,
+                          config.stages);
+  SmallVector<unsigned> atoms(mAxis.atoms);
+  atoms.append(kAxis.atoms);
+  SmallVector<int64_t> tiles(mAxis.tiles);
+  tiles.append(kAxis.tiles);
+  for (const Leaf &leaf : attention.scores().leaves)
+    scoreLeaves.push_back(
+        leaf.isIota ? TileView()
+                    : t.makeView(operands->argument(leaf.value), leaf.start,
+                                 leaf.memory, atoms, tiles));
+
+  // The state before the first key.
+  int64_t rows = mAxis.size();
+  outputColumns = std::min<int64_t>(nAxis.size(), 64);
+  LinearLayout layout = operands->layout(MmaOperand::C, rows, outputColumns);
+  auto type = t.tileType({rows, outputColumns}, arithmetic.accumulator, layout);
+  auto rowType =
+      RankedTensorType::get({rows, 1}, arithmetic.accumulator,
+                            t.layoutAttr(layout).restrictTo({rows, 1}));
+  APFloat zero = APFloat::getZero(minusInfinity().getSemantics());
+  SmallVector<Value> carried{
+      constant(0), constant((config.stages - 1) % config.stages),
+      constantTile(rowType, minusInfinity()), constantTile(rowType, zero)};
+  for (int64_t i = 0; i < nAxis.size() / outputColumns; ++i)
+    carried.push_back(constantTile(type, zero));
+
+  int64_t ahead = config.stages - 1;
+  auto copyKeys = [&](Index32 number, Value stage) {
+    Starts at = starts;
+    placeAlong(t, Role::K, number, tileOf, at);
+    operands->copy(keys, at, stage);
+    operands->copy(values, at, stage);
+  };
+  operands->copy(queries, starts, Value());
+  for (int64_t i = 0; i < ahead; ++i) {
+    if (i < keyTiles)
+      copyKeys(i, constant(i));
+    tile::AsyncCommitOp::create(builder, loc);
+  }
+  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(keyTiles),
+                                 constant(1), carried);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    Block *body = loop.getBody();
+    if (!body->empty())
+      body->back().erase();
+    builder.setInsertionPointToEnd(body);
+    Value number = loop.getInductionVar();
+    auto arguments = loop.getRegionIterArgs();
+    tile::AsyncWaitOp::create(builder, loc,
+                              builder.getI32IntegerAttr(ahead - 1));
+    tile::BarrierOp::create(builder, loc);
+    if (keyTiles > ahead) {
+      Value next = arith::AddIOp::create(builder, loc, number, constant(ahead));
+      Value more = arith::CmpIOp::create(
+          builder, loc, arith::CmpIPredicate::slt, next, constant(keyTiles));
+      auto branch = scf::IfOp::create(builder, loc, more, false);
+      OpBuilder::InsertionGuard inner(builder);
+      builder.setInsertionPointToStart(branch.thenBlock());
+      copyKeys(Index32(next, 1), arguments[1]);
+    }
+    tile::AsyncCommitOp::create(builder, loc);
+    State before{arguments[2], arguments[3], {}};
+    before.outputs.assign(arguments.begin() + 4, arguments.end());
+    State after = step(before, Index32(number, 1), arguments[0]);
+    auto advance = [&](Value stage) -> Value {
+      Value next = arith::AddIOp::create(builder, loc, stage, constant(1));
+      Value wraps =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, next,
+                                constant(config.stages));
+      return arith::SelectOp::create(builder, loc, wraps, constant(0), next);
+    };
+    SmallVector<Value> yields{advance(arguments[0]), advance(arguments[1]),
+                              after.max, after.sum};
+    yields.append(after.outputs);
+    scf::YieldOp::create(builder, loc, yields);
+  }
+
+  SmallVector<Value> outputs;
+  for (Value output : llvm::drop_begin(loop.getResults(), 4))
+    outputs.push_back(
+        t.apply({output, t.broadcastRows(loop.getResult(3), output)},
+                [&](ArrayRef<Value> in) -> Value {
+                  return sh::DivOp::create(builder, loc, in[0], in[1]);
+                }));
+  storeOutputs(t, *operands, func, mAxis, nAxis, starts, outputs, outputColumns,
+               source.body->front().getNumArguments());
+  tile::ReturnOp::create(builder, loc);
+  return func;
+}
+
+} // namespace
+
+std::optional<tile::FuncOp> shoal::makeAttentionFunc(const TileSource &source,
+                                                     const TileTarget &target,
+                                                     ModuleOp module) {
+  if (llvm::is_contained(source.scalarInputs, true))
+    return std::nullopt;
+  std::optional<Attention> attention = analyzeAttention(source.body->front());
+  if (!attention)
+    return std::nullopt;
+  std::optional<Arithmetic> arithmetic =
+      chooseArithmetic(attention->whole, target);
+  auto operandOf = [](const Expression &expression) {
+    return expression.elementType();
+  };
+  if (!arithmetic || !isa<FloatType>(arithmetic->accumulator) ||
+      arithmetic->mma.bits == 8 ||
+      operandOf(attention->queries()) != arithmetic->operand ||
+      operandOf(attention->keys()) != arithmetic->operand ||
+      operandOf(attention->values()) != arithmetic->operand)
+    return std::nullopt;
+
+  // A warp has 16 rows (8 of f64) so that rows never cross warps; accumulators
+  // and scores of a thread are bounded by the sizes below.
+  AttentionConfig config;
+  const Contraction &whole = attention->whole;
+  int64_t columns = std::max(llvm::PowerOf2Ceil(whole.sizeOf(Role::N)),
+                             llvm::PowerOf2Ceil(whole.sizeOf(Role::Inner)));
+  if (columns > 256)
+    return std::nullopt;
+  int64_t rowsPerWarp = arithmetic->mma.m;
+  config.warps = columns > 128 || arithmetic->mma.bits > 16 ? 4 : 8;
+  while (config.warps > 1 &&
+         (config.warps / 2) * rowsPerWarp >= whole.sizeOf(Role::M))
+    config.warps /= 2;
+  config.queries = config.warps * rowsPerWarp;
+  config.keys = columns > 128 || arithmetic->mma.bits > 16 ? 32 : 64;
+  while (config.keys > int64_t(arithmetic->mma.k) && config.keys > 16 &&
+         config.keys / 2 >= whole.sizeOf(Role::K))
+    config.keys /= 2;
+  Emitter emitter(*attention, config, *arithmetic, source, module);
+  if (!emitter.fits())
+    return std::nullopt;
+  return emitter.run();
+}
