@@ -1,5 +1,6 @@
 # -*- Python -*-
 # Substitutions and features for all lit tests of Shoal.
+import glob
 import os
 import shutil
 import subprocess
@@ -24,6 +25,12 @@ config.substitutions.append(("%python", python))
 # Tests that compare with JAX say `REQUIRES: jax`.
 if not subprocess.run([python, "-c", "import jax"], capture_output=True).returncode:
     config.available_features.add("jax")
+
+# Tests that make GPU code say `REQUIRES: ptxas`.
+ptxas = glob.glob(os.path.join(config.shoal_src_root, ".venv", "lib", "python3*",
+                               "site-packages", "nvidia", "cu13", "bin", "ptxas"))
+if ptxas or shutil.which("ptxas") or os.environ.get("SHOAL_PTXAS"):
+    config.available_features.add("ptxas")
 
 if shutil.which("mpirun"):
     config.available_features.add("mpirun")

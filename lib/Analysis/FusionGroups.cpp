@@ -123,6 +123,7 @@ private:
   bool isCopied(Operation *op, OpClass opClass);
   bool tryJoin(Operation *op, OpClass opClass, GrowingGroup &group, bool copy);
   bool joinReduction(sh::ReduceOp op, GrowingGroup &group);
+  bool joinProduct(sh::DotGeneralOp op, GrowingGroup &group);
   bool relate(Operation *op, GrowingGroup &group, Member &member);
   bool isFullOrRow(const GrowingGroup &group, const IndexRelation &relation,
                    Value value);
@@ -282,6 +283,9 @@ bool Grouping::relate(Operation *op, GrowingGroup &group, Member &member) {
       } else {
         relation = operandRelation(user, use.getOperandNumber(),
                                    it->second.relation);
+        // Tiles of a product read each element a few times.
+        if (isa<sh::DotGeneralOp>(user))
+          times *= 2;
         // Only these read an element more than once.
         double ratio = 1;
         if (isa<sh::BroadcastInDimOp, sh::GatherOp>(user) &&
@@ -453,6 +457,24 @@ bool Grouping::joinReduction(sh::ReduceOp op, GrowingGroup &group) {
   return true;
 }
 
+/// A product joins the elementwise ops that follow it.
+bool Grouping::joinProduct(sh::DotGeneralOp op, GrowingGroup &group) {
+  Member member;
+  bool hasOutside;
+  if (group.kind != FusionGroup::Kind::Loop || !relate(op, group, member) ||
+      member.repeat > 1.01 || member.feedsReduction ||
+      shapeOf(op.getResult()) != ArrayRef<int64_t>(group.space) ||
+      !(member.relation == IndexRelation::identity(group.space.size())) ||
+      !outsideUsersRunLater(op, group, hasOutside) ||
+      !llvm::all_of(group.ops, [](Operation *member) {
+        return keepsMinorDimension(member) && !isa<sh::GatherOp>(member);
+      }))
+    return false;
+  group.kind = FusionGroup::Kind::Product;
+  add(op, group, member);
+  return true;
+}
+
 bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
                        bool copy) {
   using Kind = FusionGroup::Kind;
@@ -510,7 +532,13 @@ bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
           member.relation == IndexRelation::identity(group.space.size()) &&
           shapeOf(op->getResult(0)) == ArrayRef<int64_t>(group.space) &&
           llvm::all_of(group.ops, keepsMinorDimension);
-      if (!tiled)
+      // A product's operands may lie in any order.
+      bool isOperand =
+          group.kind == Kind::Product && isa<sh::TransposeOp>(op) &&
+          llvm::all_of(op->getUsers(), [&](Operation *user) {
+            return isa<sh::DotGeneralOp>(user) && group.members.count(user);
+          });
+      if (!tiled && !isOperand)
         return false;
     }
     if (isa<sh::GatherOp>(op) && group.kind == Kind::Update)
@@ -541,9 +569,16 @@ void Grouping::visit(Operation *op, OpClass opClass) {
   if (opClass == OpClass::Dot || opClass == OpClass::Single ||
       opClass == OpClass::Update) {
     Kind kind = opClass == OpClass::Update ? Kind::Update : Kind::Single;
-    if (auto dot = dyn_cast<sh::DotGeneralOp>(op))
+    if (auto dot = dyn_cast<sh::DotGeneralOp>(op)) {
       if (isLibraryProduct(dot, options))
         kind = Kind::Matmul;
+      else if (!options.library) {
+        for (GrowingGroup *group : candidates)
+          if (!stays.contains(op) && joinProduct(dot, *group))
+            return;
+        kind = Kind::Product;
+      }
+    }
     start(op, kind);
     return;
   }
@@ -685,6 +720,8 @@ void Grouping::finish(GrowingGroup &group) {
 
 bool shoal::isLibraryProduct(sh::DotGeneralOp dot,
                              const FusionOptions &options) {
+  if (!options.library)
+    return false;
   auto isType = [](Value v) {
     Type type = getElementTypeOrSelf(v.getType());
     return type.isF32() || type.isBF16();

@@ -115,6 +115,8 @@ static StringRef strategyName(FusionGroup::Kind kind) {
     return "columns";
   case FusionGroup::Kind::Update:
     return "update";
+  case FusionGroup::Kind::Product:
+    return "product";
   default:
     return "single";
   }
@@ -367,7 +369,7 @@ static void transposeRightOperands(Block &block, const FusionOptions &options) {
     SmallVector<int64_t> contract(numbers.getRhsContractingDimensions());
     SmallVector<int64_t> free = freeDims(dot.getRhs(), batch, contract);
     constexpr int64_t worthwhile = 4096;
-    if (isLibraryProduct(dot, options) || free.empty() ||
+    if (!options.library || isLibraryProduct(dot, options) || free.empty() ||
         free.back() == type.getRank() - 1 ||
         type.getNumElements() < worthwhile || type.getDimSize(free.back()) < 4)
       continue;
@@ -461,6 +463,7 @@ void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   FusionOptions options;
   options.maxOps = maxOps;
   options.maxInputs = maxInputs;
+  options.library = library;
   simplifyUnitReductions(block);
   transposeRightOperands(block, options);
   FusionGroups groups(block, hostScalars, options);

@@ -5,9 +5,20 @@
 
 using namespace mlir;
 
+namespace {
+struct FuseOptionsOfPipeline : PassPipelineOptions<FuseOptionsOfPipeline> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("What code is made for: cpu, cuda"),
+                             llvm::cl::init("cpu")};
+};
+} // namespace
+
 void shoal::registerShoalFusePipelines() {
-  PassPipelineRegistration<>("shoal-fuse-pipeline", "optimized to fused",
-                             [](OpPassManager &pm) {
-                               pm.addPass(createFuse());
-                             });
+  PassPipelineRegistration<FuseOptionsOfPipeline>(
+      "shoal-fuse-pipeline", "optimized to fused",
+      [](OpPassManager &pm, const FuseOptionsOfPipeline &given) {
+        FuseOptions options;
+        options.library = given.target != "cuda";
+        pm.addPass(createFuse(options));
+      });
 }

@@ -2,6 +2,8 @@
 #include "Binary.h"
 
 #include "shoal/Codegen/CPU/KernelCompiler.h"
+#include "shoal/Codegen/GPU/Chip.h"
+#include "shoal/Codegen/GPU/KernelCompiler.h"
 #include "shoal/Package/Package.h"
 #include "shoal/Report/Report.h"
 
@@ -38,12 +40,46 @@ static std::string neededFeatures(StringRef cpu) {
   return text;
 }
 
+static const char *const producer =
+    "shoal " SHOAL_VERSION ", LLVM " LLVM_VERSION_STRING;
+
+static LogicalResult makeCudaBinary(ModuleOp module,
+                                    const CompileOptions &options,
+                                    std::vector<char> &binary) {
+  gpu::CompileOptions compile;
+  compile.chip = options.chip.empty() ? gpu::kDefaultChip.str() : options.chip;
+  compile.fatalSpills = options.fatalSpills;
+  compile.emulate = options.emulate;
+  compile.dumpFolder = options.dumpCode;
+  if (options.kernelTimes)
+    compile.times = &llvm::errs();
+  // ptxas is a process of its own: worth threads even where passes are not.
+  MLIRContext *context = module.getContext();
+  bool threads = context->isMultithreadingEnabled();
+  if (!threads)
+    context->enableMultithreading();
+  LogicalResult compiled = gpu::compileKernels(module, compile);
+  if (!threads)
+    context->disableMultithreading();
+  if (failed(compiled))
+    return failure();
+  PackageOptions package;
+  package.target = options.target;
+  package.chip = compile.chip;
+  package.producer = producer;
+  if (auto report = module->getAttrOfType<StringAttr>(reportAttrName))
+    package.report = report.str();
+  FailureOr<std::vector<char>> image = packageModule(module, {}, package);
+  if (failed(image))
+    return failure();
+  binary = std::move(*image);
+  return success();
+}
+
 LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
                          std::vector<char> &binary) {
-  if (options.target != "cpu")
-    return module.emitError()
-           << "this build makes no code for the target '" << options.target
-           << "'; use --target=cpu, or stop at --compile-to=scheduled";
+  if (options.target == "cuda")
+    return makeCudaBinary(module, options, binary);
   KernelCompileOptions compile;
   // For tests that compile thousands of programs: LLVM's effort.
   if (const char *level = std::getenv("SHOAL_TEST_OPT_LEVEL"))
@@ -56,7 +92,7 @@ LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
     compile.cpu = package.chip = options.chip;
   }
   package.target = options.target;
-  package.producer = "shoal " SHOAL_VERSION ", LLVM " LLVM_VERSION_STRING;
+  package.producer = producer;
   if (auto report = module->getAttrOfType<StringAttr>(reportAttrName))
     package.report = report.str();
   FailureOr<CompiledKernels> kernels = compileKernels(module, compile);

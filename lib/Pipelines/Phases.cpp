@@ -125,7 +125,7 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Optimized:
     return add(pm, "shoal-optimize-pipeline");
   case Phase::Fused:
-    return add(pm, "shoal-fuse-pipeline");
+    return add(pm, "shoal-fuse-pipeline{target=" + o.target + "}");
   case Phase::Scheduled:
     return add(pm, "shoal-schedule-pipeline{entry=" + o.entry +
                        (o.hardware.empty() ? "" : " hardware=" + o.hardware) +

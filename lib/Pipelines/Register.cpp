@@ -1,6 +1,7 @@
 #include "shoal/Pipelines/Register.h"
 
 #include "shoal/Optimize/Pipelines.h"
+#include "shoal/Codegen/GPU/Passes.h"
 #include "shoal/Fuse/Passes.h"
 #include "shoal/Package/Passes.h"
 #include "shoal/Partition/Passes.h"
@@ -69,6 +70,7 @@ void shoal::registerAllPasses() {
   registerShoalCodegenContractionPasses();
   registerShoalCodegenTilePasses();
   registerShoalFusePipelines();
+  registerShoalCodegenGPUPasses();
   registerShoalPackagePasses();
   registerShoalSchedulePasses();
   registerSchedulePipelines();

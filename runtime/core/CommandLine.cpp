@@ -8,8 +8,8 @@
 namespace shoal::rt {
 
 void CommandLine::flag(const std::string &name, bool &value,
-                       const std::string &help) {
-  options.push_back({name, "", help, Kind::Flag, &value, 0, false, false});
+                       const std::string &help, bool hidden) {
+  options.push_back({name, "", help, Kind::Flag, &value, 0, hidden, false});
 }
 void CommandLine::text(const std::string &name, std::string &value,
                        const std::string &metavar, const std::string &help,

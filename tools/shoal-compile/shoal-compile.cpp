@@ -1,5 +1,6 @@
 // shoal-compile: from a model to a shared object, or to any phase between.
 
+#include "shoal/Codegen/GPU/Chip.h"
 #include "shoal/Pipelines/Compile.h"
 #include "shoal/Pipelines/Register.h"
 #include "shoal/Report/Report.h"
@@ -13,6 +14,7 @@
 #include "llvm/Support/Signals.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <unistd.h>
 
 using namespace shoal;
@@ -26,9 +28,10 @@ namespace {
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
                              dump, hardware, emit, entry, timings,
-                             argumentShapes;
+                             argumentShapes, fatal, dumpCode;
   int64_t memoryLimit = 0;
-  bool singleDevice = false, table = false, debugInfo = false;
+  bool singleDevice = false, table = false, debugInfo = false,
+       kernelTimes = false, emulate = false;
 };
 
 int fail(const Status &status) {
@@ -53,15 +56,11 @@ Status checkChip(const std::string &target, const std::string &chip) {
     // CPU names are LLVM's; the code generator knows them.
     return Status::ok();
   }
-  static const char *const known[] = {"sm_80",  "sm_86",  "sm_89",  "sm_90",
-                                      "sm_90a", "sm_100", "sm_100a"};
-  for (const char *name : known)
-    if (chip == name)
-      return Status::ok();
+  if (gpu::findChip(chip))
+    return Status::ok();
   return Status::badInput("--chip: '" + chip +
-                          "' is unknown for the target 'cuda'; known are "
-                          "sm_80, sm_86, sm_89, sm_90, sm_90a, sm_100, "
-                          "sm_100a");
+                          "' is unknown for the target 'cuda'; known are " +
+                          gpu::chipList());
 }
 
 void printModule(mlir::ModuleOp module, llvm::raw_ostream &os,
@@ -95,6 +94,9 @@ int compile(const Options &o) {
                                  "' is unknown; 'cpu' and 'cuda' are"));
   if (Status s = checkChip(o.target, o.chip); !s)
     return fail(s);
+  if (!o.fatal.empty() && o.fatal != "spills")
+    return fail(Status::badInput("--fatal: '" + o.fatal +
+                                 "' is unknown; 'spills' is"));
   if (*to == Phase::Binary && o.output.empty())
     return fail(Status::badInput("no output; give -o model.so, or "
                                  "--compile-to=PHASE to print a phase"));
@@ -172,6 +174,11 @@ int compile(const Options &o) {
   options.target = o.target;
   options.chip = o.chip;
   options.emit = o.emit;
+  options.fatalSpills = o.fatal == "spills";
+  const char *emulate = std::getenv("SHOAL_TEST_EMULATE");
+  options.emulate = o.emulate || (emulate && *emulate == '1');
+  options.dumpCode = o.dumpCode;
+  options.kernelTimes = o.kernelTimes;
   options.report = !o.report.empty() || o.table;
   options.trace = !o.trace.empty();
   if (!o.dump.empty())
@@ -287,6 +294,15 @@ int main(int argc, char **argv) {
       "plain StableHLO (with --compile-to=partitioned|optimized)");
   line.text("timings", o.timings, "FILE.json",
             "write the seconds that each phase took", /*hidden=*/true);
+  line.text("fatal", o.fatal, "spills",
+            "what is an error rather than a warning: registers that performance "
+            "kernels spill (target cuda)");
+  line.text("dump-code", o.dumpCode, "DIR",
+            "write the LLVM IR and PTX of kernels (target cuda)");
+  line.flag("kernel-times", o.kernelTimes,
+            "print how long kernels took to compile (target cuda)");
+  line.flag("emulate", o.emulate, "kernels for the emulator of the tests",
+            /*hidden=*/true);
   line.flag("single-device", o.singleDevice, "ignore all shardings");
   line.flag("print-locations", o.debugInfo, "print locations with the phases");
   std::vector<std::string> files;

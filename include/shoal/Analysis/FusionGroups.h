@@ -31,6 +31,9 @@ struct FusionGroup {
     Single,
     /// A product for the library (plan.matmul); producers are views only.
     Matmul,
+    /// A product with cheap producers of its operands and the elementwise ops
+    /// after it, where products are kernels (FusionOptions::library).
+    Product,
   };
   Kind kind = Kind::Loop;
   /// In program order. An op may be in several groups: cheap ones are copied.
@@ -47,6 +50,8 @@ struct FusionGroup {
 struct FusionOptions {
   unsigned maxOps = 160;
   unsigned maxInputs = 24;
+  /// Whether there is a library for products; else all are kernels.
+  bool library = true;
   /// Products below this many multiply-adds are kernels of their own.
   int64_t smallProduct = 16 * 1024;
 };

@@ -24,7 +24,10 @@ def Fuse : Pass<"shoal-fuse", "::mlir::ModuleOp"> {
   let dependentDialects = ["::shoal::plan::PlanDialect"];
   let options = [
     Option<"maxOps", "max-ops", "unsigned", "160", "Most ops in a kernel">,
-    Option<"maxInputs", "max-inputs", "unsigned", "24", "Most inputs of a kernel">
+    Option<"maxInputs", "max-inputs", "unsigned", "24", "Most inputs of a kernel">,
+    Option<"library", "library", "bool", "true",
+           "Products are calls of a library; without one each is a kernel, with "
+           "what comes before and after it (target cuda)">
   ];
 }
 

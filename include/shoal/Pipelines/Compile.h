@@ -18,8 +18,14 @@ namespace shoal {
 struct CompileOptions : PipelineOptions {
   Phase from = Phase::Input; ///< the phase that the source is in
   Phase to = Phase::Binary;
-  std::string target = "cpu"; ///< "cpu" or "cuda"
-  std::string chip;           ///< empty: this machine's, or the default
+  /// Target cuda: spilled registers in performance kernels are errors.
+  bool fatalSpills = false;
+  /// Target cuda, tests only: kernels for the emulator instead of a GPU.
+  bool emulate = false;
+  /// Target cuda: folder for LLVM IR and PTX; empty: none.
+  std::string dumpCode;
+  /// Target cuda: print compile times and strategies of kernels to stderr.
+  bool kernelTimes = false;
   bool report = false;        ///< make Compiled::report
   bool trace = false;         ///< make Compiled::trace
   /// Print shardings in Shardy's syntax ("sdy", phase sharded) or the module as

@@ -37,6 +37,8 @@ struct PipelineOptions {
   /// The function to compile; empty: main, or the only one.
   std::string entry;
   bool singleDevice = false;
+  std::string target = "cpu"; ///< "cpu" or "cuda"
+  std::string chip;           ///< empty: this machine's, or the default
   /// Shapes of arguments whose types leave sizes open: "arg0:4x8,arg2:16".
   std::string argumentShapes;
   /// Name or file of a hardware description; empty: the default.

@@ -128,7 +128,7 @@ struct ColumnReduction {
 } // namespace
 
 bool shoal::cpu::emitColumnReduction(KernelEmitter &e) {
-  std::optional<ReductionGroup> group = findReductionGroup(e);
+  std::optional<ReductionGroup> group = findReductionGroup(e.getSource());
   if (!group || group->reductions.empty() || group->reducesMinor() || group->numLevels != 1 ||
       !group->fullOutputs.empty())
     return false;

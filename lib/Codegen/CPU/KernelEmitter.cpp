@@ -25,43 +25,29 @@ ArrayRef<int64_t> shapeOf(Value value) {
 
 KernelEmitter::KernelEmitter(llvm::Function *function,
                              const KernelSource &source, KernelFacts &facts,
-                             bool dryRun)
+                             bool dryRun, const OpEmitters &emitters)
     : ElementEmitter(function, facts.splits, dryRun), source(source),
-      facts(facts), emitters(OpEmitters::get()) {
+      facts(facts), emitters(emitters) {
   llvm::LLVMContext &context = function->getContext();
   auto *entry = llvm::BasicBlock::Create(context, "entry", function);
-  auto *body = llvm::BasicBlock::Create(context, "body", function);
+  llvm::BasicBlock::Create(context, "body", function);
   builder.SetInsertPoint(entry);
-  begin = function->getArg(1);
-  end = function->getArg(2);
+}
 
-  llvm::Type *pointer = builder.getPtrTy();
-  llvm::MDNode *empty = llvm::MDNode::get(context, {});
-  auto loadField = [&](llvm::Type *type, llvm::Value *base, int64_t i) {
-    llvm::LoadInst *load = builder.CreateAlignedLoad(
-        type, builder.CreateConstInBoundsGEP1_64(builder.getInt64Ty(), base, i),
-        llvm::Align(8));
-    load->setMetadata(llvm::LLVMContext::MD_invariant_load, empty);
-    return load;
-  };
-  llvm::Value *buffers = loadField(pointer, function->getArg(0), 0);
-  llvm::Value *scalars = nullptr;
-  scratchBase = loadField(pointer, function->getArg(0), 2);
-
-  Block &block = source.body->front();
+void KernelEmitter::bind(llvm::function_ref<llvm::Value *(unsigned)> bufferAt,
+                         llvm::function_ref<llvm::Value *(unsigned)> scalarAt) {
+  llvm::LLVMContext &context = builder.getContext();
   int buffer = 0, scalar = 0;
-  for (BlockArgument argument : block.getArguments()) {
+  for (BlockArgument argument : source.body->front().getArguments()) {
     auto type = cast<RankedTensorType>(argument.getType());
     unsigned number = argument.getArgNumber();
     if (number < source.scalarInputs.size() && source.scalarInputs[number]) {
-      if (!scalars)
-        scalars = loadField(pointer, function->getArg(0), 1);
-      llvm::Value *value = loadField(builder.getInt64Ty(), scalars, scalar++);
       llvm::Type *carrier = getCarrierType(type.getElementType(), context);
-      scalarInputs[argument] = {builder.CreateTrunc(value, carrier)};
+      scalarInputs[argument] = {
+          builder.CreateTrunc(scalarAt(scalar++), carrier)};
       continue;
     }
-    inputs[argument] = {loadField(pointer, buffers, buffer), type, buffer};
+    inputs[argument] = {bufferAt(buffer), type, buffer};
     facts.bytes +=
         type.getNumElements() * getElementBytes(type.getElementType());
     ++buffer;
@@ -69,14 +55,41 @@ KernelEmitter::KernelEmitter(llvm::Function *function,
   numInputs = buffer;
   for (Value output : outputValues()) {
     auto type = cast<RankedTensorType>(output.getType());
-    outputs.push_back({loadField(pointer, buffers, buffer), type, buffer});
+    outputs.push_back({bufferAt(buffer), type, buffer});
     facts.bytes +=
         type.getNumElements() * getElementBytes(type.getElementType());
     ++buffer;
   }
+  llvm::BasicBlock *body = function->getEntryBlock().getNextNode();
   builder.CreateBr(body);
   builder.SetInsertPoint(body);
   makeAliasScopes();
+}
+
+KernelEmitter::KernelEmitter(llvm::Function *function,
+                             const KernelSource &source, KernelFacts &facts,
+                             bool dryRun)
+    : KernelEmitter(function, source, facts, dryRun, OpEmitters::get()) {
+  begin = function->getArg(1);
+  end = function->getArg(2);
+  llvm::MDNode *empty = llvm::MDNode::get(builder.getContext(), {});
+  auto loadField = [&](llvm::Type *type, llvm::Value *base, int64_t i) {
+    llvm::LoadInst *load = builder.CreateAlignedLoad(
+        type, builder.CreateConstInBoundsGEP1_64(builder.getInt64Ty(), base, i),
+        llvm::Align(8));
+    load->setMetadata(llvm::LLVMContext::MD_invariant_load, empty);
+    return load;
+  };
+  llvm::Type *pointer = builder.getPtrTy();
+  llvm::Value *buffers = loadField(pointer, function->getArg(0), 0);
+  llvm::Value *scalars = nullptr;
+  scratchBase = loadField(pointer, function->getArg(0), 2);
+  bind([&](unsigned i) { return loadField(pointer, buffers, i); },
+       [&](unsigned i) {
+         if (!scalars)
+           scalars = loadField(pointer, function->getArg(0), 1);
+         return loadField(builder.getInt64Ty(), scalars, i);
+       });
 }
 
 //===----------------------------------------------------------------------===//

@@ -58,7 +58,8 @@ public:
 
   /// Splits `total` units of work, each costing about `unitCost`, into chunks
   /// and loops over the units of the running chunks.
-  void parallelUnits(int64_t total, int64_t unitCost,
+  virtual void
+  parallelUnits(int64_t total, int64_t unitCost,
                      llvm::function_ref<void(IndexVar *)> body);
   /// The same without the loop: body gets the bounds of the running chunks'
   /// units. Chunks are multiples of `multiple` units.
@@ -70,9 +71,10 @@ public:
                     llvm::function_ref<void(IndexExpr)> body) override;
   /// Loops over `shape` in as few loops as possible, the outer ones split over
   /// chunks. Only one nest of a kernel may be split, see setSerial.
-  void parallelSpace(llvm::ArrayRef<int64_t> shape, const void *site,
-                     int64_t elementCost,
-                     llvm::function_ref<void(llvm::ArrayRef<IndexExpr>)> body);
+  virtual void
+  parallelSpace(llvm::ArrayRef<int64_t> shape, const void *site,
+                int64_t elementCost,
+                llvm::function_ref<void(llvm::ArrayRef<IndexExpr>)> body);
   /// From here on the kernel is one chunk.
   void setSerial() { serial = true; }
 
@@ -84,9 +86,24 @@ public:
 
   const OpEmitters &getEmitters() const { return emitters; }
 
+protected:
+  /// For targets whose kernels take other parameters: the function's first
+  /// blocks, and no more. `bind` has to follow.
+  KernelEmitter(llvm::Function *function, const KernelSource &source,
+                KernelFacts &facts, bool dryRun, const OpEmitters &emitters);
+  /// Gives inputs, outputs and scalars their values: buffers are the inputs'
+  /// and then the outputs', scalars i64, numbered as in KernelABI.h. Emission
+  /// goes on in the body.
+  void bind(llvm::function_ref<llvm::Value *(unsigned)> buffer,
+            llvm::function_ref<llvm::Value *(unsigned)> scalar);
+
+  /// An op that makes its whole result at once, for chunks [begin, end).
+  void emitBufferOp(mlir::Operation *op, const OpEmitter &emitter);
+  llvm::Value *begin = nullptr;
+  llvm::Value *end = nullptr;
+
 private:
   void emitLoops();
-  void emitBufferOp(mlir::Operation *op, const OpEmitter &emitter);
   void makeAliasScopes();
   void addMetadata(llvm::ArrayRef<llvm::Instruction *> accesses, int buffer);
   Scalar rankZeroInput(mlir::Value tensor, const Array &array);
@@ -95,8 +112,6 @@ private:
   const KernelSource &source;
   KernelFacts &facts;
   const OpEmitters &emitters;
-  llvm::Value *begin = nullptr;
-  llvm::Value *end = nullptr;
   llvm::DenseMap<mlir::Value, Array> inputs;
   llvm::DenseMap<mlir::Value, Scalar> scalarInputs;
   llvm::SmallVector<Array> outputs;

@@ -109,7 +109,7 @@ public:
 
   /// Bytes of aligned local memory, for the length of the kernel. Small sizes
   /// are on the stack, others in the launcher's scratch.
-  llvm::Value *localBuffer(int64_t bytes);
+  virtual llvm::Value *localBuffer(int64_t bytes);
 
   /// Calls a C function of the runtime by name. `readNone`: no memory effect.
   llvm::CallInst *call(llvm::StringRef function, llvm::Type *result,

@@ -21,13 +21,13 @@ Index ReductionGroup::fullIndex(ArrayRef<IndexExpr> row,
 }
 
 /// Without reductions the outputs say what a row is.
-static bool findRows(KernelEmitter &e, ReductionGroup &group) {
-  for (Value output : e.outputValues())
+static bool findRows(OperandRange outputs, ReductionGroup &group) {
+  for (Value output : outputs)
     if (countElements(shapeOf(output)) > countElements(group.fullShape) ||
         group.fullShape.empty())
       group.fullShape = shapeOf(output);
   int64_t rows = -1;
-  for (Value output : e.outputValues())
+  for (Value output : outputs)
     if (shapeOf(output) != group.fullShape) {
       int64_t count = countElements(shapeOf(output));
       if (rows >= 0 && count != rows)
@@ -46,10 +46,11 @@ static bool findRows(KernelEmitter &e, ReductionGroup &group) {
   return true;
 }
 
-std::optional<ReductionGroup> shoal::cpu::findReductionGroup(KernelEmitter &e) {
+std::optional<ReductionGroup> shoal::cpu::findReductionGroup(const KernelSource &source) {
+  OperandRange outputs = source.body->front().getTerminator()->getOperands();
   ReductionGroup group;
   llvm::DenseMap<Operation *, unsigned> levels;
-  for (Operation &op : e.getSource().body->front()) {
+  for (Operation &op : source.body->front()) {
     unsigned level = 0;
     for (Value operand : op.getOperands())
       if (Operation *producer = operand.getDefiningOp())
@@ -71,7 +72,7 @@ std::optional<ReductionGroup> shoal::cpu::findReductionGroup(KernelEmitter &e) {
   }
   if (!group.reductions.empty())
     group.dims = group.reductions.front().dims;
-  else if (!findRows(e, group))
+  else if (!findRows(outputs, group))
     return std::nullopt;
   for (int64_t d = 0, rank = group.fullShape.size(); d < rank; ++d) {
     bool reduced = llvm::is_contained(group.dims, d);
@@ -84,7 +85,7 @@ std::optional<ReductionGroup> shoal::cpu::findReductionGroup(KernelEmitter &e) {
   group.columns = countElements(group.reducedShape());
   if (group.rows == 0 || group.columns <= 1)
     return std::nullopt;
-  for (auto [i, output] : llvm::enumerate(e.outputValues())) {
+  for (auto [i, output] : llvm::enumerate(outputs)) {
     ArrayRef<int64_t> shape = shapeOf(output);
     if (shape == group.fullShape)
       group.fullOutputs.push_back(i);

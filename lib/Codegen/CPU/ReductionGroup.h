@@ -38,7 +38,7 @@ struct ReductionGroup {
 /// None if the reductions or the outputs do not share one space, or a space is
 /// empty. Without reductions: a group if the outputs are of two kinds, full
 /// ones and one element for each leading part of their index.
-std::optional<ReductionGroup> findReductionGroup(KernelEmitter &e);
+std::optional<ReductionGroup> findReductionGroup(const KernelSource &source);
 
 } // namespace shoal::cpu
 

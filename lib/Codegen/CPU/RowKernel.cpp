@@ -88,7 +88,7 @@ struct RowKernel {
 } // namespace
 
 bool shoal::cpu::emitRowKernel(KernelEmitter &e) {
-  std::optional<ReductionGroup> group = findReductionGroup(e);
+  std::optional<ReductionGroup> group = findReductionGroup(e.getSource());
   if (!group)
     return false;
   RowKernel{e, *group, {}, {}}.emit();

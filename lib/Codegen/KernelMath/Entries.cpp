@@ -8,6 +8,8 @@
 #include "Complex.h"
 #include "Formats.h"
 #include "Integer.h"
+#include "Random.h"
+#include "Remainder.h"
 
 using namespace shoal;
 
@@ -116,4 +118,22 @@ extern "C" int64_t shoal_pow_i64(int64_t x, int64_t y) {
 }
 extern "C" uint64_t shoal_pow_ui64(uint64_t x, uint64_t y) {
   return math::powInteger(x, y);
+}
+
+extern "C" float shoal_fmod_f32(float x, float y) {
+  return math::remainderOf(x, y);
+}
+extern "C" double shoal_fmod_f64(double x, double y) {
+  return math::remainderOf(x, y);
+}
+
+extern "C" uint64_t shoal_threefry(uint64_t key, uint64_t counter) {
+  return math::threeFry(key, counter);
+}
+extern "C" uint64_t shoal_philox(uint64_t key, uint64_t low, uint64_t high,
+                                 int64_t half) {
+  return math::philox(key, low, high, half);
+}
+extern "C" uint64_t shoal_scale_bits(uint64_t bits, uint64_t range) {
+  return math::scaleBits(bits, range);
 }

@@ -19,6 +19,9 @@ struct CompileOptions {
   bool withPtx = true;
   /// Use only the strategy of this name and the last one; empty: all.
   std::string strategy;
+  /// "llvm" or "ptx": the code of each module goes to standard output, and no
+  /// further; "" makes cubins.
+  std::string print;
   unsigned threads = 0; ///< 0: as many as cores
   /// Folder for the LLVM IR and PTX of each module; empty: none.
   std::string dumpFolder;

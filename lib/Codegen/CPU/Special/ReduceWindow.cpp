@@ -25,29 +25,6 @@ SmallVector<WindowDim> windowOf(stablehlo::ReduceWindowOp op) {
                    op.getBaseDilations(), op.getWindowDilations());
 }
 
-/// The dimension along which windows are prefixes (direction 1) or suffixes
-/// (-1) of the array, all others being trivial; -1 if there is none.
-struct Running {
-  int dim = -1;
-  int direction = 1;
-};
-Running findRunning(ArrayRef<WindowDim> dims) {
-  Running running;
-  for (auto [d, dim] : llvm::enumerate(dims)) {
-    if (dim.isTrivial())
-      continue;
-    int64_t all = dim.window - 1;
-    bool prefix = dim.padLow == all && dim.padHigh == 0;
-    bool suffix = dim.padLow == 0 && dim.padHigh == all;
-    if (running.dim >= 0 || dim.stride != 1 || dim.baseDilation != 1 ||
-        dim.windowDilation != 1 || dim.window < dim.array ||
-        !(prefix || suffix))
-      return {};
-    running = {int(d), prefix ? 1 : -1};
-  }
-  return running;
-}
-
 class WindowReducer {
 public:
   WindowReducer(stablehlo::ReduceWindowOp op, BufferEmitter &b)
@@ -59,7 +36,7 @@ public:
       return;
     for (const WindowDim &dim : dims)
       window.push_back(dim.window);
-    if (Running running = findRunning(dims); running.dim >= 0)
+    if (RunningWindow running = findRunning(dims); running.dim >= 0)
       return runRunning(running);
     if (!dims.empty() && dims.back().baseDilation == 1 && shape.back() > 4)
       return runRows();
@@ -74,7 +51,7 @@ public:
     ArrayRef<int64_t> shape = shapeOfTensor(op->getResult(0));
     if (countOf(shape) == 0)
       return 1;
-    if (Running running = findRunning(dims); running.dim >= 0)
+    if (RunningWindow running = findRunning(dims); running.dim >= 0)
       return countOf(shape.take_front(running.dim)) *
              llvm::divideCeil(countOf(shape.drop_front(running.dim + 1)),
                               innerBlock);
@@ -95,7 +72,7 @@ private:
     return e.inlineRegion(op->getRegion(0), arguments);
   }
   /// The same for running windows: of suffixes, the new element is the first.
-  SmallVector<Scalar> extend(Running running, ArrayRef<Scalar> accumulated,
+  SmallVector<Scalar> extend(RunningWindow running, ArrayRef<Scalar> accumulated,
                              ArrayRef<Scalar> elements) {
     return running.direction > 0 ? combine(accumulated, elements)
                                  : combine(elements, accumulated);
@@ -117,7 +94,7 @@ private:
       b.store(k, index, values[k]);
   }
 
-  void runRunning(Running running) {
+  void runRunning(RunningWindow running) {
     ArrayRef<int64_t> outer = shape.take_front(running.dim);
     ArrayRef<int64_t> inner = shape.drop_front(running.dim + 1);
     int64_t n = shape[running.dim], size = countOf(inner);
@@ -156,7 +133,7 @@ private:
         });
   }
   /// Running windows of a single line keep the last result in registers.
-  void runLine(Running running, ArrayRef<Scalar> start,
+  void runLine(RunningWindow running, ArrayRef<Scalar> start,
                llvm::function_ref<Index(IndexExpr, IndexExpr)> at) {
     SmallVector<Variable> last;
     for (unsigned k = 0; k < count; ++k) {

@@ -94,4 +94,21 @@ WindowRange outputsInside(ElementEmitter &e, const WindowDim &dim,
   return range;
 }
 
+RunningWindow findRunning(ArrayRef<WindowDim> dims) {
+  RunningWindow running;
+  for (auto [d, dim] : llvm::enumerate(dims)) {
+    if (dim.isTrivial())
+      continue;
+    int64_t all = dim.window - 1;
+    bool prefix = dim.padLow == all && dim.padHigh == 0;
+    bool suffix = dim.padLow == 0 && dim.padHigh == all;
+    if (running.dim >= 0 || dim.stride != 1 || dim.baseDilation != 1 ||
+        dim.windowDilation != 1 || dim.window < dim.array ||
+        !(prefix || suffix))
+      return {};
+    running = {int(d), prefix ? 1 : -1};
+  }
+  return running;
+}
+
 } // namespace shoal::cpu

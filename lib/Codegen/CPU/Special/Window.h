@@ -62,6 +62,14 @@ struct WindowRange {
 WindowRange outputsInside(ElementEmitter &e, const WindowDim &dim,
                           int64_t outputs, const IndexExpr &window);
 
+/// The dimension along which windows are prefixes (direction 1) or suffixes
+/// (-1) of the array, all others being trivial; -1 if there is none.
+struct RunningWindow {
+  int dim = -1;
+  int direction = 1;
+};
+RunningWindow findRunning(llvm::ArrayRef<WindowDim> dims);
+
 } // namespace shoal::cpu
 
 #endif // SHOAL_LIB_CODEGEN_CPU_SPECIAL_WINDOW_H

@@ -20,7 +20,8 @@ public:
       : tool(std::move(tool)), usage(std::move(usage)),
         description(std::move(description)) {}
 
-  void flag(const std::string &name, bool &value, const std::string &help);
+  void flag(const std::string &name, bool &value, const std::string &help,
+            bool hidden = false);
   void text(const std::string &name, std::string &value,
             const std::string &metavar, const std::string &help,
             bool hidden = false);

@@ -1,0 +1,169 @@
+// Which form a kernel has at the SIMT level, and the emission of its launches.
+#include "Simt.h"
+#include "SimtEmitter.h"
+
+#include "dialects/StableHLO/StableHLO.h"
+
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+using namespace shoal;
+using namespace shoal::gpu;
+using namespace shoal::gpu::simt;
+
+const cpu::OpEmitters &shoal::gpu::simt::getElementEmitters() {
+  static const cpu::OpEmitters *emitters = [] {
+    auto *all = new cpu::OpEmitters(cpu::OpEmitters::get());
+    registerWindowElements(*all);
+    registerRandomElements(*all);
+    registerFourierElements(*all);
+    return all;
+  }();
+  return *emitters;
+}
+
+static const OpForms &getOpForms() {
+  static const OpForms *forms = [] {
+    auto *all = new OpForms;
+    addUpdateForms(*all);
+    addScatterForm(*all);
+    addSortForms(*all);
+    addScanForm(*all);
+    addFactorForms(*all);
+    return all;
+  }();
+  return *forms;
+}
+
+/// Outputs of one shape share a loop. Several loops share a launch where no
+/// output may lie in an input's memory; else the launches keep their order.
+static void makeLoops(const KernelSource &source, SimtKernel &kernel) {
+  Block &body = source.body->front();
+  llvm::MapVector<ArrayRef<int64_t>, SmallVector<unsigned>> nests;
+  for (auto [i, output] : llvm::enumerate(body.getTerminator()->getOperands()))
+    nests[cpu::shapeOf(output)].push_back(i);
+  auto emitNest = [](SimtEmitter &e, ArrayRef<int64_t> shape,
+                     ArrayRef<unsigned> which) {
+    for (unsigned i : which)
+      e.getFacts().flops +=
+          cpu::elementCost(e.outputValues()[i], e.getEmitters()) *
+          cpu::countElements(shape);
+    e.gridSpace(shape, [&](ArrayRef<IndexExpr> index) {
+      e.pushScope();
+      e.storeOutputs(which, index);
+      e.popScope();
+    });
+  };
+  SmallVector<std::pair<SmallVector<int64_t>, SmallVector<unsigned>>> all;
+  for (auto &[shape, which] : nests)
+    all.push_back({SmallVector<int64_t>(shape), which});
+  if (source.mayOverwrite.empty()) {
+    kernel.steps.push_back({defaultBlock, [=](SimtEmitter &e) {
+                              for (auto &[shape, which] : all)
+                                emitNest(e, shape, which);
+                            }});
+    return;
+  }
+  for (auto &[shape, which] : all)
+    kernel.steps.push_back(
+        {defaultBlock, [emitNest, shape = shape, which = which](
+                           SimtEmitter &e) { emitNest(e, shape, which); }});
+}
+
+/// The chunks of an op that only the CPU's emitter knows, a chunk per thread.
+static void makeChunks(Operation *op, const cpu::OpEmitter &emitter,
+                       SimtKernel &kernel) {
+  kernel.form = "chunks";
+  kernel.steps.push_back(
+      {32, [op, &emitter](SimtEmitter &e) {
+         int64_t chunks = emitter.chunks ? emitter.chunks(op) : 1;
+         e.gridLoop(std::max<int64_t>(chunks, 1), [&](IndexVar *chunk) {
+           e.emitChunks(op, emitter, chunk);
+         });
+       }});
+}
+
+static SimtKernel makeKernel(const KernelSource &source) {
+  SimtKernel kernel;
+  for (Value output : source.body->front().getTerminator()->getOperands()) {
+    Operation *op = output.getDefiningOp();
+    if (!op)
+      continue;
+    auto form = getOpForms().forms.find(op->getName().getStringRef());
+    if (form != getOpForms().forms.end()) {
+      form->second(op, source, kernel);
+      if (!kernel.steps.empty())
+        return kernel;
+    }
+    const cpu::OpEmitter *emitter = getElementEmitters().lookup(op);
+    if (emitter && emitter->kind == cpu::OpEmitter::Kind::Buffer) {
+      makeChunks(op, *emitter, kernel);
+      return kernel;
+    }
+  }
+  if (!makeRowKernel(source, kernel))
+    makeLoops(source, kernel);
+  return kernel;
+}
+
+namespace {
+class SimtStrategy : public Strategy {
+public:
+  llvm::StringRef getName() const override { return "simt"; }
+  bool matches(const KernelSource &, const Chip &) const override {
+    return true;
+  }
+
+  LogicalResult emit(const KernelSource &source, const Chip &chip,
+                     llvm::Module &module, KernelCode &code) const override {
+    SimtKernel kernel = makeKernel(source);
+    // The dry run is silent about errors: the real one meets them again. It
+    // finds which loops have to be cut, and whether there is scratch memory.
+    std::vector<cpu::KernelFacts> dry(kernel.steps.size());
+    int64_t scratchBytes = kernel.scratchBytes;
+    {
+      llvm::Module trial("dry-run", module.getContext());
+      trial.setTargetTriple(module.getTargetTriple());
+      trial.setDataLayout(module.getDataLayout());
+      for (auto [step, facts] : llvm::zip_equal(kernel.steps, dry)) {
+        Launch launch;
+        launch.block = step.block;
+        facts.scratchBytes = kernel.scratchBytes;
+        llvm::Function *function =
+            declareLaunch(trial, source, "dry_run", step.block, 0);
+        SimtEmitter(function, source, facts, /*dryRun=*/true, chip, launch)
+            .run(step.emit);
+        scratchBytes = std::max(scratchBytes, facts.scratchBytes);
+        function->eraseFromParent();
+      }
+    }
+    for (auto [i, step] : llvm::enumerate(kernel.steps)) {
+      Launch &launch = code.launches.emplace_back();
+      launch.block = step.block;
+      launch.symbol = source.symbol;
+      if (i > 0)
+        launch.symbol += "_then" + std::to_string(i);
+      cpu::KernelFacts facts;
+      facts.splits = std::move(dry[i].splits);
+      facts.scratchBytes = kernel.scratchBytes;
+      llvm::Function *function = declareLaunch(module, source, launch.symbol,
+                                               step.block, scratchBytes);
+      if (!SimtEmitter(function, source, facts, /*dryRun=*/false, chip, launch)
+               .run(step.emit))
+        return failure();
+      code.flops += facts.flops;
+    }
+    if (kernel.flops >= 0)
+      code.flops = kernel.flops;
+    code.scratchBytes = scratchBytes;
+    code.scratchZeroed = kernel.scratchZeroed;
+    code.strategy = std::string("simt ") + kernel.form;
+    return success();
+  }
+};
+} // namespace
+
+const Strategy &shoal::gpu::getSimtStrategy() {
+  static const SimtStrategy strategy;
+  return strategy;
+}
