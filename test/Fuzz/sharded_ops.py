@@ -25,7 +25,7 @@ TOP = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 import single_op  # noqa: E402
 from runner import Runner  # noqa: E402
-from ops.instance import DTYPES, MANTISSA, type_of  # noqa: E402
+from ops.instance import DTYPES, MANTISSA, dense, type_of  # noqa: E402
 
 warnings.simplefilter("ignore")
 servers = threading.local()
@@ -65,11 +65,31 @@ def sharded_module(instances, seed):
     def annotated(shape, dtype):
         s = sharding(rng, mesh, shape)
         return type_of(shape, dtype) + (f" {{sdy.sharding = {s}}}" if s else "")
-    names = ", ".join(f"{n}: {annotated(x.shape, t)}" for i in instances for n, t, x in i.args)
-    results = [r for i in instances for r in i.results]
-    outs = ", ".join(annotated(s, t) for _, t, s, _ in results)
-    types = ", ".join(type_of(s, t) for _, t, s, _ in results)
-    lines = "\n    ".join(line for i in instances for line in i.lines)
+    # Half of the programs have constants where the others have arguments, as
+    # programs that check themselves do; constraints stand in for attributes.
+    inside = rng.random() < 0.5
+    taken, lines = [], []
+
+    def constrained(name, shape, dtype, to):
+        s = sharding(rng, mesh, shape)
+        t = type_of(shape, dtype)
+        return f"{to} = " + (f"sdy.sharding_constraint {name} {s.removeprefix('#sdy.sharding')} : {t}" if s else f"stablehlo.reshape {name} : ({t}) -> {t}")
+    for i in instances:
+        for n, t, x in i.args:
+            if inside and x.size <= 4096:
+                lines.append(f"{n}_k = stablehlo.constant {dense(x, t)} : {type_of(x.shape, t)}")
+                lines.append(constrained(f"{n}_k", x.shape, t, n))
+                taken.append(n)
+        lines += i.lines
+    results = [(n, t, s) for i in instances for n, t, s, _ in i.results]
+    if inside or rng.random() < 0.3:
+        lines += [constrained(n, s, t, f"%out{k}") for k, (n, t, s) in enumerate(results)]
+        results = [(f"%out{k}", t, s) for k, (_, t, s) in enumerate(results)]
+    # (An argument that is not used stays: there are as many inputs.)
+    names = ", ".join(f"{n + '_unused' if n in taken else n}: {annotated(x.shape, t)}" for i in instances for n, t, x in i.args)
+    outs = ", ".join(annotated(s, t) for _, t, s in results)
+    types = ", ".join(type_of(s, t) for _, t, s in results)
+    lines = "\n    ".join(lines)
     functions = "".join(f"  {f}\n" for i in instances for f in i.functions)
     order = ""
     if rng.random() < 0.2:
@@ -78,7 +98,7 @@ def sharded_module(instances, seed):
         order = f", device_ids={ids}"
     axes = ", ".join(f'"{n}"={s}' for n, s in mesh)
     return (f"module @sharded_ops attributes {{mhlo.num_partitions = {devices} : i32, mhlo.num_replicas = 1 : i32}} {{\n  sdy.mesh @mesh = <[{axes}]{order}>\n"
-            f"  func.func public @main({names}) -> ({outs}) {{\n    {lines}\n    return {', '.join(n for n, *_ in results)} : {types}\n  }}\n{functions}}}\n")
+            f"  func.func public @main({names}) -> ({outs}) {{\n    {lines}\n    return {', '.join(n for n, _, _ in results)} : {types}\n  }}\n{functions}}}\n")
 
 
 def execute(args, text, instances, folder, flags=(), forms=None):
@@ -118,7 +138,7 @@ def differs(got, want, dtype, tolerance):
 
 def check(seed, args):
     args = argparse.Namespace(**vars(args), seed=seed)
-    instances = single_op.make(seed, args.ops, args.only)
+    instances = single_op.make(seed, args.ops, args.only, args.big)
     instances = [i for i in instances if i.kind not in args.skip]
     problems = []
     with tempfile.TemporaryDirectory() as folder:
@@ -174,6 +194,7 @@ def main():
     p.add_argument("--only", nargs="*", help="names of generators to draw from")
     p.add_argument("--skip", nargs="*", default=[], help="names of generators not to draw from")
     p.add_argument("--keep", help="folder for failing instances")
+    p.add_argument("--big", action="store_true", help="shapes of some 10,000 elements, which are cut into chunks and blocks")
     p.add_argument("--full", action="store_true", help="LLVM's full effort for all programs, not for one in eight")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
