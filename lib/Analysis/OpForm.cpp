@@ -419,7 +419,7 @@ bool OpModel::isValid(const OpForm &form) const {
         if (major > 1 && !form.factors[f].empty() &&
             parts * form.blocks[f] != rule.factors[f].size)
           return false;
-        if (parts != rule.factors[f].size)
+        if (parts != rule.factors[f].size || (parts > 1 && form.blocks[f] != 1))
           open = true;
         major *= rule.factors[f].size;
       }

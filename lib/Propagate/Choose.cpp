@@ -1,6 +1,7 @@
 // shoal-choose: one form per op, by modelled cost over the whole function.
 
 #include "FormGraph.h"
+#include "SubAxes.h"
 
 #include "dialects/Shoal/Sharding.h"
 #include "dialects/Shoal/Shoal.h"
@@ -112,10 +113,11 @@ struct ChoosePass : impl::ChooseBase<ChoosePass> {
   }
 
   void runOnOperation() override {
+    propagate::settleSubAxes(getOperation());
+    getOperation().walk(keepBlocksAcross);
     std::unique_ptr<MeshModel> mesh = MeshModel::create(getOperation());
     if (!mesh)
       return signalPassFailure();
-    getOperation().walk(keepBlocksAcross);
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (func.isExternal())
         continue;

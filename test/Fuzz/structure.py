@@ -21,6 +21,7 @@ class Manual:
         self.inside, self.plain = [], []
         self.name, self.whole = p.fresh(), a.name
         self.free = [x for x, _ in mesh if x not in manual]
+        self.active = manual    # axes that steps may use: those of the innermost region
         self.channel = 0
 
     def cut(self, d):
@@ -183,11 +184,11 @@ class Manual:
 
     def step(self):
         rng = self.p.rng
-        way = rng.choice(["elementwise", "sum", "sum", "gather", "scatter", "exchange", "shift", "constrain"])
-        cut = [d for d, xs in enumerate(self.dims) if xs]
-        idle = [x for x in self.manual if not any(x in xs for xs in self.dims)]
+        way = rng.choice(["elementwise", "sum", "sum", "gather", "scatter", "exchange", "shift", "constrain", "nested"])
+        cut = [d for d, xs in enumerate(self.dims) if xs and xs[-1] in self.active]
+        idle = [x for x in self.active if not any(x in xs for xs in self.dims)]
         if way == "sum":
-            self.sum_over(rng.choice(self.manual))
+            self.sum_over(rng.choice(self.active))
         elif way == "gather" and cut:
             self.gather(rng.choice(cut))
         elif way == "scatter" and idle:
@@ -202,18 +203,45 @@ class Manual:
                 self.exchange(d, rng.choice(fits))
         elif way == "shift" and cut:
             d = rng.choice(cut)
-            axis = rng.choice(self.dims[d])
+            axis = rng.choice([x for x in self.dims[d] if x in self.active])
             if self.sizes[axis] > 1:
                 self.shift(d, axis)
         elif way == "constrain" and self.free:
             self.constrain()
+        elif way == "nested" and self.free:
+            self.nested()
         else:
             self.elementwise()
 
+    def nested(self):
+        """A region inside: some of the free axes become manual too, minor to those that are."""
+        rng, p = self.p.rng, self.p
+        inner = [x for x in self.free if rng.random() < 0.7] or [rng.choice(self.free)]
+        outer_type, before = self.types()[0], (self.active, self.free, self.inside)
+        for x in rng.sample(inner, len(inner)):
+            fits = [d for d, n in enumerate(self.local) if n % self.sizes[x] == 0]
+            if fits and rng.random() < 0.85:
+                self.dims[rng.choice(fits)].append(x)
+        self.active, self.free, self.inside = inner, [x for x in self.free if x not in inner], []
+        operand, self.name, result = self.name, p.fresh(), p.fresh()
+        argument, local, into = self.name, self.types()[0], self.sharding()
+        for _ in range(rng.randint(1, 3)):
+            self.step()
+        to, out = self.types()[0], self.sharding()
+        lines = self.inside + [f"sdy.return {self.name} : {to}"]
+        self.active, self.free, self.inside = before
+        self.dims = [[x for x in xs if x not in inner] for xs in self.dims]
+        names = ", ".join(f'"{x}"' for x in inner)
+        self.inside.append(f"{result} = sdy.manual_computation({operand}) in_shardings=[{into}] out_shardings=[{out}] manual_axes={{{names}}} "
+                           f"({argument}: {local}) {{\n        " + "\n        ".join(lines) + f"\n      }} : ({outer_type}) -> {self.types()[0]}")
+        self.name = result
+
     def sharding(self):
+        """Of the innermost region's boundary."""
         tail = ', ?' if self.free and self.p.rng.random() < 0.5 else ''
-        dims = ["{" + ", ".join(f'"{x}"' for x in xs) + (tail if xs else tail[2:]) + "}" for xs in self.dims]
-        idle = [f'"{x}"' for x, _ in self.mesh if x in self.manual and not any(x in xs for xs in self.dims)]
+        cut = [[f'"{x}"' for x in xs if x in self.active] for xs in self.dims]
+        dims = ["{" + ", ".join(xs) + (tail if xs else tail[2:]) + "}" for xs in cut]
+        idle = [f'"{x}"' for x, _ in self.mesh if x in self.active and not any(x in xs for xs in self.dims)]
         return f"<@mesh, [{', '.join(dims)}]{f', replicated={{{chr(44).join(idle)}}}' if idle else ''}>"
 
 
