@@ -10,7 +10,7 @@ namespace shoal {
 /// elementwise ops, broadcasts, transposes, reshapes and slices before and
 /// after it, as a tile.func with layouts at the end of `module`. None, without
 /// a diagnostic, for other kernels and element types without tensor core
-/// instructions (integers above 8 bits, complex).
+/// instructions (integers above 8 bits, complex). Attention is taken too.
 std::optional<tile::FuncOp> makeContractionFunc(const TileSource &source,
                                                 const TileTarget &target,
                                                 mlir::ModuleOp module);

@@ -361,7 +361,7 @@ std::optional<tile::FuncOp> shoal::makeAttentionFunc(const TileSource &source,
   if (llvm::is_contained(source.scalarInputs, true))
     return std::nullopt;
   std::optional<Attention> attention = analyzeAttention(source.body->front());
-  if (!attention)
+  if (!attention || !mayWrite(attention->whole, source))
     return std::nullopt;
   std::optional<Arithmetic> arithmetic =
       chooseArithmetic(attention->whole, target);

@@ -238,6 +238,8 @@ std::optional<tile::FuncOp> shoal::makeContractionFunc(const TileSource &source,
   std::optional<Contraction> contraction =
       analyzeContraction(source.body->front());
   if (!contraction)
+    return makeAttentionFunc(source, target, module);
+  if (!mayWrite(*contraction, source))
     return std::nullopt;
   std::optional<Arithmetic> arithmetic = chooseArithmetic(*contraction, target);
   if (!arithmetic)

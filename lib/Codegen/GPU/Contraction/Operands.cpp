@@ -136,6 +136,27 @@ Value OperandBuilder::fragment(const Operand &operand, const Starts &starts,
   return t.reshape(tile, {rows.size, columns.size});
 }
 
+bool contraction::mayWrite(const Contraction &contraction,
+                           const TileSource &source) {
+  for (auto [output, input] : source.mayOverwrite) {
+    Value argument = source.body->front().getArgument(input);
+    auto reads = [&](const Expression &expression) {
+      return llvm::any_of(expression.leaves, [&](const Leaf &leaf) {
+        return leaf.value == argument;
+      });
+    };
+    if (reads(contraction.lhs) || reads(contraction.rhs) ||
+        llvm::any_of(contraction.others, reads))
+      return false;
+    for (const Expression &expression : contraction.outputs)
+      for (const Leaf &leaf : expression.leaves)
+        if (leaf.value == argument &&
+            leaf.access != contraction.outputs[output].access)
+          return false;
+  }
+  return true;
+}
+
 //===----------------------------------------------------------------------===//
 // Kernels and outputs
 //===----------------------------------------------------------------------===//
@@ -215,12 +236,12 @@ void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
   const Contraction &contraction = t.contraction;
   SmallVector<unsigned> atoms(mAxis.atoms);
   atoms.append(nAxis.atoms);
-  SmallVector<int64_t> tiles(mAxis.tiles);
-  tiles.append(nAxis.tiles);
+  SmallVector<int64_t> sizes(mAxis.tiles);
+  sizes.append(nAxis.tiles);
   std::vector<TileView> outputs;
   for (auto [i, memory] : llvm::enumerate(contraction.outputMemory))
     outputs.push_back(t.makeView(func.getBody().getArgument(firstOutput + i), 0,
-                                 memory, atoms, tiles));
+                                 memory, atoms, sizes));
   std::vector<std::vector<TileView>> inputs;
   for (const Expression &output : contraction.outputs) {
     auto &views = inputs.emplace_back();
@@ -228,7 +249,7 @@ void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
       views.push_back(leaf.isIota
                           ? TileView()
                           : t.makeView(operands.argument(leaf.value),
-                                       leaf.start, leaf.memory, atoms, tiles));
+                                       leaf.start, leaf.memory, atoms, sizes));
   }
 
   int64_t rows = mAxis.size();
@@ -236,6 +257,9 @@ void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
     SmallVector<int64_t> shape(mAxis.tiles), inside(mAxis.tiles.size(), 0);
     shape.append(nAxis.partShape(partColumns));
     inside.append(nAxis.partStart(partColumns, part));
+    // All are computed before one is stored: it may overwrite what another
+    // takes.
+    SmallVector<Value> tiles;
     for (auto [i, output] : llvm::enumerate(contraction.outputs)) {
       // The order in which this output's memory runs.
       const TileView &view = outputs[i];
@@ -252,8 +276,10 @@ void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
       auto leafTile = [&, i = i](unsigned leaf) -> Value {
         return t.load(inputs[i][leaf], starts, inside, shape, layout);
       };
-      Value tile = t.map(output, element, atoms, shape, inside, starts, layout,
-                         leafTile, converted);
+      tiles.push_back(t.map(output, element, atoms, shape, inside, starts,
+                            layout, leafTile, converted));
+    }
+    for (auto [view, tile] : llvm::zip_equal(outputs, tiles)) {
       SmallVector<int64_t> wide(view.prefix, 1);
       wide.append(shape.begin(), shape.end());
       SmallVector<Value> offsets;

@@ -66,6 +66,10 @@ private:
   tile::FuncOp func;
 };
 
+/// If the outputs may be written into the inputs that the source names: each
+/// such input is read only where the block then writes.
+bool mayWrite(const Contraction &contraction, const TileSource &source);
+
 /// Writes the outputs: parts of the sums, `sums[i]` being columns
 /// [i, i + 1) x partColumns of the tile of mAxis x nAxis at `starts`.
 void storeOutputs(TileBuilder &t, OperandBuilder &operands, tile::FuncOp func,

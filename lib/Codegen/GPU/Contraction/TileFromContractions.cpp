@@ -33,8 +33,7 @@ struct TileFromContractionsPass
       TileSource source;
       source.symbol = function.getSymName().str();
       source.body = &function.getBody();
-      if (makeAttentionFunc(source, target, getOperation()) ||
-          makeContractionFunc(source, target, getOperation()))
+      if (makeContractionFunc(source, target, getOperation()))
         function.erase();
     }
   }

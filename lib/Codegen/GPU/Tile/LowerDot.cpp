@@ -70,7 +70,7 @@ static Registers packOperands(Lowering &l, ArrayRef<llvm::Value *> elements) {
 }
 
 namespace {
-/// An f32 operand as tf32 values: itself rounded, and what that left out.
+/// An f32 operand as tf32 values: itself cut off, and what that left out.
 struct Split {
   Registers high, low;
 };
@@ -82,12 +82,21 @@ static Split splitTf32(Lowering &l, ArrayRef<llvm::Value *> elements,
   llvm::Function *round = declarePtxInstruction(l.module, "cvt_rna_tf32_f32");
   Split split;
   for (llvm::Value *element : elements) {
-    llvm::Value *high = ir.CreateCall(round, {element});
-    split.high.push_back(high);
-    if (!withLow)
+    if (!withLow) {
+      split.high.push_back(ir.CreateCall(round, {element}));
       continue;
+    }
+    // Cut, not rounded: the largest numbers must not become infinite. The rest
+    // of an infinity is not a NaN but 0.
+    llvm::Value *high = ir.CreateAnd(
+        ir.CreateBitCast(element, ir.getInt32Ty()), ir.getInt32(0xffffe000));
     llvm::Value *rest =
         ir.CreateFSub(element, ir.CreateBitCast(high, ir.getFloatTy()));
+    llvm::Value *size = ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, element);
+    llvm::Constant *infinity = llvm::ConstantFP::getInfinity(ir.getFloatTy());
+    rest = ir.CreateSelect(ir.CreateFCmpOEQ(size, infinity),
+                           llvm::ConstantFP::get(ir.getFloatTy(), 0.0), rest);
+    split.high.push_back(high);
     split.low.push_back(ir.CreateCall(round, {rest}));
   }
   return split;
