@@ -57,7 +57,8 @@ static void *open(llvm::ArrayRef<char> bytes) {
   void *library = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (!library)
     llvm::errs() << dlerror() << "\n";
-  close(file);
+  // The file stays open: dlopen goes by the name, and the next one's must be
+  // another.
   return library;
 }
 

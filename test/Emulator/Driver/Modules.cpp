@@ -44,9 +44,14 @@ static void *openImage(const void *image) {
     std::perror("stand-in driver: memfd");
     return nullptr;
   }
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  // dlopen goes by the name, and descriptors are used again: every image gets
+  // another spelling of its path.
+  static std::atomic<unsigned> count{0};
+  std::string path = "/proc/self/fd";
+  for (unsigned rest = ++count; rest; rest /= 2)
+    path += rest % 2 ? "/." : "//";
+  path += "/" + std::to_string(file);
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     std::fprintf(stderr, "stand-in driver: %s\n", dlerror());
   close(file);

@@ -37,15 +37,21 @@ static void addEntry(llvm::Module &module, plan::KernelOp kernel,
   llvm::Type *global = llvm::PointerType::get(context, 1);
   llvm::Type *i64 = llvm::Type::getInt64Ty(context);
   llvm::Type *none = llvm::Type::getVoidTy(context);
+  // Inputs in whose memory an output may be.
+  llvm::DenseSet<int64_t> written;
+  if (auto pairs = kernel.getMayOverwrite())
+    for (size_t i = 0; i + 1 < pairs->size(); i += 2)
+      written.insert((*pairs)[i + 1]);
   SmallVector<Type> buffers;
-  unsigned inputs = 0, scalars = 0;
+  SmallVector<bool> readOnly;
+  unsigned scalars = 0;
   for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes())) {
     if (kernel.isScalarArg(i)) {
       ++scalars;
       continue;
     }
     buffers.push_back(type);
-    ++inputs;
+    readOnly.push_back(!written.contains(i));
   }
   llvm::append_range(buffers, kernel.getResultTypes());
   SmallVector<llvm::Type *> types(buffers.size(), global);
@@ -60,7 +66,7 @@ static void addEntry(llvm::Module &module, plan::KernelOp kernel,
     if (int64_t bytes = bufferBytes(type))
       function->addParamAttr(
           i, llvm::Attribute::getWithDereferenceableBytes(context, bytes));
-    if (i < inputs && !kernel.getMayOverwrite())
+    if (i < readOnly.size() && readOnly[i])
       function->addParamAttr(i, llvm::Attribute::ReadOnly);
   }
 
