@@ -176,7 +176,7 @@ int compile(const Options &o) {
   options.emit = o.emit;
   options.fatalSpills = o.fatal == "spills";
   const char *emulate = std::getenv("SHOAL_TEST_EMULATE");
-  options.emulate = o.emulate || (emulate && *emulate == '1');
+  options.emulate = o.emulate || (emulate && *emulate);
   options.dumpCode = o.dumpCode;
   options.kernelTimes = o.kernelTimes;
   options.report = !o.report.empty() || o.table;

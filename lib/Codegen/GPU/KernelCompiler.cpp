@@ -19,6 +19,7 @@
 #include "llvm/Support/Path.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <mutex>
 
@@ -383,5 +384,9 @@ LogicalResult shoal::gpu::compileKernels(ModuleOp module,
   if (!chip)
     return module.emitError("unknown chip '")
            << name << "'; known are " << chipList();
+  // Tests with models that are too large to be emulated.
+  if (const char *how = std::getenv("SHOAL_TEST_EMULATE");
+      options.emulate && how && StringRef(how) == "cpu")
+    return emulateByCpuKernels(module, chip->name);
   return Compiler(module, options, *chip).run();
 }

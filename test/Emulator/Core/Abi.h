@@ -29,7 +29,8 @@ struct ShoalEmuLaunch {
   uint32_t sharedBytes;
   const char *kernel;          ///< for messages
   const ShoalEmuParam *params; ///< may be null
-  uint64_t seed;               ///< 0: threads in order; else order by chance
+  /// 0: threads in order; else order by chance, odd: last block first.
+  uint64_t seed;
   char *error;                 ///< out: the first error, of `errorBytes`
   uint32_t errorBytes;
   uint32_t failed; ///< out

@@ -286,12 +286,14 @@ extern "C" void shoal_emu_run(ShoalEmuLaunch *launch, void (*thread)(void **),
     return;
   }
   setLaunchBuffers(launch, params);
-  for (uint32_t z = 0; z < launch->grid[2] && !run.failed; ++z)
-    for (uint32_t y = 0; y < launch->grid[1] && !run.failed; ++y)
-      for (uint32_t x = 0; x < launch->grid[0] && !run.failed; ++x) {
-        startBlock(run, x, y, z);
-        runBlock(run);
-      }
+  // An odd seed runs the blocks backwards.
+  uint64_t x = launch->grid[0], y = launch->grid[1];
+  uint64_t blocks = x * y * launch->grid[2];
+  for (uint64_t i = 0; i < blocks && !run.failed; ++i) {
+    uint64_t number = launch->seed % 2 ? blocks - 1 - i : i;
+    startBlock(run, number % x, number / x % y, number / x / y);
+    runBlock(run);
+  }
 }
 
 //===--- What kernels call ------------------------------------------------===//
