@@ -56,10 +56,10 @@ public:
   bool waitUntil(std::unique_lock<std::mutex> &lock,
                  std::condition_variable &changed, Rank &rank,
                  const Ready &ready) {
-    rank.waiting = true;
+    rank.waiting = rank.meets = true;
     while (!ready() && !hasFailed())
       changed.wait_for(lock, std::chrono::milliseconds(20));
-    rank.waiting = false;
+    rank.waiting = rank.meets = false;
     return ready();
   }
   bool isHere(int64_t rank) const { return homeOf(rank) == process(); }
@@ -106,6 +106,7 @@ private:
   std::vector<std::thread> threads;
   std::function<bool(Rank &)> job;
   uint64_t generation = 0;
+  uint64_t deviceProgress = 0;
   int64_t busy = 0;
   bool closing = false;
   std::atomic<bool> failed{false};

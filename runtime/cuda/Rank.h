@@ -70,7 +70,9 @@ public:
   std::vector<uint64_t> sequence; ///< collectives issued per group in this step
   std::atomic<uint64_t> steps{0}; ///< instructions executed
   std::atomic<const program::Instruction *> current{nullptr};
-  std::atomic<bool> waiting{false};
+  std::atomic<bool> waiting{false}; ///< for other ranks or the device
+  std::atomic<bool> meets{false};   ///< for other ranks of this process
+  std::atomic<bool> idle{true};     ///< has no job
   std::atomic<bool> dead{false}; ///< it has left its program without an error
   bool capturing = false;
 

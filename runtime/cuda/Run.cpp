@@ -16,9 +16,9 @@ Result<std::string> chipOfThisMachine() {
   (*driver)->deviceGetAttribute(
       &minor, cuda::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
   if (major < 8)
-    return Status::badInput(
-        "--target=cuda: GPU 0 is sm_" + std::to_string(major * 10 + minor) +
-        "; Shoal's kernels need sm_80 or later");
+    return Status::badInput("--target=cuda: GPU 0 is sm_" +
+                            std::to_string(major * 10 + minor) +
+                            "; Shoal's kernels need sm_80 or later");
   if (major == 9 && minor == 0)
     return std::string("sm_90a");
   if (major == 10 && minor == 0)

@@ -22,8 +22,10 @@ void Execution::threadMain(Rank &rank) {
       work = job;
     }
     rank.device.makeCurrent();
+    rank.idle = false;
     if (!work(rank) && !hasFailed())
       rank.dead = true;
+    rank.idle = true;
     std::lock_guard<std::mutex> lock(mutex);
     --busy;
     ended.notify_all();
@@ -43,16 +45,17 @@ void Execution::fail(Status status) {
   }
 }
 
-/// A number that changes while anything moves.
+/// A number that changes while anything moves. Devices are asked only when the
+/// host has been still for a while.
 uint64_t Execution::progress(bool askDevices, bool &inCollective) {
-  uint64_t sum = 0;
+  uint64_t sum = 0, onDevices = 0;
   inCollective = false;
   for (auto &rank : ranks) {
     sum += rank->steps.load(std::memory_order_relaxed);
     if (!askDevices || !rank->waiting.load())
       continue;
     for (const Flight &f : rank->flights.read(now())) {
-      sum += (f.started >= 0) + (f.completed >= 0);
+      onDevices += 2 * f.number + (f.started >= 0) + (f.completed >= 0);
       // Not yet on the stream, or on it and not done.
       inCollective |= f.completed < 0 && (f.started >= 0 || rank->capturing);
     }
@@ -61,7 +64,9 @@ uint64_t Execution::progress(bool askDevices, bool &inCollective) {
                           i->opcode == program::Opcode::CollectiveStart ||
                           i->opcode == program::Opcode::Check);
   }
-  return sum;
+  if (askDevices)
+    deviceProgress = onDevices;
+  return sum + deviceProgress;
 }
 
 Status Execution::everyRank(std::function<bool(Rank &)> work) {
@@ -89,9 +94,12 @@ Status Execution::everyRank(std::function<bool(Rank &)> work) {
       lastProgress = current;
       lastChange = time;
     }
-    bool someDead = false;
-    for (auto &rank : ranks)
+    bool someDead = false, someMeet = false, allStand = true;
+    for (auto &rank : ranks) {
       someDead |= rank->dead.load();
+      someMeet |= rank->meets.load();
+      allStand &= rank->idle.load() || rank->meets.load();
+    }
     bool stall = inCollective && quiet.count() > options.stallSeconds;
     if (options.deadline && time > *options.deadline) {
       char limit[32];
@@ -100,6 +108,9 @@ Status Execution::everyRank(std::function<bool(Rank &)> work) {
                          " s exceeded: " + places(false) + flightReport()));
     } else if (someDead && quiet.count() > 0.3) {
       fail(died());
+    } else if (someMeet && allStand && quiet.count() > 0.3) {
+      fail(Status::fault("the ranks wait for each other for ever: " +
+                         places(false) + flightReport()));
     } else if (stall) {
       char seconds[32];
       std::snprintf(seconds, sizeof(seconds), "%.0f", quiet.count());
@@ -145,14 +156,18 @@ Status Execution::died() const {
 
 /// "ranks 0, 1 and 5 wait in X; rank 3 is in …": ranks in one place together.
 std::string Execution::places(bool onlyWaiting) const {
-  std::map<std::pair<bool, std::string>, std::vector<int64_t>> where;
+  std::map<std::string, std::vector<int64_t>> where;
   for (auto &rank : ranks) {
     if (rank->dead || (onlyWaiting && !rank->waiting))
       continue;
-    where[{rank->waiting, rank->current.load()
-                              ? "in " + rank->whereabouts()
-                              : "for the device at the end of the step"}]
-        .push_back(rank->number);
+    if (rank->idle)
+      where["has finished"].push_back(rank->number);
+    else if (!rank->current.load())
+      where["waits for the device at the end of the step"].push_back(
+          rank->number);
+    else
+      where[(rank->waiting ? "waits in " : "is in ") + rank->whereabouts()]
+          .push_back(rank->number);
   }
   std::string text;
   for (auto &[place, who] : where) {
@@ -165,10 +180,12 @@ std::string Execution::places(bool onlyWaiting) const {
       }
       text += (i ? ", " : "") + std::to_string(who[i]);
     }
-    bool one = who.size() == 1;
-    text += (place.first ? (one ? " waits " : " wait ")
-                         : (one ? " is " : " are ")) +
-            place.second;
+    std::string state = place;
+    if (who.size() > 1) // "has", "waits", "is"
+      state = place[0] == 'h'   ? "have" + place.substr(3)
+              : place[0] == 'w' ? "wait" + place.substr(5)
+                                : "are" + place.substr(2);
+    text += " " + state;
   }
   return text;
 }
@@ -200,6 +217,17 @@ bool Execution::close() {
   for (std::thread &t : threads)
     t.join();
   threads.clear();
+  // After a failure the device may still be at work: nothing it uses is freed.
+  auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  for (auto &rank : ranks) {
+    rank->device.makeCurrent();
+    for (CUstream stream : rank->streams)
+      while (driver->streamQuery(stream) == CUDA_ERROR_NOT_READY) {
+        if (std::chrono::steady_clock::now() > limit)
+          return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+  }
   ranks.clear();
   transport.reset();
   return true;
