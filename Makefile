@@ -39,7 +39,10 @@ bench: build ## compile time, step time, bytes and memory beside XLA:CPU (some m
 	.venv/bin/python benchmarks/bench.py
 
 fuzz: build ## random programs in random shardings, N ranks against one and JAX
-	.venv/bin/python test/Fuzz/fuzz.py
+	.venv/bin/python test/Fuzz/fuzz.py --stablehlo 10
+	.venv/bin/python test/Fuzz/fuzz.py --seeds 1000000:1001000 --stablehlo 10
+	.venv/bin/python test/Fuzz/sharded_ops.py
+	.venv/bin/python test/Fuzz/assembled.py --stablehlo 10
 
 models: build ## some hundred models exported from JAX, on all ranks, on one device, and partitioned under JAX
 	.venv/bin/python test/Models/run_models.py --stablehlo

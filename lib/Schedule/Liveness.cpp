@@ -103,16 +103,18 @@ void Liveness::collectAccesses(Operation *op) {
       write(check.getPassed());
   } else if (auto collective = dyn_cast<plan::CollectiveOp>(op)) {
     read(collective.getInputs());
-    if (collective.getFillBuffer())
-      read(collective.getFillBuffer());
+    read(collective.getFillBuffer());
     write(collective.getOuts());
   } else if (auto start = dyn_cast<plan::CollectiveStartOp>(op)) {
     read(start.getInputs());
+    read(start.getFillBuffer());
     write(start.getOuts());
-    // Both are in use until the collective is done.
+    // All are in use until the collective is done.
     for (Operation *user : start.getEvent().getUsers()) {
       for (Value value : start.getInputs())
         accesses.push_back({user, value, false});
+      if (start.getFillBuffer())
+        accesses.push_back({user, start.getFillBuffer(), false});
       for (Value value : start.getOuts())
         accesses.push_back({user, value, false});
     }

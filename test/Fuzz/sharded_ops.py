@@ -1,6 +1,6 @@
 """Every non-elementwise operation with all its attributes, sharded at random.
 
-  sharded_ops.py [--seeds A:B] [--ops N] [--only NAME…] [--keep DIR] [--full]
+  sharded_ops.py [--seeds A:B] [--ops N] [--only NAME…] [--keep DIR] [--forms N] [--big] [--full]
 
 The programs of single_op.py (ops/) with random shardings of arguments and
 results over random meshes, uneven everywhere. What they compute on one device
@@ -155,7 +155,7 @@ def check(seed, args):
         else:
             for i in instances:
                 single[i.tag], want = want[:len(i.results)], want[len(i.results):]
-        for forms in (None, seed):
+        for forms in [None, *range(seed * args.forms, (seed + 1) * args.forms)]:
             got, trouble = execute(args, sharded_module(instances, seed), instances, folder, (), forms)
             for i in instances:
                 text, own, why = None, None, None
@@ -171,7 +171,7 @@ def check(seed, args):
                             why = f"result {k}: {d}"
                             break
                 if why:
-                    problems.append(f"{seed}-{i.tag}-{i.kind}{'' if forms is None else ' any forms'}: {why}")
+                    problems.append(f"{seed}-{i.tag}-{i.kind}{'' if forms is None else f' in forms {forms}'}: {why}")
                     trouble = None
                     if args.keep:
                         keep = Path(args.keep)
@@ -179,7 +179,7 @@ def check(seed, args):
                         (keep / f"{seed}-{i.tag}-{i.kind}.mlir").write_text(text or sharded_module(instances, seed))
                         np.savez(keep / f"{seed}-{i.tag}-{i.kind}.npz", **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of([i] if text else instances)))})
             if trouble:
-                problems.append(f"{seed}: only together{'' if forms is None else ', any forms'}: {trouble}")
+                problems.append(f"{seed}: only together{'' if forms is None else f', in forms {forms}'}: {trouble}")
                 if args.keep:
                     Path(args.keep).mkdir(parents=True, exist_ok=True)
                     Path(args.keep, f"{seed}-all.mlir").write_text(sharded_module(instances, seed))
@@ -194,6 +194,7 @@ def main():
     p.add_argument("--only", nargs="*", help="names of generators to draw from")
     p.add_argument("--skip", nargs="*", default=[], help="names of generators not to draw from")
     p.add_argument("--keep", help="folder for failing instances")
+    p.add_argument("--forms", type=int, default=1, help="how often a program is run in any forms")
     p.add_argument("--big", action="store_true", help="shapes of some 10,000 elements, which are cut into chunks and blocks")
     p.add_argument("--full", action="store_true", help="LLVM's full effort for all programs, not for one in eight")
     p.add_argument("--jobs", type=int, default=2)
