@@ -83,4 +83,63 @@ ComputeType computeTypeOf(Type type) {
   return type.isInteger(8) ? ComputeType::I8 : ComputeType::F32;
 }
 
+static int64_t saturatingAdd(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_add_overflow(a, b, &r) ? INT64_MAX : r;
+}
+
+/// The operand in whose memory result `i` is made, if nobody needs the operand
+/// after the op: updates and what loops carry stay where they are.
+static Value madeIn(Operation *op, unsigned i) {
+  if (isa<stablehlo::DynamicUpdateSliceOp, stablehlo::ReshapeOp>(op))
+    return op->getOperand(0);
+  if (isa<stablehlo::WhileOp, stablehlo::OptimizationBarrierOp,
+          stablehlo::ScatterOp>(op))
+    return op->getOperand(i);
+  return {};
+}
+
+int64_t peakBytesOf(Region &region) {
+  if (region.empty())
+    return 0;
+  Block &block = region.front();
+  llvm::DenseMap<Operation *, unsigned> order;
+  for (auto [i, op] : llvm::enumerate(block))
+    order[&op] = i;
+  auto lastUse = [&](Value value) {
+    Operation *last = value.getDefiningOp();
+    for (Operation *user : value.getUsers())
+      if (Operation *here = block.findAncestorOpInBlock(*user);
+          here && (!last || order[here] > order[last]))
+        last = here;
+    return last;
+  };
+  // Of a value: the memory it holds, which is nothing for one that is made in
+  // memory from outside.
+  llvm::DenseMap<Value, int64_t> holds;
+  llvm::DenseMap<Operation *, int64_t> freedAfter;
+  int64_t live = 0, peak = 0;
+  for (Operation &op : block) {
+    int64_t inner = 0;
+    for (Region &nested : op.getRegions())
+      inner = std::max(inner, peakBytesOf(nested));
+    for (OpResult result : op.getResults()) {
+      int64_t bytes = tensorBytesOf(result.getType());
+      Value source = madeIn(&op, result.getResultNumber());
+      if (source && tensorBytesOf(source.getType()) == bytes &&
+          lastUse(source) == &op) {
+        bytes = holds.lookup(source);
+        freedAfter[&op] -= bytes;
+      } else {
+        live = saturatingAdd(live, bytes);
+      }
+      holds[result] = bytes;
+      freedAfter[lastUse(result)] += bytes;
+    }
+    peak = std::max(peak, saturatingAdd(live, inner));
+    live -= freedAfter.lookup(&op);
+  }
+  return peak;
+}
+
 } // namespace shoal

@@ -66,7 +66,8 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
   static const StringRef scheduled[] = {
       "shoal-schedule-pipeline", "shoal-outline-lone-ops",
       "shoal-bind-host-scalars", "shoal-order",
-      "shoal-overlap",           "shoal-bufferize",
+      "shoal-overlap",           "shoal-pipeline-loops",
+      "shoal-split-collectives", "shoal-bufferize",
       "shoal-assign-offsets",    "shoal-verify-schedule",
       "shoal-print-program"};
   switch (phase) {

@@ -17,6 +17,7 @@
 #include "dialects/VHLO/VHLO.h"
 #include "shoal/Codegen/Contraction/Passes.h"
 #include "shoal/Codegen/Tile/Passes.h"
+#include "shoal/Collectives/Passes.h"
 #include "shoal/Import/Passes.h"
 #include "shoal/Analysis/ShardingRules.h"
 #include "shoal/Propagate/Passes.h"
@@ -66,6 +67,7 @@ void shoal::registerAllPasses() {
   registerShoalPartitionPasses();
   registerShoalPartitionPipelines();
   registerShoalOptimizePipelines();
+  registerShoalCollectivesPasses();
   registerShoalFusePasses();
   registerShoalCodegenContractionPasses();
   registerShoalCodegenTilePasses();

@@ -160,37 +160,6 @@ struct Walker {
   }
 };
 
-/// The most bytes of values alive at once in a region, without reuse within an
-/// op: what the schedule will need at most, before it is known exactly.
-int64_t peakOf(Region &region) {
-  if (region.empty())
-    return 0;
-  Block &block = region.front();
-  llvm::DenseMap<Operation *, int64_t> freedAfter;
-  int64_t live = 0, peak = 0;
-  llvm::DenseMap<Operation *, unsigned> order;
-  for (auto [i, op] : llvm::enumerate(block))
-    order[&op] = i;
-  for (Operation &op : block) {
-    int64_t inner = 0;
-    for (Region &nested : op.getRegions())
-      inner = std::max(inner, peakOf(nested));
-    for (Value result : op.getResults()) {
-      int64_t bytes = tensorBytesOf(result.getType());
-      saturatingAdd(live, bytes);
-      Operation *last = &op;
-      for (Operation *user : result.getUsers())
-        if (Operation *here = block.findAncestorOpInBlock(*user);
-            here && order[here] > order[last])
-          last = here;
-      freedAfter[last] += bytes;
-    }
-    peak = std::max(peak, live + inner);
-    live -= freedAfter.lookup(&op);
-  }
-  return peak;
-}
-
 } // namespace
 
 static ValueReport describe(StringRef name, Type local, DictionaryAttr attrs) {
@@ -240,7 +209,7 @@ Report Report::of(ModuleOp module, StringRef entry, const Hardware &hardware) {
                                                func.getResultAttrDict(i)));
   Walker walker(report, hardware, module);
   walker.visit(func.getBody(), 1, false);
-  report.peakBytesPerDevice = peakOf(func.getBody());
+  report.peakBytesPerDevice = peakBytesOf(func.getBody());
   for (const ValueReport &v : report.arguments)
     saturatingAdd(report.peakBytesPerDevice, v.bytesPerDevice);
   // Nothing overlaps in this model: it is an upper bound.

@@ -3,6 +3,7 @@
 #include "BufferPlan.h"
 #include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/OpCosts.h"
 
 using namespace mlir;
 namespace shlo = mlir::stablehlo;
@@ -36,7 +37,9 @@ BlockGraph::BlockGraph(Block &block, const HostScalars &scalars)
   for (Operation &op : block) {
     unsigned id = nodes.size();
     index[&op] = id;
-    nodes.push_back({&op, {}, 0, {}, {}});
+    nodes.push_back({&op, {}, 0, {}, {}, 0});
+    for (Region &region : op.getRegions())
+      nodes[id].inner = std::max(nodes[id].inner, peakBytesOf(region));
     llvm::SmallDenseSet<unsigned> deps, reads;
     op.walk([&](Operation *nested) {
       for (Value operand : nested->getOperands()) {
@@ -93,19 +96,28 @@ int64_t BlockGraph::growth(const Node &node, ArrayRef<unsigned> readers) const {
   return change;
 }
 
-int64_t BlockGraph::peakOf(ArrayRef<unsigned> order) const {
+SmallVector<int64_t> BlockGraph::heldAt(ArrayRef<unsigned> order) const {
   SmallVector<unsigned> readers(numReaders);
-  int64_t held = 0, peak = 0;
+  SmallVector<int64_t> result(nodes.size(), 0);
+  int64_t held = 0;
   for (unsigned id : order) {
     const Node &node = nodes[id];
     int64_t filled = 0;
     for (unsigned owner : node.defines)
       filled += bytes[owner];
-    peak = std::max(peak, held + filled);
+    result[id] = held + filled;
     held += growth(node, readers);
     for (unsigned owner : node.reads)
       --readers[owner];
   }
+  return result;
+}
+
+int64_t BlockGraph::peakOf(ArrayRef<unsigned> order) const {
+  SmallVector<int64_t> held = heldAt(order);
+  int64_t peak = 0;
+  for (auto [bytes, node] : llvm::zip_equal(held, nodes))
+    peak = std::max(peak, bytes + node.inner);
   return peak;
 }
 

@@ -21,6 +21,7 @@ public:
     unsigned numDeps = 0;
     llvm::SmallVector<unsigned> reads;   ///< memory it needs, each once
     llvm::SmallVector<unsigned> defines; ///< memory it fills
+    int64_t inner = 0; ///< bytes that its regions hold at most, estimated
   };
   /// In the order of the block; the last one is the terminator.
   llvm::ArrayRef<Node> getNodes() const { return nodes; }
@@ -36,6 +37,8 @@ public:
   int64_t growth(const Node &node, llvm::ArrayRef<unsigned> readers) const;
   /// The most bytes held at once, without what comes from outside.
   int64_t peakOf(llvm::ArrayRef<unsigned> order) const;
+  /// Bytes held while each node executes, without its regions'; by node.
+  llvm::SmallVector<int64_t> heldAt(llvm::ArrayRef<unsigned> order) const;
   /// Moves the ops of the block into this order.
   void apply(llvm::ArrayRef<unsigned> order);
 

@@ -108,7 +108,7 @@ public:
         int64_t filled = 0;
         for (unsigned owner : nodes[*it].defines)
           filled += graph.bytesOf(owner);
-        if (held + filled > limit)
+        if (held + filled + nodes[*it].inner > limit)
           continue;
         double start = startOf(*it, ready, free);
         // At the same time a collective goes first, or it would wait for
@@ -184,38 +184,39 @@ struct Overlap : impl::OverlapBase<Overlap> {
         continue;
       HostScalars scalars(func);
       OpTimes times(getOperation(), *machine, scalars);
-      SmallVector<Block *> blocks;
-      func.walk([&](Block *block) {
-        if (isa<func::FuncOp, shlo::WhileOp, shlo::IfOp, shlo::CaseOp>(
-                block->getParentOp()))
-          blocks.push_back(block);
-      });
       int64_t arguments = 0;
       for (Value argument : func.getArguments())
         arguments += tensorBytesOf(argument.getType());
-      for (Block *block : blocks)
-        improve(*block, scalars, times, arguments);
+      improve(func.getBody().front(), scalars, times, memoryLimit - arguments);
     }
   }
 
+  /// Orders a block, then those nested in its ops. `budget`: bytes that the
+  /// block may hold; where it needs more as it is, that much.
   void improve(Block &block, const HostScalars &scalars, OpTimes &times,
-               int64_t arguments) {
+               int64_t budget) {
     BlockGraph graph(block, scalars);
     size_t count = graph.getNodes().size();
-    if (count < 3 || count > kMaxOps)
-      return;
-    BlockSchedule schedule(graph, times);
-    if (!schedule.hasBoth())
-      return;
-    SmallVector<unsigned> written =
+    SmallVector<unsigned> order =
         llvm::to_vector(llvm::seq<unsigned>(0, count));
-    // Where no limit is stated, overlap takes no memory beyond what the order
-    // as it is takes.
-    int64_t limit = std::max(graph.peakOf(written), memoryLimit - arguments);
-    SmallVector<unsigned> better = schedule.list(limit);
-    if (better.size() == count &&
-        schedule.makespan(better) < schedule.makespan(written))
-      graph.apply(better);
+    if (count >= 3 && count <= kMaxOps) {
+      BlockSchedule schedule(graph, times);
+      if (schedule.hasBoth()) {
+        SmallVector<unsigned> better =
+            schedule.list(std::max(graph.peakOf(order), budget));
+        if (better.size() == count &&
+            schedule.makespan(better) < schedule.makespan(order)) {
+          graph.apply(better);
+          order = std::move(better);
+        }
+      }
+    }
+    SmallVector<int64_t> held = graph.heldAt(order);
+    for (auto [id, node] : llvm::enumerate(graph.getNodes()))
+      if (isa<shlo::WhileOp, shlo::IfOp, shlo::CaseOp>(node.op))
+        for (Region &region : node.op->getRegions())
+          if (!region.empty())
+            improve(region.front(), scalars, times, budget - held[id]);
   }
 };
 

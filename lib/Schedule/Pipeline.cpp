@@ -1,4 +1,5 @@
 // The phase `scheduled` as one pipeline.
+#include "shoal/Collectives/Passes.h"
 #include "shoal/Schedule/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
@@ -7,6 +8,10 @@ using namespace mlir;
 
 void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
                                   StringRef hardware, int64_t memoryLimit) {
+  PipelineLoopsOptions loops;
+  loops.hardware = hardware.str();
+  loops.memoryLimit = memoryLimit;
+  pm.addPass(createPipelineLoops(loops));
   pm.addPass(createOutlineLoneOps());
   pm.addPass(createBindHostScalars());
   pm.addPass(createOrder());
@@ -17,7 +22,9 @@ void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
   BufferizeOptions options;
   options.entry = entry.str();
   pm.addPass(createBufferize(options));
-  pm.addPass(createSplitCollectives());
+  SplitCollectivesOptions split;
+  split.hardware = hardware.str();
+  pm.addPass(createSplitCollectives(split));
   pm.addPass(createAssignOffsets());
   pm.addPass(createVerifySchedule());
 }

@@ -1,9 +1,9 @@
 // shoal-split-collectives: see Passes.td.
-#include "Liveness.h"
+#include "HandleAliasing.h"
+#include "shoal/Analysis/CollectiveModel.h"
 #include "shoal/Schedule/Passes.h"
 
-#include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -13,20 +13,22 @@ namespace shoal {
 
 namespace {
 
-/// Declarations that an op, with what is nested in it, reads and writes.
+/// The buffers that an op, with what is nested in it, reads and writes.
 struct Footprint {
-  llvm::SmallPtrSet<Operation *, 8> reads, writes;
+  llvm::SmallSetVector<Value, 4> reads, writes;
 };
 
 class Splitter {
 public:
-  explicit Splitter(plan::ProgramOp program) : liveness(program) {
-    for (const Access &access : liveness.getAccesses())
+  Splitter(plan::ProgramOp program, const Hardware &hardware)
+      : hardware(hardware), liveness(program), aliasing(liveness) {
+    for (const Access &access : liveness.getAccesses()) {
+      Value handle = aliasing.getHandle(access.buffer);
       for (Operation *op = access.op; op && op != program.getOperation();
            op = op->getParentOp())
-        for (Operation *root : liveness.getRoots(access.buffer))
-          (access.isWrite ? footprints[op].writes : footprints[op].reads)
-              .insert(root);
+        (access.isWrite ? footprints[op].writes : footprints[op].reads)
+            .insert(handle);
+    }
   }
 
   void split(plan::CollectiveOp collective) {
@@ -60,16 +62,18 @@ private:
   /// The first op after the collective that must not run beside it; its block's
   /// terminator if there is none.
   Operation *firstConflict(plan::CollectiveOp collective) {
-    const Footprint &mine = footprints[collective];
+    const Footprint mine = footprints[collective];
     Operation *op = collective->getNextNode();
     for (; !op->hasTrait<OpTrait::IsTerminator>() && op->getNextNode();
          op = op->getNextNode()) {
       auto found = footprints.find(op);
       if (found == footprints.end())
         continue;
-      auto touches = [](const auto &a, const auto &b) {
-        return llvm::any_of(a,
-                            [&](Operation *root) { return b.contains(root); });
+      auto touches = [&](const auto &some, const auto &others) {
+        return llvm::any_of(some, [&](Value a) {
+          return llvm::any_of(
+              others, [&](Value b) { return !aliasing.areDistinct(a, b); });
+        });
       };
       if (touches(found->second.writes, mine.reads) ||
           touches(found->second.writes, mine.writes) ||
@@ -86,19 +90,50 @@ private:
                plan::CaseOp>(op);
   }
 
-  /// Collectives of one group follow each other, those of different groups run
-  /// at once. Stream 0 computes.
+  /// Stream 0 computes. Collectives that go over the same level of links follow
+  /// each other: at once they would only slow each other down, and the one that
+  /// is needed first would come later.
   int64_t streamOf(plan::GroupAttr group) {
-    return streams.insert({group, streams.size() + 1}).first->second;
+    auto [stream, isNew] = streams.try_emplace(group, 0);
+    if (isNew)
+      stream->second = 1 + shapeOfGroup(membersOf(group), hardware).top();
+    return stream->second;
   }
 
+  /// The ranks of the group that rank 0, or the table's first row, belongs to.
+  static SmallVector<int64_t> membersOf(plan::GroupAttr group) {
+    if (group.getTableSize() > 0)
+      return SmallVector<int64_t>(
+          group.getTable().take_front(group.getTableSize()));
+    SmallVector<int64_t> members{0};
+    ArrayRef<int64_t> digits = group.getDigits();
+    for (size_t d = 0; d + 1 < digits.size(); d += 2) {
+      SmallVector<int64_t> next;
+      for (int64_t member : members)
+        for (int64_t i = 0; i < digits[d]; ++i)
+          next.push_back(member + i * digits[d + 1]);
+      members = std::move(next);
+    }
+    return members;
+  }
+
+  const Hardware &hardware;
   Liveness liveness;
+  HandleAliasing aliasing;
   llvm::DenseMap<Operation *, Footprint> footprints;
-  llvm::MapVector<Attribute, int64_t> streams;
+  llvm::DenseMap<Attribute, int64_t> streams;
 };
 
 struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
+  using SplitCollectivesBase::SplitCollectivesBase;
+
   void runOnOperation() override {
+    std::string error;
+    FailureOr<Hardware> machine = getHardware(hardware, error);
+    if (failed(machine)) {
+      getOperation().emitError() << "--hardware: " << error;
+      return signalPassFailure();
+    }
     for (auto program : getOperation().getOps<plan::ProgramOp>()) {
       SmallVector<plan::CollectiveOp> collectives;
       program.walk([&](plan::CollectiveOp op) {
@@ -110,7 +145,7 @@ struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
       });
       if (collectives.empty())
         continue;
-      Splitter splitter(program);
+      Splitter splitter(program, *machine);
       for (plan::CollectiveOp op : collectives)
         splitter.split(op);
     }

@@ -19,6 +19,10 @@ ComputeType computeTypeOf(mlir::Type type);
 /// none or has no static shape; saturates.
 int64_t tensorBytesOf(mlir::Type type);
 
+/// The most bytes of values alive at once in a region, as its ops stand, without
+/// reuse of memory within an op: what a schedule will need at most.
+int64_t peakBytesOf(mlir::Region &region);
+
 } // namespace shoal
 
 #endif // SHOAL_ANALYSIS_OPCOSTS_H

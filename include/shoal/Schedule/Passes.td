@@ -74,9 +74,14 @@ def SplitCollectives : Pass<"shoal-split-collectives", "::mlir::ModuleOp"> {
   let summary = "Lets collectives run beside what follows them";
   let description = [{
     A `plan.collective` becomes `plan.collective_start` at its place, on a stream
-    of its group, and `plan.collective_done` before the first op that touches its
-    buffers. Where nothing would run in between it stays as it is.
+    for the level of links that it uses, and `plan.collective_done` before the
+    first op that touches its buffers. Where nothing would run in between it stays
+    as it is.
   }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine that says which links a group uses">
+  ];
   let dependentDialects = ["::shoal::plan::PlanDialect"];
 }
 
