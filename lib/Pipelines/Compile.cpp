@@ -174,10 +174,35 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
         return failure();
       break;
     }
-    if (failed(timed(phase, [&] {
-          return runPasses(module, [&](OpPassManager &pm) {
-            return buildPhasePipeline(pm, phase, options);
-          });
+    if (failed(timed(phase, [&]() -> LogicalResult {
+          auto run = [&](ModuleOp on, Overlap overlap) {
+            PipelineOptions chosen = options;
+            chosen.overlap = overlap;
+            return runPasses(on, [&](OpPassManager &pm) {
+              return buildPhasePipeline(pm, phase, chosen);
+            });
+          };
+          bool compare = phase == Phase::Scheduled &&
+                         options.overlap == Overlap::Loops &&
+                         options.memoryLimit > 0;
+          if (!compare)
+            return run(module, options.overlap);
+          // Pipelined loops are not always faster; both are made and judged.
+          OwningOpRef<ModuleOp> plain = module.clone();
+          if (failed(run(module, Overlap::Loops)) ||
+              failed(run(*plain, Overlap::Blocks)))
+            return failure();
+          SimulationOptions simulation;
+          simulation.hardware = &*hardware;
+          FailureOr<Simulation> loops = simulateModule(module, simulation),
+                                blocks = simulateModule(*plain, simulation);
+          if (failed(loops) || failed(blocks))
+            return failure();
+          if (blocks->stepSeconds <= loops->stepSeconds) {
+            result.module = std::move(plain);
+            module = *result.module;
+          }
+          return success();
         })))
       return failure();
     gather(phase);

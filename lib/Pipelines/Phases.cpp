@@ -130,7 +130,12 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Scheduled:
     return add(pm, "shoal-schedule-pipeline{entry=" + o.entry +
                        (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
-                       " memory-limit=" + std::to_string(o.memoryLimit) + "}");
+                       " memory-limit=" + std::to_string(o.memoryLimit) +
+                       " overlap=" +
+                       (o.overlap == Overlap::None     ? "none"
+                        : o.overlap == Overlap::Blocks ? "blocks"
+                                                       : "loops") +
+                       "}");
   }
   return failure();
 }

@@ -7,24 +7,31 @@
 using namespace mlir;
 
 void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
-                                  StringRef hardware, int64_t memoryLimit) {
-  PipelineLoopsOptions loops;
-  loops.hardware = hardware.str();
-  loops.memoryLimit = memoryLimit;
-  pm.addPass(createPipelineLoops(loops));
+                                  StringRef hardware, int64_t memoryLimit,
+                                  StringRef overlapMode) {
+  if (overlapMode == "loops") {
+    PipelineLoopsOptions loops;
+    loops.hardware = hardware.str();
+    loops.memoryLimit = memoryLimit;
+    pm.addPass(createPipelineLoops(loops));
+  }
   pm.addPass(createOutlineLoneOps());
   pm.addPass(createBindHostScalars());
   pm.addPass(createOrder());
-  OverlapOptions overlap;
-  overlap.hardware = hardware.str();
-  overlap.memoryLimit = memoryLimit;
-  pm.addPass(createOverlap(overlap));
+  if (overlapMode != "none") {
+    OverlapOptions overlap;
+    overlap.hardware = hardware.str();
+    overlap.memoryLimit = memoryLimit;
+    pm.addPass(createOverlap(overlap));
+  }
   BufferizeOptions options;
   options.entry = entry.str();
   pm.addPass(createBufferize(options));
-  SplitCollectivesOptions split;
-  split.hardware = hardware.str();
-  pm.addPass(createSplitCollectives(split));
+  if (overlapMode != "none") {
+    SplitCollectivesOptions split;
+    split.hardware = hardware.str();
+    pm.addPass(createSplitCollectives(split));
+  }
   pm.addPass(createAssignOffsets());
   pm.addPass(createVerifySchedule());
 }
@@ -41,6 +48,10 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
       *this, "memory-limit",
       llvm::cl::desc("Bytes that a device may hold; 0: as few as can be"),
       llvm::cl::init(0)};
+  Option<std::string> overlap{
+      *this, "overlap",
+      llvm::cl::desc("How far collectives are hidden: none, blocks or loops"),
+      llvm::cl::init("loops")};
 };
 } // namespace
 
@@ -50,6 +61,6 @@ void shoal::registerSchedulePipelines() {
       "Phase `scheduled`: from kernels and launches to the host program",
       [](OpPassManager &pm, const ScheduleOptions &options) {
         buildSchedulePipeline(pm, options.entry, options.hardware,
-                              options.memoryLimit);
+                              options.memoryLimit, options.overlap);
       });
 }

@@ -27,8 +27,8 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
-                             dump, hardware, emit, entry, timings,
-                             argumentShapes, fatal, dumpCode;
+                             dump, hardware, overlap = "loops", emit, entry,
+                             timings, argumentShapes, fatal, dumpCode;
   int64_t memoryLimit = 0;
   bool singleDevice = false, table = false, debugInfo = false,
        kernelTimes = false, emulate = false;
@@ -95,8 +95,8 @@ int compile(const Options &o) {
   if (Status s = checkChip(o.target, o.chip); !s)
     return fail(s);
   if (!o.fatal.empty() && o.fatal != "spills")
-    return fail(Status::badInput("--fatal: '" + o.fatal +
-                                 "' is unknown; 'spills' is"));
+    return fail(
+        Status::badInput("--fatal: '" + o.fatal + "' is unknown; 'spills' is"));
   if (*to == Phase::Binary && o.output.empty())
     return fail(Status::badInput("no output; give -o model.so, or "
                                  "--compile-to=PHASE to print a phase"));
@@ -122,6 +122,9 @@ int compile(const Options &o) {
     return fail(Status::badInput("--argument-shapes: cannot read '" +
                                  o.argumentShapes +
                                  "'; write arg0:4x8,arg1:16,arg2:scalar"));
+  if (o.overlap != "none" && o.overlap != "blocks" && o.overlap != "loops")
+    return fail(Status::badInput("--overlap: '" + o.overlap +
+                                 "' is unknown; none, blocks and loops are"));
   std::string hardwareError;
   if (mlir::failed(getHardware(o.hardware, hardwareError)))
     return fail(Status::badInput("--hardware: " + hardwareError));
@@ -169,6 +172,9 @@ int compile(const Options &o) {
   options.argumentShapes = o.argumentShapes;
   options.hardware = o.hardware;
   options.memoryLimit = o.memoryLimit;
+  options.overlap = o.overlap == "none"     ? Overlap::None
+                    : o.overlap == "blocks" ? Overlap::Blocks
+                                            : Overlap::Loops;
   options.from = *from;
   options.to = *to;
   options.target = o.target;
@@ -285,6 +291,10 @@ int main(int argc, char **argv) {
   line.text("hardware", o.hardware, "NAME|FILE.json",
             "machine for modelled times: dgx-h100, dgx-h200, dgx-a100, "
             "gb200-nvl72, pcie-l40s, cpu, or a .json file");
+  line.text("overlap", o.overlap, "none|blocks|loops",
+            "how far collectives are hidden: not at all, behind what stands "
+            "around them, or behind other iterations of a loop as well where "
+            "that is faster (default: loops)");
   line.integer("memory-limit", o.memoryLimit, 0,
                "bytes a device should hold at most (default: the memory of "
                "--hardware, else no limit)");
@@ -294,9 +304,10 @@ int main(int argc, char **argv) {
       "plain StableHLO (with --compile-to=partitioned|optimized)");
   line.text("timings", o.timings, "FILE.json",
             "write the seconds that each phase took", /*hidden=*/true);
-  line.text("fatal", o.fatal, "spills",
-            "what is an error rather than a warning: registers that performance "
-            "kernels spill (target cuda)");
+  line.text(
+      "fatal", o.fatal, "spills",
+      "what is an error rather than a warning: registers that performance "
+      "kernels spill (target cuda)");
   line.text("dump-code", o.dumpCode, "DIR",
             "write the LLVM IR and PTX of kernels (target cuda)");
   line.flag("kernel-times", o.kernelTimes,

@@ -32,6 +32,13 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 /// "input, imported, …": for messages.
 std::string phaseList();
 
+/// How far communication is hidden behind computation.
+enum class Overlap {
+  None,   ///< collectives one after the other, where the program has them
+  Blocks, ///< beside what stands around them
+  Loops,  ///< and beside other iterations of a loop, where that is faster
+};
+
 /// What the user chose that pipelines must know.
 struct PipelineOptions {
   /// The function to compile; empty: main, or the only one.
@@ -46,6 +53,7 @@ struct PipelineOptions {
   /// Bytes a device should hold at most; 0: the hardware's where one was
   /// named, else no limit.
   int64_t memoryLimit = 0;
+  Overlap overlap = Overlap::Loops;
 };
 
 /// Adds the passes that take a module from the phase before `phase` to it, its

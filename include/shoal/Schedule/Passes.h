@@ -21,11 +21,14 @@ namespace shoal {
 /// Adds the passes of the phase `scheduled`, its verifier last. `entry` is the
 /// function that becomes the program; `hardware` (Analysis/Hardware.h) is what
 /// times are modelled on, `memoryLimit` the bytes a device may hold (0: as many
-/// as without overlap).
+/// as without overlap). `overlap`: "none" leaves collectives where they are,
+/// "blocks" lets them run beside what stands around them, "loops" beside other
+/// iterations as well.
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef entry = "main",
                            llvm::StringRef hardware = "",
-                           int64_t memoryLimit = 0);
+                           int64_t memoryLimit = 0,
+                           llvm::StringRef overlap = "loops");
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();
