@@ -390,6 +390,11 @@ bool BufferPlan::tryForward(shlo::DynamicUpdateSliceOp update) {
   }
   if (first < scope.begin || last > scope.end)
     return false;
+  // What takes the part's memory over after the update would write into the
+  // large buffer, which may be read then.
+  for (Value member : storages[from].members)
+    if (!views.contains(member) && defTime(member) > when)
+      return false;
   // Nobody looks at the large buffer between the first write and the update,
   // nor writes to it while the part is still read.
   for (Value member : storages[into].members) {
