@@ -18,6 +18,7 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace shoal;
@@ -76,9 +77,31 @@ private:
 };
 } // namespace
 
+static bool isCollective(Operation *op) {
+  return isa<stablehlo::AllReduceOp, stablehlo::ReduceScatterOp,
+             stablehlo::AllGatherOp, stablehlo::AllToAllOp,
+             stablehlo::CollectiveBroadcastOp, stablehlo::CollectivePermuteOp>(
+      op);
+}
+
+/// Nothing but collectives tells whether the op ran here or there.
+static bool isPureOrCollective(Operation *op) {
+  if (isPure(op))
+    return true;
+  return !op->walk([](Operation *nested) {
+              bool known =
+                  isMemoryEffectFree(nested) || isCollective(nested) ||
+                  nested->hasTrait<OpTrait::IsTerminator>() ||
+                  isa<stablehlo::WhileOp, stablehlo::IfOp, stablehlo::CaseOp>(
+                      nested);
+              return known ? WalkResult::advance() : WalkResult::interrupt();
+            }).wasInterrupted();
+}
+
 bool RegionBuilder::isMadeOfConstants(Operation *op) {
   // The annotation call computes nothing.
-  if (!op || (!isPure(op) && getGspmdCall(op) != GspmdCall::Sharding))
+  if (!op ||
+      (!isPureOrCollective(op) && getGspmdCall(op) != GspmdCall::Sharding))
     return false;
   return llvm::all_of(getUses(op), [](Value value) {
     return isMadeOfConstants(value.getDefiningOp());
@@ -217,6 +240,28 @@ FailureOr<ManualOp> RegionBuilder::run() {
   return manual;
 }
 
+/// What was copied into regions and is used nowhere else: collectives do not
+/// work outside. What was made of them goes first.
+static void eraseCopied(Block &block) {
+  llvm::SetVector<Operation *> exchanged;
+  for (Operation &op : block) {
+    if (isa<ManualOp>(op))
+      continue;
+    WalkResult found = op.walk([](Operation *nested) {
+      return isCollective(nested) ? WalkResult::interrupt()
+                                  : WalkResult::advance();
+    });
+    if (found.wasInterrupted() || llvm::any_of(getUses(&op), [&](Value value) {
+          return exchanged.contains(value.getDefiningOp());
+        }))
+      exchanged.insert(&op);
+  }
+  for (Operation *op : llvm::reverse(exchanged))
+    if (op->getNumResults() && op->use_empty() &&
+        (isPureOrCollective(op) || getGspmdCall(op) != GspmdCall::None))
+      op->erase();
+}
+
 LogicalResult shoal::buildGspmdRegions(Block &block, GspmdMesh &mesh) {
   // Which ops work on shards, and which of them belong together.
   llvm::EquivalenceClasses<Operation *> classes;
@@ -255,6 +300,8 @@ LogicalResult shoal::buildGspmdRegions(Block &block, GspmdMesh &mesh) {
         failed(buildGspmdRegions(manual->getBody().front(), mesh)))
       return failure();
   }
+  if (!regions.empty())
+    eraseCopied(block);
   sortTopologically(&block);
   return success();
 }

@@ -75,6 +75,42 @@ static void sinkConstants(Operation *op, ArrayRef<Operation *> ops) {
   }
 }
 
+/// Moves out what a body computes from captured tensors alone: the same for
+/// all elements, it comes back as scalars, if it is used as such.
+static void hoistFromTensors(Operation *op) {
+  auto isOutside = [&](Value value) {
+    return !op->isAncestor(value.getParentBlock()->getParentOp());
+  };
+  auto isTensor = [](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return !type || type.getRank() > 0;
+  };
+  for (Region &region : op->getRegions())
+    for (Operation &inner :
+         llvm::make_early_inc_range(region.front().without_terminator())) {
+      SmallVector<Value> used(inner.getOperands());
+      inner.walk([&](Operation *nested) {
+        for (Value operand : nested->getOperands())
+          if (!inner.isAncestor(operand.getParentBlock()->getParentOp()))
+            used.push_back(operand);
+      });
+      // (Constants among the operands may stand inside: they follow.)
+      if (!isPure(&inner) || llvm::none_of(used, [&](Value value) {
+            return isOutside(value) && isTensor(value);
+          }))
+        continue;
+      SetVector<Operation *> moved;
+      if (llvm::all_of(used, [&](Value value) {
+            return isOutside(value) || isComputedFromConstants(value, moved);
+          })) {
+        for (Operation *constant : moved)
+          if (op->isProperAncestor(constant))
+            constant->moveBefore(op);
+        inner.moveBefore(op);
+      }
+    }
+}
+
 static Value repeat(OpBuilder &builder, Location loc, Value scalar,
                     Type likeType) {
   auto type = RankedTensorType::get(
@@ -171,6 +207,7 @@ static LogicalResult addOperand(Operation *op, Value capture) {
 /// Handles one capture of `op`; sets `found` if there was one. `op` may be
 /// replaced.
 static LogicalResult isolate(Operation *op) {
+  hoistFromTensors(op);
   while (true) {
     SetVector<Value> captures;
     findCaptures(op, captures);

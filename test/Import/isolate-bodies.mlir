@@ -32,3 +32,23 @@ func.func @value(%x: tensor<3xf32>, %scale: tensor<f32>) -> tensor<f32> {
   }) : (tensor<3xf32>, tensor<f32>) -> tensor<f32>
   return %y : tensor<f32>
 }
+
+// What follows from captured tensors alone is computed once, outside.
+// CHECK-LABEL: @tensor
+// CHECK: %[[T:.*]] = stablehlo.reduce(%arg1 init: %{{.*}}) applies stablehlo.add
+// CHECK: stablehlo.broadcast_in_dim %[[T]]
+// CHECK: reducer
+// CHECK-NOT: stablehlo.reduce
+// CHECK: return
+func.func @tensor(%x: tensor<3xf32>, %k: tensor<4xf32>) -> tensor<f32> {
+  %z = stablehlo.constant dense<0.0> : tensor<f32>
+  %y = "stablehlo.reduce"(%x, %z) <{dimensions = array<i64: 0>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %c = stablehlo.constant dense<0.0> : tensor<f32>
+    %1 = stablehlo.reduce(%k init: %c) applies stablehlo.add across dimensions = [0] : (tensor<4xf32>, tensor<f32>) -> tensor<f32>
+    %2 = stablehlo.multiply %b, %1 : tensor<f32>
+    %3 = stablehlo.add %a, %2 : tensor<f32>
+    stablehlo.return %3 : tensor<f32>
+  }) : (tensor<3xf32>, tensor<f32>) -> tensor<f32>
+  return %y : tensor<f32>
+}
