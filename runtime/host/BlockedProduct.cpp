@@ -54,7 +54,7 @@ struct Tiles {
 
 #if defined(__x86_64__)
 template <typename T>
-__attribute__((target("arch=x86-64-v4"))) void
+__attribute__((target("arch=x86-64-v4"), min_vector_width(512))) void
 tile512(int64_t depth, const T *a, const T *b, T *sums, int64_t stride) {
   tile<T, 64, 8, 3>(depth, a, b, sums, stride);
 }
