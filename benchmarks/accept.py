@@ -203,9 +203,37 @@ def bad_input(tmp):
         line("bad input: truncated .so", False, f"cannot compile: {out.strip()[-200:]}")
 
 
+def beside_xla(figures):
+    """Issue 6: steps, compilation and memory beside XLA:CPU, from one run of bench.py (or its bench.json)."""
+    import bench
+    if figures is None:
+        figures = TOP / "build" / "bench" / "bench.json"
+        p = subprocess.run([sys.executable, str(TOP / "benchmarks/bench.py"), "--rounds", "2", "--out", str(figures.parent)],
+                           capture_output=True, text=True)
+        if p.returncode:
+            return line("benchmarks beside XLA", False, p.stderr.strip()[-200:])
+    for name, row in json.loads(Path(figures).read_text()).items():
+        for ranks, r in row.items():
+            ours, xla = r["shoal"], r["xla"]
+            step = ours["step_s"]["median"] / xla["step_s"]["median"]
+            if name == "norm_chain":
+                bound = .8
+            elif name in bench.SMALL:
+                bound = .5 if ranks == "all" else None
+            else:
+                bound = 1.
+            where = f"{name}, {'one device' if ranks == '1' else 'all ranks'}"
+            bounded = "step beside XLA's" if bound is None else f"step at most {bound} of XLA's"
+            line(f"{bounded}: {where}", None if bound is None else step <= bound, f"{step:.2f}")
+            for what in ("compile_s", "memory"):
+                ratio = ours[what] / xla[what]
+                line(f"{what.removesuffix('_s')} at most XLA's: {where}", round(ratio, 2) <= 1, f"{ratio:.2f}")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--only", default="", help="single, ranks, time, full, scaling, scripts or bad; default: all")
+    p.add_argument("--only", default="", help="single, ranks, time, full, scaling, scripts, bad or bench; default: all")
+    p.add_argument("--figures", type=Path, help="a bench.json to judge, in place of running bench.py")
     p.add_argument("--models", nargs="*", default=list(MANIFEST))
     args = p.parse_args()
     os.environ.setdefault("SHOAL_CACHE_DIR", tempfile.mkdtemp(prefix="shoal-accept-cache"))
@@ -224,6 +252,8 @@ def main():
             scripts()
         if args.only in ("", "bad"):
             bad_input(tmp)
+        if args.only in ("", "bench"):
+            beside_xla(args.figures)
     print(f"{failures} failures")
     return failures > 0
 

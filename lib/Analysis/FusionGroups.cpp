@@ -117,7 +117,9 @@ private:
   /// Groups an op is in (several for copied ones).
   llvm::DenseMap<Operation *, SmallVector<GrowingGroup *, 1>> groupsOf;
   bool isStandalone(Operation *op, OpClass opClass);
-  Operation *inBlock(Operation *user) { return block.findAncestorOpInBlock(*user); }
+  Operation *inBlock(Operation *user) {
+    return block.findAncestorOpInBlock(*user);
+  }
 
   void visit(Operation *op, OpClass opClass);
   bool isCopied(Operation *op, OpClass opClass);
@@ -161,7 +163,7 @@ bool Grouping::isCopied(Operation *op, OpClass opClass) {
       return false;
     // One array operand that is not wider; the others constants.
     int64_t bits = 0;
-    unsigned arrays = 0;
+    llvm::SmallPtrSet<void *, 4> arrays;
     for (Value operand : op->getOperands()) {
       Value source = operand;
       while (auto broadcast = source.getDefiningOp<sh::BroadcastInDimOp>())
@@ -171,16 +173,17 @@ bool Grouping::isCopied(Operation *op, OpClass opClass) {
         continue;
       if (shapeOf(source).empty())
         continue;
-      ++arrays;
+      arrays.insert(source.getAsOpaquePointer());
       if (isa<ComplexType>(getElementTypeOrSelf(operand.getType())))
         return false;
       bits = std::max<int64_t>(
-          bits, getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth());
+          bits,
+          getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth());
     }
     Type type = getElementTypeOrSelf(op->getResult(0).getType());
     if (isa<ComplexType>(type))
       return false;
-    return arrays <= 1 && bits <= type.getIntOrFloatBitWidth();
+    return arrays.size() <= 1 && bits <= type.getIntOrFloatBitWidth();
   }
   default:
     return false;
@@ -450,8 +453,7 @@ bool Grouping::joinReduction(sh::ReduceOp op, GrowingGroup &group) {
   // Outputs so far must be one element per row.
   group.space.assign(full.begin(), full.end());
   group.reduced = dims;
-  group.kind =
-      minor ? FusionGroup::Kind::Rows : FusionGroup::Kind::Columns;
+  group.kind = minor ? FusionGroup::Kind::Rows : FusionGroup::Kind::Columns;
   member.relation = IndexRelation{true, kept};
   add(op, group, member);
   return true;
@@ -718,23 +720,35 @@ void Grouping::finish(GrowingGroup &group) {
   }
 }
 
+/// f64, and integers of whole bytes: the runtime's own blocked products.
+static bool isBlockedProduct(Type lhs, Type rhs, Type result) {
+  if (result.isF64())
+    return lhs.isF64() && rhs.isF64();
+  auto isPlain = [](Type type) {
+    auto integer = dyn_cast<IntegerType>(type);
+    return integer &&
+           llvm::is_contained({8u, 16u, 32u, 64u}, integer.getWidth());
+  };
+  return isPlain(lhs) && isPlain(rhs) && isPlain(result);
+}
+
 bool shoal::isLibraryProduct(sh::DotGeneralOp dot,
                              const FusionOptions &options) {
   if (!options.library)
     return false;
-  auto isType = [](Value v) {
-    Type type = getElementTypeOrSelf(v.getType());
-    return type.isF32() || type.isBF16();
-  };
-  if (!isType(dot.getLhs()) || !isType(dot.getRhs()) ||
-      !isType(dot.getResult()) ||
-      getElementTypeOrSelf(dot.getLhs().getType()) !=
-          getElementTypeOrSelf(dot.getRhs().getType()))
+  Type lhs = getElementTypeOrSelf(dot.getLhs().getType()),
+       rhs = getElementTypeOrSelf(dot.getRhs().getType()),
+       result = getElementTypeOrSelf(dot.getResult().getType());
+  auto isFloat = [](Type type) { return type.isF32() || type.isBF16(); };
+  int64_t least = options.smallProduct;
+  if (isBlockedProduct(lhs, rhs, result))
+    least *= 4; // no library, only better blocks than a kernel's
+  else if (!isFloat(lhs) || lhs != rhs || !isFloat(result))
     return false;
   int64_t work = elementsOf(dot.getResult());
   for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())
     work *= shapeOf(dot.getLhs())[d];
-  return work >= options.smallProduct;
+  return work >= least;
 }
 
 std::vector<FusionGroup> Grouping::run() {

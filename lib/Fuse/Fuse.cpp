@@ -2,6 +2,8 @@
 
 #include "shoal/Fuse/Passes.h"
 
+#include "Rematerialize.h"
+
 #include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/FusionGroups.h"
@@ -466,6 +468,7 @@ void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   options.library = library;
   simplifyUnitReductions(block);
   transposeRightOperands(block, options);
+  rematerialize(block);
   FusionGroups groups(block, hostScalars, options);
   made.clear();
   members.clear();

@@ -1,7 +1,13 @@
 // A bound on the memory that reading a file may take.
 #include "ParseLimit.h"
 
+#include "shoal/Pipelines/Register.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
 
 #include <cstdio>
 #include <cstring>
@@ -69,7 +75,8 @@ ParseLimit::~ParseLimit() {
   std::set_new_handler(newHandler);
 }
 
-bool shoal::survivesReading(llvm::function_ref<void()> read) {
+bool shoal::survivesReading(llvm::function_ref<void()> read,
+                            bool exitIsFailure) {
   pid_t child = fork();
   if (child < 0)
     return true; // No process to be had: read it, then.
@@ -85,5 +92,32 @@ bool shoal::survivesReading(llvm::function_ref<void()> read) {
     if (errno != EINTR)
       return true;
   // Any exit will do: errors are found again, and reported, by the parent.
-  return WIFEXITED(status);
+  return WIFEXITED(status) && !(exitIsFailure && WEXITSTATUS(status) != 0);
+}
+
+bool shoal::isReadable(llvm::StringRef file,
+                       const mlir::DialectRegistry &registry) {
+  if (file == "-")
+    return true;
+  auto buffer = llvm::MemoryBuffer::getFile(file);
+  if (!buffer)
+    return true; // whoever opens it says why
+  auto read = [&] {
+    ParseLimit limit(**buffer);
+    mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+    auto sources = std::make_shared<llvm::SourceMgr>();
+    sources->AddNewSourceBuffer(
+        llvm::MemoryBuffer::getMemBuffer(**buffer,
+                                         /*RequiresNullTerminator=*/true),
+        llvm::SMLoc());
+    mlir::ParserConfig config(&context, /*verifyAfterParse=*/false);
+    mlir::Block block;
+    (void)mlir::parseSourceFile(sources, &block, config);
+  };
+  if (survivesReading(read, /*exitIsFailure=*/true))
+    return true;
+  llvm::errs() << file
+               << ":1:1: error: the file cannot be read: it is damaged, or has "
+                  "a number in it that is far too large\n";
+  return false;
 }

@@ -29,8 +29,10 @@ private:
 
 /// Calls `read` in a child process, without its output, and says whether it
 /// came back. MLIR's bytecode reader corrupts its memory on some damaged files;
-/// this is asked before such a file is read for good.
-bool survivesReading(llvm::function_ref<void()> read);
+/// this is asked before such a file is read for good. With `exitIsFailure`, it
+/// did not come back if a ParseLimit ended it.
+bool survivesReading(llvm::function_ref<void()> read,
+                     bool exitIsFailure = false);
 
 } // namespace shoal
 

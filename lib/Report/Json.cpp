@@ -55,6 +55,15 @@ Report::json(ArrayRef<std::pair<std::string, double>> compileSeconds) const {
     });
     j.attribute("flops_per_device", flopsPerDevice);
     j.attribute("peak_bytes_per_device", peakBytesPerDevice);
+    j.attribute("temporary_bytes_per_device", temporaryBytesPerDevice);
+    j.attributeArray("live_at_peak", [&] {
+      for (const Temporary &t : liveAtPeak)
+        j.object([&] {
+          j.attribute("bytes", t.bytes);
+          j.attribute("type", t.type);
+          j.attribute("loc", t.loc);
+        });
+    });
     j.attributeObject("modelled", [&] {
       j.attribute("hardware", hardware);
       j.attribute("step_s", modelledStep);

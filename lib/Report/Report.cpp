@@ -2,6 +2,7 @@
 #include "shoal/Analysis/HostScalars.h"
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Analysis/OpSeconds.h"
+#include "shoal/Schedule/MemoryNotes.h"
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
@@ -224,6 +225,20 @@ Report Report::of(ModuleOp module, StringRef entry, const Hardware &hardware) {
 void Report::addSchedule(ModuleOp module) {
   for (auto program : module.getOps<plan::ProgramOp>()) {
     int64_t bytes = program.getArenaBytes().value_or(0);
+    temporaryBytesPerDevice = bytes;
+    liveAtPeak.clear();
+    if (auto alive = program->getAttrOfType<ArrayAttr>(kLiveAtPeakAttr))
+      for (Attribute entry : alive) {
+        auto fields = dyn_cast<ArrayAttr>(entry);
+        if (!fields || fields.size() != 3)
+          continue;
+        auto size = dyn_cast<IntegerAttr>(fields[0]);
+        auto type = dyn_cast<TypeAttr>(fields[1]);
+        auto where = dyn_cast<LocationAttr>(fields[2]);
+        if (size && type && where)
+          liveAtPeak.push_back(
+              {size.getInt(), text(type.getValue()), text(Location(where))});
+      }
     for (const ValueReport &v : arguments)
       saturatingAdd(bytes, v.bytesPerDevice);
     for (auto [i, v] : llvm::enumerate(results))

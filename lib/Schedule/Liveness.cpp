@@ -1,6 +1,8 @@
 // Life of the buffers of a scheduled program. See Liveness.h.
 #include "Liveness.h"
 
+#include "shoal/Schedule/MemoryNotes.h"
+
 using namespace mlir;
 using namespace shoal;
 
@@ -39,7 +41,8 @@ void Liveness::collectRoots(plan::ProgramOp program) {
         }
       };
       if (isa<plan::AllocOp, plan::ArgumentOp, plan::ResultOp,
-              plan::ConstantOp>(op)) {
+              plan::ConstantOp>(op) ||
+          op->hasAttr(kTemporaryAttr)) {
         changed |= add(op->getResult(0), {op});
       } else if (auto view = dyn_cast<plan::ViewOp>(op)) {
         flow(view.getBase(), view.getView());

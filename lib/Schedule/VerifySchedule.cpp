@@ -1,5 +1,6 @@
 // shoal-verify-schedule: see Passes.td.
 #include "Liveness.h"
+#include "shoal/Schedule/MemoryNotes.h"
 #include "shoal/Schedule/Passes.h"
 
 using namespace mlir;
@@ -17,37 +18,65 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
         return signalPassFailure();
   }
 
-  /// Buffers that are alive at once lie apart, and all inside the arena.
+  /// Buffers that are alive at once lie apart, and all inside the arena or the
+  /// result that they are placed in.
   LogicalResult verifyMemory(plan::ProgramOp program) {
     Liveness liveness(program);
-    struct Item {
-      plan::AllocOp alloc;
-      Liveness::Span span;
-      int64_t begin, end;
-    };
-    SmallVector<Item> items;
-    for (auto alloc : program.getBody().getOps<plan::AllocOp>()) {
-      if (!alloc.getOffset() || !program.getArenaBytes())
-        return alloc.emitOpError("has no place in the arena");
-      int64_t begin = *alloc.getOffset(),
-              end = begin + alloc.getType().getBytes();
-      if (begin < 0 || end > static_cast<int64_t>(*program.getArenaBytes()))
-        return alloc.emitOpError("reaches outside the arena");
-      Liveness::Span span = liveness.getSpan(alloc);
-      if (!span.empty() && begin != end)
-        items.push_back({alloc, span, begin, end});
+    SmallVector<Item> arena;
+    llvm::MapVector<Operation *, SmallVector<Item>> results;
+    for (Operation &op : program.getBody().front()) {
+      if (auto alloc = dyn_cast<plan::AllocOp>(op)) {
+        if (!alloc.getOffset() || !program.getArenaBytes())
+          return alloc.emitOpError("has no place in the arena");
+        int64_t begin = *alloc.getOffset(),
+                end = begin + alloc.getType().getBytes();
+        if (begin < 0 || end > static_cast<int64_t>(*program.getArenaBytes()))
+          return alloc.emitOpError("reaches outside the arena");
+        arena.push_back({alloc, liveness.getSpan(alloc), begin, end});
+      } else if (auto view = dyn_cast<plan::ViewOp>(op);
+                 view && view->hasAttr(kTemporaryAttr)) {
+        auto result = view.getBase().getDefiningOp<plan::ResultOp>();
+        if (!result || result.getArgument() || !view.getIndices().empty())
+          return view.emitOpError("is temporary, but not a fixed part of a "
+                                  "result with memory of its own");
+        SmallVector<Item> &items = results[result];
+        if (items.empty()) {
+          Liveness::Span span = liveness.getSpan(result);
+          span.end = INT64_MAX; // the caller reads it
+          items.push_back({result, span, 0, result.getType().getBytes()});
+        }
+        int64_t begin = view.getOffset();
+        items.push_back({view, liveness.getSpan(view), begin,
+                         begin + view.getView().getType().getBytes()});
+      }
     }
+    LogicalResult verdict = verifyApart(arena);
+    for (auto &[result, items] : results)
+      if (succeeded(verdict))
+        verdict = verifyApart(items);
+    return verdict;
+  }
+
+  struct Item {
+    Operation *op;
+    Liveness::Span span;
+    int64_t begin, end;
+  };
+  static LogicalResult verifyApart(SmallVectorImpl<Item> &items) {
+    llvm::erase_if(items, [](const Item &item) {
+      return item.span.empty() || item.begin == item.end;
+    });
     // Sweep over addresses: compare with what still reaches past the start.
-    llvm::sort(items,
-               [](const Item &a, const Item &b) { return a.begin < b.begin; });
+    llvm::stable_sort(
+        items, [](const Item &a, const Item &b) { return a.begin < b.begin; });
     SmallVector<Item *> open;
     for (Item &item : items) {
       llvm::erase_if(open, [&](Item *o) { return o->end <= item.begin; });
       for (Item *other : open)
         if (other->span.overlaps(item.span)) {
-          InFlightDiagnostic error = item.alloc.emitOpError(
+          InFlightDiagnostic error = item.op->emitOpError(
               "overlaps another buffer while both are alive");
-          error.attachNote(other->alloc.getLoc()) << "the other buffer";
+          error.attachNote(other->op->getLoc()) << "the other buffer";
           return error;
         }
       open.push_back(&item);

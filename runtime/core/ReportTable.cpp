@@ -137,6 +137,18 @@ std::string reportTable(std::string_view json) {
   if (r.contains("peak_bytes_per_device"))
     out += "Memory per device:        " +
            bytesText(number(r, "peak_bytes_per_device")) + "\n";
+  if (auto alive = r.find("live_at_peak");
+      alive != r.end() && alive->is_array() && !alive->empty()) {
+    out += "  of it temporaries:      " +
+           bytesText(number(r, "temporary_bytes_per_device")) +
+           "; the largest when most are alive:\n";
+    constexpr size_t most = 5;
+    for (size_t i = 0; i < std::min(most, alive->size()); ++i) {
+      const auto &t = (*alive)[i];
+      out += "    " + bytesText(number(t, "bytes")) + "  " + get(t, "type") +
+             "  " + get(t, "loc") + "\n";
+    }
+  }
   if (auto m = r.find("modelled"); m != r.end() && m->is_object())
     out += "Modelled step:            " + secondsText(number(*m, "step_s")) +
            ", of it exposed communication " +

@@ -5,6 +5,7 @@
 // tensor. Where their strides let them step as one they are used as they lie;
 // an operand for which they do not is packed, and a result is made in a buffer
 // and put in order afterwards. Then there is one block product per batch index.
+#include "host/BlockedProduct.h"
 #include "host/Execution.h"
 #include "host/Gemm.h"
 #include "host/StridedCopy.h"
@@ -297,6 +298,11 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
         shape.rhsType = code(rhsType);
         shape.outType = code(outType);
         gemm(shape, a, b, c);
+      } else if (takesBlockedProduct(lhsType, rhsType, outType)) {
+        blockedProduct(height, width, k,
+                       {a, lhsType, lhs.rowStride, lhs.columnStride},
+                       {b, rhsType, rhs.rowStride, rhs.columnStride}, c,
+                       outType, *outRow, *outColumn, accumulate);
       } else if (isInteger(outType)) {
         plainBlock<uint64_t>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
                              *outRow, *outColumn, height, width, k, accumulate);

@@ -42,6 +42,10 @@ int main(int argc, char **argv) {
       listPasses();
       return 0;
     }
-  return mlir::asMainReturnCode(mlir::MlirOptMain(
-      argc, argv, "Shoal modular optimizer driver\n", registry));
+  auto [input, output] = mlir::registerAndParseCLIOptions(
+      argc, argv, "Shoal modular optimizer driver\n", registry);
+  if (!isReadable(input, registry))
+    return 2;
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, input, output, registry));
 }

@@ -2,6 +2,8 @@
 #ifndef SHOAL_PIPELINES_REGISTER_H
 #define SHOAL_PIPELINES_REGISTER_H
 
+#include "llvm/ADT/StringRef.h"
+
 namespace mlir {
 class DialectRegistry;
 }
@@ -15,6 +17,11 @@ void registerAllDialects(mlir::DialectRegistry &registry);
 /// Registers every pass and every phase pipeline with MLIR's global registry.
 /// To be called once per process, by tools that parse pass names.
 void registerAllPasses();
+
+/// False, with a message, if MLIR's readers do not survive the file: some
+/// damaged ones make them abort or ask for all memory. Tried in a child process.
+/// True for files that only hold errors, and for standard input ("-").
+bool isReadable(llvm::StringRef file, const mlir::DialectRegistry &registry);
 
 } // namespace shoal
 

@@ -40,6 +40,13 @@ struct Report {
   int64_t bytesSentPerDevice = 0, collectiveCount = 0;
   int64_t flopsPerDevice = 0;
   int64_t peakBytesPerDevice = 0;
+  /// Of those, temporaries; and the largest that are alive at the peak.
+  struct Temporary {
+    int64_t bytes;
+    std::string type, loc;
+  };
+  int64_t temporaryBytesPerDevice = 0;
+  std::vector<Temporary> liveAtPeak;
   /// Seconds on the hardware. Until the program is scheduled, everything one
   /// after the other; then what the simulator found.
   double modelledStep = 0, modelledExposed = 0;

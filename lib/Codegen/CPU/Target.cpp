@@ -93,9 +93,14 @@ static void addKernelPasses(FunctionPassManager &passes) {
     LoopPassManager loops;
     loops.addPass(LoopIdiomRecognizePass());
     loops.addPass(IndVarSimplifyPass());
-    loops.addPass(LoopFullUnrollPass());
     passes.addPass(createFunctionToLoopPassAdaptor(std::move(loops)));
   }
+  // Only what is too short for vectors: the vectorizer wants loops, and what is
+  // left of a nest of short ones when all are unrolled takes long to compile.
+  passes.addPass(LoopUnrollPass(LoopUnrollOptions(2)
+                                    .setPartial(false)
+                                    .setRuntime(false)
+                                    .setFullUnrollMaxCount(4)));
   passes.addPass(SROAPass(SROAOptions::ModifyCFG));
   passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
   passes.addPass(InstCombinePass());
