@@ -17,6 +17,8 @@ void shoal::registerShoalFusePipelines() {
   PassPipelineRegistration<FuseOptionsOfPipeline>(
       "shoal-fuse-pipeline", "optimized to fused",
       [](OpPassManager &pm, const FuseOptionsOfPipeline &given) {
+        if (given.target == "cuda")
+          pm.addPass(createFuseAttention());
         FuseOptions options;
         options.library = given.target != "cuda";
         pm.addPass(createFuse(options));

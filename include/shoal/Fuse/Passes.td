@@ -31,4 +31,15 @@ def Fuse : Pass<"shoal-fuse", "::mlir::ModuleOp"> {
   ];
 }
 
+def FuseAttention : Pass<"shoal-fuse-attention", "::mlir::ModuleOp"> {
+  let summary = "softmax(queries · keys) · values becomes one kernel";
+  let description = [{
+    For target cuda, before shoal-fuse: two products with a softmax between them,
+    of which nothing else needs a value, are one `plan.kernel`, if the strategy
+    for attention takes it. The scores are never in memory then.
+  }];
+  let dependentDialects = ["::shoal::plan::PlanDialect", "::shoal::tile::TileDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
 #endif // SHOAL_FUSE_PASSES_TD

@@ -3,9 +3,12 @@
 #include "shoal/Codegen/GPU/Passes.h"
 
 #include "dialects/Plan/Plan.h"
+#include "dialects/Tile/Tile.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 

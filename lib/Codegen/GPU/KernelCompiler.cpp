@@ -3,14 +3,18 @@
 #include "shoal/Codegen/GPU/KernelCompiler.h"
 
 #include "Backend.h"
+#include "BufferAlignments.h"
 #include "Ptxas.h"
 
 #include "dialects/Plan/Plan.h"
+#include "dialects/Tile/Tile.h"
 #include "shoal/Codegen/GPU/Emulate.h"
 #include "shoal/Codegen/GPU/Strategy.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
 #include "llvm/IR/Verifier.h"
@@ -32,7 +36,7 @@ namespace {
 struct Job {
   plan::KernelOp kernel;
   KernelSource source;
-  const Strategy *strategy = nullptr;
+  SmallVector<int64_t> inputAlign, outputAlign;
   unsigned cost = 0;
   KernelCode code;
 };
@@ -64,6 +68,7 @@ private:
   void collect();
   void divide();
   LogicalResult compile(Unit &unit);
+  LogicalResult emit(Job &job, llvm::Module &llvmModule);
   LogicalResult emit(Unit &unit, llvm::Module &llvmModule);
   LogicalResult checkSpills();
   void attach();
@@ -82,6 +87,7 @@ private:
 } // namespace
 
 void Compiler::collect() {
+  BufferAlignments alignments(module);
   for (auto kernel : module.getOps<plan::KernelOp>()) {
     Job &job = jobs.emplace_back();
     job.kernel = kernel;
@@ -92,16 +98,7 @@ void Compiler::collect() {
     if (auto pairs = kernel.getMayOverwrite())
       for (size_t i = 0; i + 1 < pairs->size(); i += 2)
         job.source.mayOverwrite.push_back({(*pairs)[i], (*pairs)[i + 1]});
-    for (const Strategy *strategy : getStrategies()) {
-      bool isLast = strategy == getStrategies().back();
-      if (!options.strategy.empty() && !isLast &&
-          strategy->getName() != options.strategy)
-        continue;
-      if (isLast || strategy->matches(job.source, chip)) {
-        job.strategy = strategy;
-        break;
-      }
-    }
+    alignments.of(kernel, job.inputAlign, job.outputAlign);
     kernel.getBody().walk([&](Operation *) { ++job.cost; });
     job.cost += 8;
   }
@@ -149,14 +146,32 @@ void Compiler::dump(size_t number, const llvm::Module *ir, StringRef suffix,
     os << text;
 }
 
+/// The first strategy that takes the kernel.
+LogicalResult Compiler::emit(Job &job, llvm::Module &llvmModule) {
+  KernelRequest request{job.source, chip, job.inputAlign, job.outputAlign};
+  for (const Strategy *strategy : getStrategies()) {
+    bool isLast = strategy == getStrategies().back();
+    if (!options.strategy.empty() && !isLast &&
+        strategy->getName() != options.strategy)
+      continue;
+    job.code = KernelCode();
+    FailureOr<bool> taken = strategy->emit(request, llvmModule, job.code);
+    if (failed(taken))
+      return failure();
+    if (!*taken)
+      continue;
+    if (job.code.strategy.empty())
+      job.code.strategy = strategy->getName().str();
+    return success();
+  }
+  return job.kernel.emitError("no GPU code for this kernel");
+}
+
 LogicalResult Compiler::emit(Unit &unit, llvm::Module &llvmModule) {
   bool good = true;
   for (size_t i : unit.jobs) {
     Job &job = jobs[i];
-    good &= succeeded(
-        job.strategy->emit(job.source, chip, llvmModule, job.code));
-    if (good && job.code.strategy.empty())
-      job.code.strategy = job.strategy->getName().str();
+    good &= succeeded(emit(job, llvmModule));
     for (const Launch &launch : job.code.launches)
       if (launch.sharedBytes > chip.sharedBytes) {
         job.kernel.emitError("internal error: the GPU code needs ")
@@ -346,6 +361,9 @@ LogicalResult Compiler::run() {
   if (jobs.empty())
     return success();
   divide();
+  // Threads must not load them.
+  module.getContext()
+      ->loadDialect<tile::TileDialect, arith::ArithDialect, scf::SCFDialect>();
   auto one = [&](size_t i) { return compile(units[i]); };
   if (options.threads == 1 || units.size() == 1) {
     for (size_t i = 0; i < units.size(); ++i)

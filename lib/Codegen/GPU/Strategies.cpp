@@ -2,6 +2,7 @@
 #include "shoal/Codegen/GPU/Strategy.h"
 
 #include "Simt/Simt.h"
+#include "TileStrategy.h"
 
 #include "lib/Codegen/CPU/Scalar.h"
 
@@ -10,7 +11,8 @@ using namespace shoal::gpu;
 
 llvm::ArrayRef<const Strategy *> shoal::gpu::getStrategies() {
   // The most special ones first. The last one takes everything.
-  static const Strategy *const strategies[] = {&getSimtStrategy()};
+  static const Strategy *const strategies[] = {
+      &getAttentionStrategy(), &getContractionStrategy(), &getSimtStrategy()};
   return strategies;
 }
 

@@ -22,7 +22,8 @@ def CompileGpuKernels : Pass<"shoal-compile-gpu-kernels", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::shoal::plan::PlanDialect", "::mlir::gpu::GPUDialect",
-                           "::mlir::NVVM::NVVMDialect"];
+                           "::mlir::NVVM::NVVMDialect", "::shoal::tile::TileDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_90a\"", "The chip to compile for">,
     Option<"strategy", "strategy", "std::string", "\"\"",

@@ -46,19 +46,26 @@ struct KernelCode {
   std::string strategy;
 };
 
+/// What is asked of a strategy.
+struct KernelRequest {
+  const KernelSource &source;
+  const Chip &chip;
+  /// Bytes that the addresses of block arguments and of outputs are multiples
+  /// of, at every launch in the program; at most 256.
+  llvm::ArrayRef<int64_t> inputAlign, outputAlign;
+};
+
 class Strategy {
 public:
   virtual ~Strategy() = default;
   virtual llvm::StringRef getName() const = 0;
-  /// True if this strategy takes the kernel on that chip. Cheap; no diagnostics.
-  virtual bool matches(const KernelSource &source, const Chip &chip) const = 0;
   /// Adds the kernel's functions to `module`, whose triple and data layout are
-  /// set, and fills `code`. Called only where `matches` holds, from several
-  /// threads at once with modules of different contexts. A failure has been
-  /// reported as an error.
-  virtual mlir::LogicalResult emit(const KernelSource &source, const Chip &chip,
-                                   llvm::Module &module,
-                                   KernelCode &code) const = 0;
+  /// set, and fills `code`. False, with nothing added and no diagnostic, for
+  /// kernels that it does not take; a failure has been reported. Called from
+  /// several threads at once, with modules of different contexts.
+  virtual mlir::FailureOr<bool> emit(const KernelRequest &request,
+                                     llvm::Module &module,
+                                     KernelCode &code) const = 0;
 };
 
 /// All strategies in the order in which they are asked; the last one takes every
@@ -69,8 +76,7 @@ llvm::ArrayRef<const Strategy *> getStrategies();
 /// aligned to 1024 bytes.
 llvm::GlobalVariable *getSharedMemory(llvm::Module &module);
 
-/// Declares the function of one launch as described above. `writes`: whether the
-/// launch writes to any input (none by default).
+/// Declares the function of one launch as described above.
 llvm::Function *declareLaunch(llvm::Module &module, const KernelSource &source,
                               llvm::StringRef symbol, int64_t blockThreads,
                               int64_t scratchBytes);

@@ -110,12 +110,11 @@ namespace {
 class SimtStrategy : public Strategy {
 public:
   llvm::StringRef getName() const override { return "simt"; }
-  bool matches(const KernelSource &, const Chip &) const override {
-    return true;
-  }
 
-  LogicalResult emit(const KernelSource &source, const Chip &chip,
-                     llvm::Module &module, KernelCode &code) const override {
+  FailureOr<bool> emit(const KernelRequest &request, llvm::Module &module,
+                       KernelCode &code) const override {
+    const KernelSource &source = request.source;
+    const Chip &chip = request.chip;
     SimtKernel kernel = makeKernel(source);
     // The dry run is silent about errors: the real one meets them again. It
     // finds which loops have to be cut, and whether there is scratch memory.
@@ -158,7 +157,7 @@ public:
     code.scratchBytes = scratchBytes;
     code.scratchZeroed = kernel.scratchZeroed;
     code.strategy = std::string("simt ") + kernel.form;
-    return success();
+    return true;
   }
 };
 } // namespace
