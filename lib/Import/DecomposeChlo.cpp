@@ -128,19 +128,6 @@ static Value decomposeElementwise(Operation *op, ElementwiseBuilder &b) {
       .Default([](Operation *) { return Value(); });
 }
 
-/// top_k has forms and a kernel of its own, for elements that order by their
-/// bits.
-static bool isKept(Operation *op) {
-  auto topK = dyn_cast<chlo::TopKOp>(op);
-  if (!topK)
-    return false;
-  auto from = dyn_cast<RankedTensorType>(topK.getOperand().getType());
-  return from && from.hasStaticShape() && from.getRank() &&
-         from.getElementType().isIntOrFloat() &&
-         getElementTypeOrSelf(topK.getIndices().getType())
-             .isSignlessInteger(32);
-}
-
 static LogicalResult decompose(Operation *op) {
   OpBuilder builder(op);
   Location loc = op->getLoc();
@@ -185,8 +172,7 @@ struct DecomposeChloPass
       again = false;
       SmallVector<Operation *> ops;
       getOperation().walk([&](Operation *op) {
-        if (isa_and_nonnull<chlo::ChloDialect>(op->getDialect()) &&
-            !isKept(op))
+        if (isa_and_nonnull<chlo::ChloDialect>(op->getDialect()))
           ops.push_back(op);
       });
       for (Operation *op : ops) {

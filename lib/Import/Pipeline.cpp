@@ -45,8 +45,6 @@ void shoal::buildImportPipeline(OpPassManager &pm, StringRef entry,
   pm.addPass(createIsolateBodiesPass());
   if (singleDevice)
     pm.addPass(createStripShardingsPass());
-  else
-    pm.addPass(createWidenSumsPass());
   pm.addPass(createMarkLoopsPass());
   pm.addPass(createExternalizeConstantsPass());
   pm.addPass(createVerifyImportedPass());

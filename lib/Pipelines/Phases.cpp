@@ -53,11 +53,11 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-unify-meshes",         "shoal-import-collectives",
       "shoal-mark-loops",           "shoal-externalize-constants",
       "shoal-tag-origins",          "shoal-strip-shardings",
-      "shoal-widen-sums",           "shoal-verify-imported"};
+      "shoal-verify-imported"};
   static const StringRef sharded[] = {
-      "shoal-shard-pipeline", "shoal-propagate",       "shoal-recognize-top-k",
-      "shoal-choose",         "shoal-insert-reshards", "shoal-verify-sharded",
-      "shoal-export-sdy"};
+      "shoal-shard-pipeline", "shoal-propagate", "shoal-recognize-top-k",
+      "shoal-widen-sums",     "shoal-choose",    "shoal-insert-reshards",
+      "shoal-verify-sharded", "shoal-export-sdy"};
   static const StringRef partitioned[] = {
       "shoal-partition-pipeline", "shoal-partition", "shoal-keep-with-owner",
       "shoal-verify-partitioned", "shoal-export-stablehlo"};

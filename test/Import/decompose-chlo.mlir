@@ -21,8 +21,13 @@ func.func @erfc(%x: tensor<4xbf16>) -> tensor<4xbf16> {
 
 // CHECK-LABEL: func.func @top_k
 func.func @top_k(%x: tensor<2x16xf32>) -> (tensor<2x4xf32>, tensor<2x4xi32>) {
-  // It has forms and a kernel of its own.
-  // CHECK: chlo.top_k(%arg0, k = 4)
+  // Propagation sees what it is made of; it is recognized again before forms
+  // are chosen.
+  // CHECK: %[[I:.*]] = stablehlo.iota dim = 1 : tensor<2x16xi32>
+  // CHECK: %[[S:.*]]:2 = "stablehlo.sort"(%arg0, %[[I]]) <{dimension = 1 : i64, is_stable = true}>
+  // CHECK: stablehlo.compare GT, %{{.*}}, %{{.*}}, TOTALORDER
+  // CHECK: stablehlo.slice %[[S]]#0 [0:2, 0:4]
+  // CHECK: stablehlo.slice %[[S]]#1 [0:2, 0:4]
   %v, %i = chlo.top_k(%x, k = 4) : tensor<2x16xf32> -> (tensor<2x4xf32>, tensor<2x4xi32>)
   return %v, %i : tensor<2x4xf32>, tensor<2x4xi32>
 }

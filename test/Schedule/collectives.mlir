@@ -10,7 +10,7 @@ shoal.mesh @m <["dp"=2, "tp"=4]>
 func.func @main(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   // A dimension of 30 in blocks of 8: the last two elements are padding.
   // CHECK: plan.collective all_gather <"tp", digits = [4, 1]> dims [1]
-  // TABLE: all_gather over {tp} (s0) -> ({{.*}}) 4 32 120
+  // TABLE: all_gather over {tp} (s{{[0-9]+}}) -> ({{.*}}) 4 32 120
   %0 = comm.all_gather %x dim = 1 over <@m, {"tp"}> : (tensor<4x8xf32>) -> tensor<4x30xf32>
   // An all-reduce runs in place; groups over the other axis have stride 4.
   // CHECK: plan.collective all_reduce <"dp", digits = [2, 4]>(%[[G:.*]]) to(%[[G]])

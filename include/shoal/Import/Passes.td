@@ -209,17 +209,6 @@ def DecomposeChloPass : Pass<"shoal-decompose-chlo", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
 }
 
-def WidenSumsPass : Pass<"shoal-widen-sums", "::mlir::ModuleOp"> {
-  let summary = "Sums of 8-bit and narrower floats are f32 until complete";
-  let description = [{
-    On one device reductions, products and convolutions whose result has fewer
-    than 16 bits add up in f32 and round once. Devices that share such a sum
-    would each round their part, so the sum is written in f32, and converted
-    when it is complete.
-  }];
-  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
-}
-
 def LowerQuantizedPass : Pass<"shoal-lower-quantized", "::mlir::ModuleOp"> {
   let summary = "Turns quantized types into storage types and arithmetic";
   let description = [{

@@ -28,6 +28,17 @@ def Propagate : Pass<"shoal-propagate", "mlir::ModuleOp"> {
   let dependentDialects = ["::shoal::ShoalDialect"];
 }
 
+def WidenSumsPass : Pass<"shoal-widen-sums", "::mlir::ModuleOp"> {
+  let summary = "Sums of 8-bit and narrower floats are f32 until complete";
+  let description = [{
+    On one device reductions, products and convolutions whose result has fewer
+    than 16 bits add up in f32 and round once. Devices that share such a sum
+    would each round their part, so the sum is written in f32, and converted
+    when it is complete.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
 def RecognizeTopK : Pass<"shoal-recognize-top-k", "mlir::ModuleOp"> {
   let summary = "Stable descending sorts of which only the beginning is used "
                 "become chlo.top_k";

@@ -1,15 +1,16 @@
 // shoal-widen-sums: sums of floats narrower than 16 bits are f32 until they are
 // complete.
 #include "shoal/Analysis/ScalarBodies.h"
-#include "shoal/Import/Passes.h"
+#include "shoal/Propagate/Passes.h"
 
+#include "dialects/Shoal/Sharding.h"
 #include "dialects/Shoal/ShardingRule.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 namespace shoal {
 #define GEN_PASS_DEF_WIDENSUMSPASS
-#include "shoal/Import/Passes.h.inc"
+#include "shoal/Propagate/Passes.h.inc"
 } // namespace shoal
 
 using namespace mlir;
@@ -52,9 +53,14 @@ static void widenReduce(ReduceOp op) {
   if (op.getInputs().size() != 1 || !inner)
     return;
   OpBuilder builder(op);
-  for (OpOperand &operand : op->getOpOperands())
-    operand.set(ConvertOp::create(
-        builder, op.getLoc(), widen(operand.get().getType()), operand.get()));
+  for (OpOperand &operand : op->getOpOperands()) {
+    shoal::ShardingAttr sharding = shoal::getSharding(operand.get());
+    auto convert = ConvertOp::create(
+        builder, op.getLoc(), widen(operand.get().getType()), operand.get());
+    if (sharding)
+      shoal::setShardings(convert, {sharding});
+    operand.set(convert);
+  }
   auto scalar = RankedTensorType::get({}, builder.getF32Type());
   for (BlockArgument argument : op.getBody().front().getArguments())
     argument.setType(scalar);
