@@ -1,15 +1,29 @@
 #include "shoal/Optimize/Pipelines.h"
 
+#include "shoal/Collectives/Passes.h"
+
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
-void shoal::buildOptimizePipeline(OpPassManager &pm) {
+void shoal::buildOptimizePipeline(OpPassManager &pm,
+                                  const OptimizeOptions &options) {
+  pm.addPass(createCSEPass());
+  MoveOutOfLoopsOptions loops;
+  loops.hardware = options.hardware;
+  loops.memoryLimit = options.memoryLimit;
+  loops.remarks = options.remarks;
+  pm.addPass(createMoveOutOfLoops(loops));
+  SimplifyCollectivesOptions simplify;
+  simplify.hardware = options.hardware;
+  simplify.remarks = options.remarks;
+  pm.addPass(createSimplifyCollectives(simplify));
   pm.addPass(createCSEPass());
 }
 
 void shoal::registerShoalOptimizePipelines() {
-  PassPipelineRegistration<>("shoal-optimize-pipeline",
-                             "partitioned to optimized", buildOptimizePipeline);
+  PassPipelineRegistration<OptimizeOptions>("shoal-optimize-pipeline",
+                                            "partitioned to optimized",
+                                            buildOptimizePipeline);
 }

@@ -61,7 +61,9 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
   static const StringRef partitioned[] = {
       "shoal-partition-pipeline", "shoal-partition", "shoal-keep-with-owner",
       "shoal-verify-partitioned", "shoal-export-stablehlo"};
-  static const StringRef optimized[] = {"shoal-optimize-pipeline"};
+  static const StringRef optimized[] = {
+      "shoal-optimize-pipeline", "shoal-simplify-collectives",
+      "shoal-move-out-of-loops"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
   static const StringRef scheduled[] = {
       "shoal-schedule-pipeline", "shoal-outline-lone-ops",
@@ -124,7 +126,12 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Partitioned:
     return add(pm, "shoal-partition-pipeline");
   case Phase::Optimized:
-    return add(pm, "shoal-optimize-pipeline");
+    return add(pm, "shoal-optimize-pipeline{memory-limit=" +
+                       std::to_string(o.memoryLimit) +
+                       (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
+                       (o.remarks ? " remarks=true" : "") +
+                       (o.overlap == Overlap::None ? " overlap=false" : "") +
+                       (o.chunkProducts ? " chunk-products=true" : "") + "}");
   case Phase::Fused:
     return add(pm, "shoal-fuse-pipeline{target=" + o.target + "}");
   case Phase::Scheduled:

@@ -31,7 +31,7 @@ struct Options {
                              timings, argumentShapes, fatal, dumpCode;
   int64_t memoryLimit = 0;
   bool singleDevice = false, table = false, debugInfo = false,
-       kernelTimes = false, emulate = false;
+       kernelTimes = false, emulate = false, remarks = false;
 };
 
 int fail(const Status &status) {
@@ -175,6 +175,7 @@ int compile(const Options &o) {
   options.overlap = o.overlap == "none"     ? Overlap::None
                     : o.overlap == "blocks" ? Overlap::Blocks
                                             : Overlap::Loops;
+  options.remarks = o.remarks;
   options.from = *from;
   options.to = *to;
   options.target = o.target;
@@ -285,6 +286,8 @@ int main(int argc, char **argv) {
   line.text("report", o.report, "FILE.json",
             "write what the program moves, computes and needs");
   line.flag("table", o.table, "print the report as a table");
+  line.flag("remarks", o.remarks,
+            "say what was changed about collectives, and the modelled gain");
   line.text("trace", o.trace, "FILE.json",
             "write the modelled timeline of a step on --hardware, for "
             "chrome://tracing or Perfetto");

@@ -4,6 +4,61 @@
 
 include "mlir/Pass/PassBase.td"
 
+class CollectivePass<string name> : Pass<name, "::mlir::ModuleOp"> {
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect",
+                           "::shoal::comm::CommDialect"];
+}
+
+def SimplifyCollectives : CollectivePass<"shoal-simplify-collectives"> {
+  let summary = "Collectives of collectives become fewer, or send less";
+  let description = [{
+    Partitioning takes op by op, and users write collectives themselves
+    (shard_map): what stands next to each other is often more than is needed.
+    Rewrites, each only where the model does not find it slower:
+
+    - all_gather of a reduce_scatter is an all_reduce; a slice of an all_reduce
+      is a reduce_scatter (and an all_reduce over the axes that are left);
+    - a slice of an all_gather is its operand, or an all_to_all; an all_gather
+      of a slice is the sliced tensor;
+    - nested all_gathers, reduce_scatters and all_reduces over several axes are
+      one over all of them; permutes of permutes are one; an all_to_all and its
+      reverse are nothing;
+    - less is sent: slices and narrowing conversions before the collective,
+      widening ones after it, sums over dimensions before sums over devices;
+    - sums (differences, extrema) of two reductions are one reduction.
+
+    Equal collectives are shared by CSE, which runs before and after.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed and what it is modelled to save">
+  ];
+}
+
+def MoveOutOfLoops : CollectivePass<"shoal-move-out-of-loops"> {
+  let summary = "Collectives that a loop repeats are done once";
+  let description = [{
+    - What an iteration communicates of values that never change is communicated
+      before the loop, if the result fits into `memory-limit`.
+    - A carried value to which each iteration adds an all_reduce (gradients
+      accumulated over microbatches) is accumulated on each device and reduced
+      once, after the loop; likewise for maxima and minima. Through conversions
+      to wider floats and changes of shape.
+
+    Bytes shrink by the number of iterations. An unknown number counts as two.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"memoryLimit", "memory-limit", "int64_t", "0",
+           "Bytes that a device may hold; 0: no limit">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed and what it is modelled to save">
+  ];
+}
+
 def PipelineLoops : Pass<"shoal-pipeline-loops", "::mlir::ModuleOp"> {
   let summary = "Communicates for the next iteration of a loop during this one";
   let description = [{

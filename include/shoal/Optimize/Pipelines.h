@@ -3,11 +3,35 @@
 #define SHOAL_OPTIMIZE_PIPELINES_H
 
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
 
 namespace shoal {
 
-/// Common subexpressions, among them equal collectives, and dead code go.
-void buildOptimizePipeline(mlir::OpPassManager &pm);
+struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
+  Option<std::string> hardware{*this, "hardware",
+                               llvm::cl::desc("Machine for modelled times"),
+                               llvm::cl::init("")};
+  Option<int64_t> memoryLimit{
+      *this, "memory-limit",
+      llvm::cl::desc("Bytes that a device may hold; 0: no limit"),
+      llvm::cl::init(0)};
+  Option<bool> overlap{
+      *this, "overlap",
+      llvm::cl::desc("Prepare for hiding collectives behind computation"),
+      llvm::cl::init(true)};
+  Option<bool> chunkProducts{
+      *this, "chunk-products",
+      llvm::cl::desc("Products with collectives become loops over chunks"),
+      llvm::cl::init(false)};
+  Option<bool> remarks{*this, "remarks",
+                       llvm::cl::desc("Say what was changed, and the gain"),
+                       llvm::cl::init(false)};
+};
+
+/// Common subexpressions, among them equal collectives, and dead code go;
+/// collectives are simplified and moved out of loops (lib/Collectives).
+void buildOptimizePipeline(mlir::OpPassManager &pm,
+                           const OptimizeOptions &options);
 /// Registers `shoal-optimize-pipeline`.
 void registerShoalOptimizePipelines();
 

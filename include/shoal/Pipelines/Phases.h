@@ -54,6 +54,11 @@ struct PipelineOptions {
   /// named, else no limit.
   int64_t memoryLimit = 0;
   Overlap overlap = Overlap::Loops;
+  /// Remarks say what was changed about collectives, and the modelled gain.
+  bool remarks = false;
+  /// Products whose operand is gathered, or whose result is scattered, become
+  /// loops over chunks (collective matmul).
+  bool chunkProducts = false;
 };
 
 /// Adds the passes that take a module from the phase before `phase` to it, its
