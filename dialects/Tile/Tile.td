@@ -93,7 +93,8 @@ def Tile_ProgramIdOp : Tile_Op<"program_id", [Pure]> {
 def Tile_ViewOp : Tile_Op<"view", [Pure]> {
   let summary = "The same memory under another shape and strides";
   let description = [{
-    Starts `start` elements after the base, plus the operand `offset` if given.
+    Starts `start` elements (of its own type) after the base, plus the operand
+    `offset` if given. Memory of i8 may be seen as elements of another type.
     ```mlir
     %t = tile.view %a start 0 : !tile.view<64x128xf32> -> !tile.view<128x64xf32, strides = [1, 128]>
     ```

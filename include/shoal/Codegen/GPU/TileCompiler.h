@@ -2,6 +2,9 @@
 #ifndef SHOAL_CODEGEN_GPU_TILECOMPILER_H
 #define SHOAL_CODEGEN_GPU_TILECOMPILER_H
 
+#include "dialects/Tile/Tile.h"
+#include "shoal/Codegen/GPU/Strategy.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/IR/Region.h"
@@ -16,14 +19,7 @@ namespace llvm {
 class Module;
 }
 
-namespace mlir {
-class Pass;
-}
-
 namespace shoal {
-namespace tile {
-class FuncOp;
-}
 
 /// What kernels are made for.
 struct TileTarget {
@@ -62,12 +58,16 @@ struct TileSource {
   llvm::SmallVector<int64_t> inputAlign, outputAlign;
 };
 
-/// Writes the kernel as a tile.func at the end of `module`, by the first
-/// strategy that takes it (elementwise, rows, columns …). None, without a
-/// diagnostic, if no strategy does: it is a kernel for the SIMT level then.
-std::optional<tile::FuncOp> makeTileFunc(const TileSource &source,
-                                         const TileTarget &target,
-                                         mlir::ModuleOp module);
+/// Writes the kernel as tile.func ops at the end of `module`, one per launch (all
+/// take the same arguments; the first is called `symbol`), by the first strategy
+/// that takes it: elementwise, rows, columns. Empty, without a diagnostic, if
+/// none does: it is a kernel for another level then.
+llvm::SmallVector<tile::FuncOp> makeTileFuncs(const TileSource &source,
+                                              const TileTarget &target,
+                                              mlir::ModuleOp module);
+
+/// If makeTileFuncs takes the kernel.
+bool canBeTileFuncs(const TileSource &source);
 
 /// Gives every tile of the function a layout.
 mlir::LogicalResult assignTileLayouts(tile::FuncOp func);
@@ -79,6 +79,19 @@ mlir::FailureOr<TileKernelInfo> lowerTileFunc(tile::FuncOp func,
                                               llvm::Module &module,
                                               const TileTarget &target);
 
+
+/// All of it for functions that are the launches of one kernel: layouts where
+/// they are missing, code, and what the launcher must know.
+mlir::LogicalResult emitTileFuncs(llvm::ArrayRef<tile::FuncOp> functions,
+                                  const TileTarget &target,
+                                  llvm::Module &module,
+                                  gpu::KernelCode &code);
+
+TileSource toTileSource(const KernelSource &source);
+TileTarget toTileTarget(const gpu::Chip &chip);
+
+/// Fused elementwise ops, reductions of rows and columns, transposes.
+const gpu::Strategy &getFusedTileStrategy();
 
 } // namespace shoal
 

@@ -4,6 +4,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def TileFromKernels : Pass<"tile-from-kernels", "::mlir::ModuleOp"> {
+  let summary = "Writes each plan.kernel that a tile strategy takes as tile.func";
+  let description = [{
+    For looking and for tests: GPU code generation does this kernel by kernel. The
+    kernels stay. A kernel that no strategy takes gets a remark.
+  }];
+  let options = [Option<"sm", "sm", "unsigned", "90", "Compute capability x 10">];
+  let dependentDialects = ["::shoal::tile::TileDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
 def TileAssignLayouts : Pass<"tile-assign-layouts", "::mlir::ModuleOp"> {
   let summary = "Gives every tile a layout";
   let description = [{

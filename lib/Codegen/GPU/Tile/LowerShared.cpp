@@ -83,25 +83,26 @@ void tile::storeShared(Lowering &l, const Registers &values,
   IRBuilder &ir = l.ir;
   SharedPlace place(l, regs, shared, bytes, base);
   llvm::Type *type = sharedType(ir, values[0]->getType());
-  // Several lanes that hold an element write the same: no need to choose.
+  // Of several threads that hold an element, one writes it.
   uint64_t copies = 0;
-  for (auto &[name, mask] : regs.freeVariableMasks())
-    if (name == kRegister)
-      copies = mask;
-  forEachVector(values.size(), place.vectorRegisters(), copies,
-                [&](ArrayRef<unsigned> list) {
-    llvm::Value *value = nullptr;
-    if (list.size() == 1) {
-      value = ir.CreateZExtOrBitCast(values[list[0]], type);
-    } else {
-      value = llvm::PoisonValue::get(
-          llvm::FixedVectorType::get(type, list.size()));
-      for (auto [i, reg] : llvm::enumerate(list))
-        value = ir.CreateInsertElement(
-            value, ir.CreateZExtOrBitCast(values[reg], type), i);
-    }
-    ir.CreateAlignedStore(value, place.pointer(list[0]),
-                          llvm::Align(list.size() * bytes));
+  llvm::Value *owner =
+      l.isOwner(LayoutAttr::get(l.func.getContext(), regs), copies);
+  l.ifThen(owner, [&] {
+    forEachVector(values.size(), place.vectorRegisters(), copies,
+                  [&](ArrayRef<unsigned> list) {
+      llvm::Value *value = nullptr;
+      if (list.size() == 1) {
+        value = ir.CreateZExtOrBitCast(values[list[0]], type);
+      } else {
+        value = llvm::PoisonValue::get(
+            llvm::FixedVectorType::get(type, list.size()));
+        for (auto [i, reg] : llvm::enumerate(list))
+          value = ir.CreateInsertElement(
+              value, ir.CreateZExtOrBitCast(values[reg], type), i);
+      }
+      ir.CreateAlignedStore(value, place.pointer(list[0]),
+                            llvm::Align(list.size() * bytes));
+    });
   });
 }
 

@@ -66,8 +66,14 @@ FailureOr<TileKernelInfo> Lowering::run() {
     view.readonly = bool(func.getArgAttr(i, FuncOp::getReadonlyAttrName()));
     kernel->addParamAttr(i, llvm::Attribute::getWithAlignment(
                                 context, llvm::Align(view.align)));
-    if (view.readonly)
+    if (view.readonly) {
       kernel->addParamAttr(i, llvm::Attribute::ReadOnly);
+      kernel->addParamAttr(i, llvm::Attribute::NoAlias);
+    }
+    int64_t size = tile::getElementBytes(type.getElementType());
+    for (int64_t dim : type.getShape())
+      size *= dim;
+    kernel->addDereferenceableParamAttr(i, size);
     setView(argument, view);
     if (auto scratch = func.getArgAttrOfType<StringAttr>(
             i, FuncOp::getScratchAttrName())) {
