@@ -94,8 +94,7 @@ def Tile_LaunchAttr : AttrDef<Tile_Dialect, "Launch"> {
     DefaultValuedParameter<"int64_t", "0">:$minBlocks);
   let assemblyFormat = [{
     `<` `grid` `=` `[` $grid `]` `,` `warps` `=` $warps
-    (`,` `cluster` `=` `[` $cluster^ `]`)?
-    (`,` `min_blocks` `=` $minBlocks^)? `>`
+    (`cluster` `=` `[` $cluster^ `]`)? (`min_blocks` `=` $minBlocks^)? `>`
   }];
   let genVerifyDecl = 1;
 }
@@ -107,7 +106,7 @@ def Tile_ConfigAttr : AttrDef<Tile_Dialect, "Config"> {
     `strategy` names it; `tile` are its tile sizes, `warps`, `stages` of async
     copies, `vector` the bytes of one access, `split` blocks that share a
     reduction.
-    `#tile.config<"rows", tile = [4, 1024], warps = 4, stages = 1, vector = 16, split = 1>`
+    `#tile.config<"rows", tile = [4, 1024], warps = 4 stages = 2 split = 8>`
   }];
   let parameters = (ins "::mlir::StringAttr":$strategy,
     ArrayRefParameter<"int64_t">:$tile, "int64_t":$warps,
@@ -116,8 +115,7 @@ def Tile_ConfigAttr : AttrDef<Tile_Dialect, "Config"> {
     DefaultValuedParameter<"int64_t", "1">:$split);
   let assemblyFormat = [{
     `<` $strategy `,` `tile` `=` `[` $tile `]` `,` `warps` `=` $warps
-    (`,` `stages` `=` $stages^)? (`,` `vector` `=` $vector^)?
-    (`,` `split` `=` $split^)? `>`
+    (`stages` `=` $stages^)? (`vector` `=` $vector^)? (`split` `=` $split^)? `>`
   }];
 }
 

@@ -80,8 +80,11 @@ def main():
                               function, re.S)
         inputs, outputs = types(signature.group(1)), types(signature.group(2))
         arrays = [random_array(rng, *t) for t in inputs]
-        launch = re.search(r"grid = \[([^\]]*)\], warps = (\d+)", made.group(0))
-        grid = tuple(int(g) for g in launch.group(1).split(","))
+        # A second launch of the same kernel, if it has one.
+        finish = re.search(r"tile\.func @" + name + r"_finish\(.*?\n  }\n",
+                           tiled, re.S)
+        launches = [(name, made)] + ([(name + "_finish", finish)] if finish
+                                     else [])
         with tempfile.TemporaryDirectory() as folder:
             file = lambda n: os.path.join(folder, n)
             with open(file("one.mlir"), "w") as f:
@@ -89,7 +92,8 @@ def main():
             with open(file("tile.mlir"), "w") as f:
                 f.write("\n".join(l for l in tiled.splitlines()
                                   if l.startswith("#")) +
-                        "\nmodule {\n" + made.group(0) + "}\n")
+                        "\nmodule {\n" + "".join(m.group(0) for _, m in launches)
+                        + "}\n")
             np.savez(file("in.npz"), **{f"arg{i}": raw(a)
                                         for i, a in enumerate(arrays)})
             tool("shoal-run", file("one.mlir"), "--single-device",
@@ -104,19 +108,26 @@ def main():
             open(f"/tmp/{name}.ll", "w").write(llvm)
         buffers = [aligned(a.shape, a.dtype, a) for a in arrays]
         results = [aligned(s, d) for s, d in outputs]
-        scratch = re.search(r"!tile\.view<(\d+)xi32>[^,)]*tile\.scratch",
+        scratch = re.search(r"!tile\.view<(\d+)xi(8|32)> {[^}]*tile\.scratch",
                             made.group(0))
-        extra = [aligned((int(scratch.group(1)),), np.int32, 0)] if scratch else []
-        Kernel(llvm).run(name, buffers + results + extra, grid=grid,
-                         block=(32 * int(launch.group(2)),), shared=227 * 1024)
+        extra = [aligned((int(scratch.group(1)),),
+                         np.dtype(f"i{int(scratch.group(2)) // 8}"), 0)] \
+            if scratch else []
+        kernel = Kernel(llvm)
+        for symbol, text in launches:
+            launch = re.search(r"grid = \[([^\]]*)\], warps = (\d+)",
+                               text.group(0))
+            kernel.run(symbol, buffers + results + extra,
+                       grid=tuple(int(g) for g in launch.group(1).split(",")),
+                       block=(32 * int(launch.group(2)),), shared=227 * 1024)
         worst = 0.0
         for got, want in zip(results, expected):
             if np.issubdtype(want.dtype, np.integer) or want.dtype == np.bool_:
                 worst = max(worst, float((got != want).any()))
                 continue
-            got, want = got.astype(np.float64), want.astype(np.float64)
+            got, want = (np.atleast_1d(a).astype(np.float64) for a in (got, want))
             scale = max(1.0, float(np.abs(want).max()))
-            difference = np.abs(got - want)
+            difference = np.atleast_1d(np.abs(got - want))
             difference[np.isnan(got) != np.isnan(want)] = np.inf
             worst = max(worst, float(np.nanmax(difference, initial=0)) / scale)
         tolerance = {8: 1e-12, 4: 2e-6, 2: 1e-2, 1: 1e-1}[

@@ -3,7 +3,6 @@
 #define SHOAL_CODEGEN_GPU_TILECOMPILER_H
 
 #include "dialects/Tile/Tile.h"
-#include "shoal/Codegen/GPU/Strategy.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -79,19 +78,6 @@ mlir::FailureOr<TileKernelInfo> lowerTileFunc(tile::FuncOp func,
                                               llvm::Module &module,
                                               const TileTarget &target);
 
-
-/// All of it for functions that are the launches of one kernel: layouts where
-/// they are missing, code, and what the launcher must know.
-mlir::LogicalResult emitTileFuncs(llvm::ArrayRef<tile::FuncOp> functions,
-                                  const TileTarget &target,
-                                  llvm::Module &module,
-                                  gpu::KernelCode &code);
-
-TileSource toTileSource(const KernelSource &source);
-TileTarget toTileTarget(const gpu::Chip &chip);
-
-/// Fused elementwise ops, reductions of rows and columns, transposes.
-const gpu::Strategy &getFusedTileStrategy();
 
 } // namespace shoal
 

@@ -5,12 +5,13 @@
 include "mlir/Pass/PassBase.td"
 
 def TileFromKernels : Pass<"tile-from-kernels", "::mlir::ModuleOp"> {
-  let summary = "Writes each plan.kernel that a tile strategy takes as tile.func";
+  let summary = "Writes each kernel that a fused strategy takes as tile.func";
   let description = [{
-    For looking and for tests: GPU code generation does this kernel by kernel. The
-    kernels stay. A kernel that no strategy takes gets a remark.
+    For looking and for tests: GPU code generation does this kernel by kernel.
+    Kernels are `plan.kernel`s, and functions (which get another name). With
+    layouts. A kernel that no strategy takes gets a remark.
   }];
-  let options = [Option<"sm", "sm", "unsigned", "90", "Compute capability x 10">];
+  let options = [Option<"chip", "chip", "std::string", "\"sm_80\"", "Chip">];
   let dependentDialects = ["::shoal::tile::TileDialect", "::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect"];
 }

@@ -217,7 +217,8 @@ LogicalResult Assignment::choose(Family &family) {
   llvm::DenseMap<Value, bool> separate;
   for (const Boundary &boundary : family.boundaries) {
     ArrayRef<int64_t> tile = getTileShape(boundary.tile);
-    if (tile != shape || shape.empty() || elements < threads)
+    if (tile != shape || shape.empty() || elements < threads ||
+        tile::getLayout(boundary.tile))
       continue;
     SmallVector<unsigned> order = memoryOrder(boundary.view, tile);
     int64_t stride = boundary.view.getStrides()[order[0]];

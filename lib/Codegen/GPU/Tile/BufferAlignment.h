@@ -2,7 +2,7 @@
 #ifndef SHOAL_LIB_CODEGEN_GPU_TILE_BUFFERALIGNMENT_H
 #define SHOAL_LIB_CODEGEN_GPU_TILE_BUFFERALIGNMENT_H
 
-#include "shoal/Codegen/GPU/TileCompiler.h"
+#include "shoal/Codegen/GPU/TileStrategy.h"
 
 namespace shoal {
 

@@ -5,6 +5,8 @@
 
 #include "dialects/Plan/Plan.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 namespace shoal {
 #define GEN_PASS_DEF_TILEFROMKERNELS
 #include "shoal/Codegen/Tile/Passes.h.inc"
@@ -19,8 +21,12 @@ struct TileFromKernelsPass
   using TileFromKernelsBase::TileFromKernelsBase;
 
   void runOnOperation() override {
-    TileTarget target;
-    target.sm = sm;
+    // "sm_90a"
+    if (StringRef(chip).drop_front(3).take_while(llvm::isDigit).getAsInteger(
+            10, target.sm)) {
+      getOperation().emitError() << "no such chip: " << chip;
+      return signalPassFailure();
+    }
     SmallVector<plan::KernelOp> kernels(
         getOperation().getOps<plan::KernelOp>());
     for (plan::KernelOp kernel : kernels) {
@@ -32,9 +38,29 @@ struct TileFromKernelsPass
       if (auto pairs = kernel.getMayOverwrite())
         for (size_t i = 0; i + 1 < pairs->size(); i += 2)
           source.mayOverwrite.push_back({(*pairs)[i], (*pairs)[i + 1]});
-      if (makeTileFuncs(source, target, getOperation()).empty())
-        kernel.emitRemark() << "no tile strategy takes this kernel";
+      make(source);
+    }
+    SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
+    for (func::FuncOp function : functions) {
+      TileSource source;
+      source.symbol = function.getSymName().str();
+      source.body = &function.getBody();
+      make(source);
+      function.setSymName(source.symbol + "_source");
     }
   }
+
+  void make(const TileSource &source) {
+    SmallVector<tile::FuncOp> made =
+        makeTileFuncs(source, target, getOperation());
+    if (made.empty())
+      source.body->getParentOp()->emitRemark()
+          << "no tile strategy takes this kernel";
+    for (tile::FuncOp func : made)
+      if (failed(assignTileLayouts(func)))
+        return signalPassFailure();
+  }
+
+  TileTarget target;
 };
 } // namespace

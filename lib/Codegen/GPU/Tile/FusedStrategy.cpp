@@ -1,7 +1,7 @@
 // The fused strategies (elementwise, rows, columns) as GPU code generation asks
 // for them.
 
-#include "shoal/Codegen/GPU/TileCompiler.h"
+#include "shoal/Codegen/GPU/TileStrategy.h"
 
 #include "BufferAlignment.h"
 

@@ -150,7 +150,7 @@ static void spread(const Graph &graph, SmallVectorImpl<int64_t> &tile,
   for (unsigned i = graph.loops.size(); i-- > 0 && left > 1;) {
     if (graph.loops[i].reduced || tile[i] > 1)
       continue;
-    tile[i] = fit(graph.loops[i].size, left, 1);
+    tile[i] = fit(graph.loops[i].size, left, 4);
     left /= tile[i];
   }
 }
@@ -254,14 +254,14 @@ tile::ConfigAttr shoal::fused::chooseConfig(const Graph &graph,
         fit(graph.loops[traits.vectorLoop].size, budget, 128);
   } else {
     tile[traits.vectorLoop] =
-        fit(graph.loops[traits.vectorLoop].size, 32 * vector, 32);
+        fit(graph.loops[traits.vectorLoop].size, 32 * vector, 64);
   }
   // Then the minor reduced loops.
   for (unsigned i = graph.loops.size(); i-- > 0;)
     if (graph.loops[i].reduced && tile[i] == 1) {
       int64_t left = budget / product(tile);
       if (left > 1)
-        tile[i] = fit(graph.loops[i].size, left, 1);
+        tile[i] = fit(graph.loops[i].size, left, 16);
     }
   // Several levels of short columns: keep them in registers.
   if (!isRow && !single) {
@@ -287,7 +287,7 @@ tile::ConfigAttr shoal::fused::chooseConfig(const Graph &graph,
   // Too few blocks: several share a reduction.
   int64_t blocks = countBlocks(graph, config);
   int64_t steps = stepsOf(graph, config, splitLoop(graph, config));
-  if (single && !ordered && blocks < fill && steps > 1) {
+  if (single && !ordered && blocks < fill && steps >= 4) {
     int64_t split = std::min<int64_t>(llvm::divideCeil(fill, blocks), steps);
     // At least two steps a block, or the second launch costs more than it saves.
     split = std::min<int64_t>(split, std::max<int64_t>(1, steps / 2));
