@@ -53,7 +53,7 @@ struct TileSource {
   llvm::SmallVector<std::pair<unsigned, unsigned>> mayOverwrite;
   /// Alignment in bytes that the addresses of block arguments and of outputs
   /// are known to have at every launch; empty: 64. (plan.view operands may be
-  /// aligned to their element only: see bufferAlignments.)
+  /// aligned to their element only.)
   llvm::SmallVector<int64_t> inputAlign, outputAlign;
 };
 
