@@ -227,10 +227,16 @@ LogicalResult Assignment::choose(Family &family) {
     // The layout walks along the contiguous dimension already?
     const LinearLayout &map = layout.getMap();
     std::string name = tensorDimName(order[0]);
-    int64_t walked = vectorWidth(map, order[0], 8 * bytesOf(boundary.tile));
-    for (unsigned bit = 0; bit < map.inBits(kLane); ++bit)
-      if (map.basisOut(kLane, bit, name) == walked)
-        walked *= 2;
+    int64_t walked = 1;
+    for (bool more = true; more;) {
+      more = false;
+      for (StringRef in : {StringRef(kRegister), StringRef(kLane)})
+        for (unsigned bit = 0; bit < map.inBits(in); ++bit)
+          if (map.basisOut(in, bit, name) == walked) {
+            walked *= 2;
+            more = true;
+          }
+    }
     if (walked * bytesOf(boundary.tile) >= 32 || walked == tile[order[0]])
       continue;
     LayoutAttr own = layoutFor(shape, SmallVector<bool>(shape.size()), order,

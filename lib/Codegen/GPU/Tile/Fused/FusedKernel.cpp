@@ -208,6 +208,16 @@ void KernelBuilder::store(const Output &output, Value value) {
                         tile::CacheHint::Normal);
 }
 
+/// All are computed before one is stored: an output may lie in the memory of an
+/// input that another output needs.
+void KernelBuilder::storeOutputs() {
+  SmallVector<Value> values;
+  for (const Output &output : graph.outputs)
+    values.push_back(tileOf(*output.node));
+  for (auto [output, value] : llvm::zip_equal(graph.outputs, values))
+    store(output, value);
+}
+
 /// A loop's counter at every element of a tile.
 Value KernelBuilder::counter(unsigned loop) {
   auto type = RankedTensorType::get(shapeOf(uint64_t(1) << loop),
@@ -398,8 +408,7 @@ SmallVector<tile::FuncOp> KernelBuilder::build(Block *destination) {
       reduceInSteps(level);
     storeInSteps();
   } else {
-    for (const Output &output : graph.outputs)
-      store(output, tileOf(*output.node));
+    storeOutputs();
   }
   tile::ReturnOp::create(b, loc);
   if (!split)
@@ -415,8 +424,7 @@ SmallVector<tile::FuncOp> KernelBuilder::build(Block *destination) {
   scopes.clear();
   scopes.emplace_back();
   finishParts();
-  for (const Output &output : graph.outputs)
-    store(output, tileOf(*output.node));
+  storeOutputs();
   tile::ReturnOp::create(b, loc);
   return functions;
 }

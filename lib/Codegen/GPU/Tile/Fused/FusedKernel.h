@@ -38,6 +38,7 @@ private:
   mlir::Value viewOf(mlir::Value base, const Form &form);
   mlir::Value load(const Node &node);
   void store(const Output &output, mlir::Value value);
+  void storeOutputs();
   mlir::Value counter(unsigned loop);
   mlir::Value iota(const Node &node);
   mlir::Value mapCluster(const Node &root);

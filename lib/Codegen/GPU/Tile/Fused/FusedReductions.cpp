@@ -324,21 +324,28 @@ void KernelBuilder::reduceInSteps(unsigned level) {
 }
 
 void KernelBuilder::storeInSteps() {
+  // Whatever is read outside of the loops is read before anything is stored.
   SmallVector<const Output *> full;
+  SmallVector<std::pair<const Output *, Value>> rows;
   for (const Output &output : graph.outputs) {
     if (output.form.mask() & graph.reducedMask()) {
       full.push_back(&output);
       prepare(*output.node);
     } else {
-      store(output, tileOf(*output.node));
+      rows.push_back({&output, tileOf(*output.node)});
     }
   }
+  for (auto [output, value] : rows)
+    store(*output, value);
   if (full.empty())
     return;
   SmallVector<Value> none;
   openLoops(none, [&](ValueRange) {
+    Tiles values;
     for (const Output *output : full)
-      store(*output, tileOf(*output->node));
+      values.push_back(tileOf(*output->node));
+    for (auto [output, value] : llvm::zip_equal(full, values))
+      store(*output, value);
     return Tiles();
   });
 }
