@@ -12,7 +12,8 @@ using namespace shoal::gpu;
 llvm::ArrayRef<const Strategy *> shoal::gpu::getStrategies() {
   // The most special ones first. The last one takes everything.
   static const Strategy *const strategies[] = {
-      &getAttentionStrategy(), &getContractionStrategy(), &getSimtStrategy()};
+      &getAttentionStrategy(), &getContractionStrategy(), &getFusedStrategy(),
+      &getSimtStrategy()};
   return strategies;
 }
 

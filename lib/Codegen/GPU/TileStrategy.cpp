@@ -33,13 +33,23 @@ private:
   DiagnosticEngine::HandlerID handler;
 };
 
-using MakeFunc = std::optional<tile::FuncOp> (*)(const TileSource &,
-                                                 const TileTarget &, ModuleOp);
+using MakeFuncs = SmallVector<tile::FuncOp> (*)(const TileSource &,
+                                                const TileTarget &, ModuleOp);
+
+template <std::optional<tile::FuncOp> (*make)(const TileSource &,
+                                              const TileTarget &, ModuleOp)>
+SmallVector<tile::FuncOp> makeOne(const TileSource &source,
+                                  const TileTarget &target, ModuleOp module) {
+  SmallVector<tile::FuncOp> result;
+  if (std::optional<tile::FuncOp> func = make(source, target, module))
+    result.push_back(*func);
+  return result;
+}
 
 class TileStrategy : public Strategy {
 public:
-  TileStrategy(llvm::StringLiteral name, MakeFunc make, bool isContraction)
-      : name(name), make(make), isContraction(isContraction) {}
+  TileStrategy(llvm::StringLiteral name, MakeFuncs make)
+      : name(name), make(make) {}
   llvm::StringRef getName() const override { return name; }
 
   FailureOr<bool> emit(const KernelRequest &request, llvm::Module &module,
@@ -64,45 +74,58 @@ public:
     Silence silence(context);
     OwningOpRef<ModuleOp> holder =
         ModuleOp::create(UnknownLoc::get(context));
-    std::optional<tile::FuncOp> func = make(tiles, target, *holder);
-    if (!func || failed(assignTileLayouts(*func)))
+    SmallVector<tile::FuncOp> funcs = make(tiles, target, *holder);
+    if (funcs.empty())
       return false;
     // On its own first: a failure half-way must leave nothing.
     auto own = std::make_unique<llvm::Module>(source.symbol,
                                               module.getContext());
     own->setTargetTriple(module.getTargetTriple());
     own->setDataLayout(module.getDataLayout());
-    FailureOr<TileKernelInfo> info = lowerTileFunc(*func, *own, target);
-    if (failed(info) || llvm::verifyModule(*own) ||
-        info->sharedBytes > target.maxSharedBytes)
+    KernelCode made;
+    for (tile::FuncOp func : funcs) {
+      if (failed(assignTileLayouts(func)))
+        return false;
+      FailureOr<TileKernelInfo> info = lowerTileFunc(func, *own, target);
+      if (failed(info) || info->sharedBytes > target.maxSharedBytes)
+        return false;
+      Launch &launch = made.launches.emplace_back();
+      launch.symbol = func.getSymName().str();
+      launch.grid = info->grid;
+      launch.block = info->block;
+      launch.cluster = info->cluster;
+      launch.sharedBytes = info->sharedBytes;
+      made.scratchBytes = std::max(made.scratchBytes, info->scratchBytes);
+      made.scratchZeroed |= info->scratchZeroed;
+    }
+    if (llvm::verifyModule(*own))
       return false;
+    made.strategy = name.str();
+    if (tile::ConfigAttr config = funcs.front().getConfigAttr())
+      made.strategy = config.getStrategy().str();
     if (llvm::Linker::linkModules(module, std::move(own)))
       return false;
-    Launch &launch = code.launches.emplace_back();
-    launch.symbol = source.symbol;
-    launch.grid = info->grid;
-    launch.block = info->block;
-    launch.cluster = info->cluster;
-    launch.sharedBytes = info->sharedBytes;
-    code.scratchBytes = info->scratchBytes;
-    code.scratchZeroed = info->scratchZeroed;
-    code.isPerformanceKernel = isContraction;
-    code.strategy = name.str();
+    made.isPerformanceKernel = true;
+    code = std::move(made);
     return true;
   }
 
 private:
   llvm::StringLiteral name;
-  MakeFunc make;
-  bool isContraction;
+  MakeFuncs make;
 };
 } // namespace
 
 const Strategy &shoal::gpu::getContractionStrategy() {
-  static const TileStrategy strategy("contraction", makeContractionFunc, true);
+  static const TileStrategy strategy("contraction",
+                                     makeOne<makeContractionFunc>);
   return strategy;
 }
 const Strategy &shoal::gpu::getAttentionStrategy() {
-  static const TileStrategy strategy("attention", makeAttentionFunc, true);
+  static const TileStrategy strategy("attention", makeOne<makeAttentionFunc>);
+  return strategy;
+}
+const Strategy &shoal::gpu::getFusedStrategy() {
+  static const TileStrategy strategy("fused", makeTileFuncs);
   return strategy;
 }

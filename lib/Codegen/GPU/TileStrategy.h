@@ -9,6 +9,9 @@ namespace shoal::gpu {
 const Strategy &getContractionStrategy();
 /// softmax(queries · keys) · values without the scores in memory.
 const Strategy &getAttentionStrategy();
+/// Elementwise ops and reductions of rows and columns, in one pass over memory
+/// where it fits.
+const Strategy &getFusedStrategy();
 } // namespace shoal::gpu
 
 #endif // SHOAL_LIB_CODEGEN_GPU_TILESTRATEGY_H

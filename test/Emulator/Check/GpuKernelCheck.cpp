@@ -15,6 +15,7 @@
 
 #include "../../../lib/Package/Link.h"
 #include "dialects/Plan/Plan.h"
+#include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Codegen/CPU/KernelCompiler.h"
 #include "shoal/Codegen/GPU/KernelCompiler.h"
 #include "shoal/Pipelines/Register.h"
@@ -123,6 +124,7 @@ static void fill(HostTensor &tensor, unsigned stream) {
     }
 }
 
+/// Two ways to compute that both round as the type says.
 static double toleranceOf(DType type) {
   switch (type) {
   case DType::F64:
@@ -271,7 +273,33 @@ bool Check::runGpu(uint64_t order) {
   return good;
 }
 
+/// What rounds to few bits inside of a kernel does so from sums in another
+/// order, and once more or less where it is converted back: the result has that
+/// many bits, whatever its type.
+static double toleranceInside(plan::KernelOp kernel) {
+  double result = 0;
+  kernel.getBody().walk([&](Operation *op) {
+    for (Type type : op->getResultTypes()) {
+      Type element = getElementTypeOrSelf(type);
+      if (!isa<FloatType>(element))
+        continue;
+      std::string name;
+      llvm::raw_string_ostream(name) << element;
+      result = std::max(result, toleranceOf(rt::parseDType(name)));
+    }
+  });
+  return result;
+}
+
 bool Check::compareAll(StringRef how) {
+  double narrowest = toleranceInside(kernel);
+  // Atomics add in the order of threads, and each time round a partial sum,
+  // which may be as large as the largest result where this one cancels.
+  bool isScattered = kernel.getBody()
+                         .walk([](stablehlo::ScatterOp) {
+                           return WalkResult::interrupt();
+                         })
+                         .wasInterrupted();
   for (auto [i, want] : llvm::enumerate(cpuOutputs)) {
     int64_t count = want.elements();
     double largest = 0;
@@ -283,8 +311,9 @@ bool Check::compareAll(StringRef how) {
           largest = std::max(largest, value);
       }
     rt::Tolerance tolerance;
-    tolerance.relative = toleranceOf(want.type);
-    tolerance.absolute = tolerance.relative * 0.1 * largest;
+    tolerance.relative = std::max(toleranceOf(want.type), narrowest);
+    tolerance.absolute =
+        tolerance.relative * (isScattered ? 1 : 0.1) * largest;
     rt::Comparison result =
         rt::compare(want.type, outputAt[i], want.data(), count, tolerance);
     if (result.mismatches) {

@@ -214,7 +214,6 @@ Config contraction::chooseConfig(const Contraction &contraction,
                                  const Arithmetic &arithmetic,
                                  const TileTarget &target) {
   int64_t batch = contraction.sizeOf(Role::Batch);
-  int64_t kSize = contraction.sizeOf(Role::K);
   /// Tiles along a role, padding of atoms included.
   auto tilesOf = [&](Role role, int64_t size) {
     Axis axis = makeAxis(contraction, role, size);

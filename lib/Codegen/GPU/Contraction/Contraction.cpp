@@ -70,9 +70,15 @@ static bool keepsZero(Operation *op) {
 namespace {
 /// Finds the leaves of an expression.
 struct Collector {
+  Collector(ArrayRef<Atom> walked, Expression &expression,
+            std::optional<Split> &split)
+      : walked(walked), expression(expression), split(split) {}
+
   ArrayRef<Atom> walked;
   Expression &expression;
   std::optional<Split> &split;
+  /// What was visited: a value with several uses is visited once.
+  llvm::DenseMap<Value, SmallVector<Access, 1>> seen;
 
   bool leaf(Value value, const Access &access, bool isIota) {
     for (const Leaf &known : expression.leaves)
@@ -91,6 +97,10 @@ struct Collector {
       return leaf(value, access, false);
     if (op == expression.root)
       return access == expression.rootAccess;
+    SmallVector<Access, 1> &accesses = seen[value];
+    if (llvm::is_contained(accesses, access))
+      return true;
+    accesses.push_back(access);
     if (isSplat(op)) {
       auto dense = cast<DenseElementsAttr>(cast<sh::ConstantOp>(op).getValue());
       bool zero = isa<FloatType>(dense.getElementType())
@@ -154,14 +164,18 @@ struct ScalarEmitter {
       if (from.getDefiningOp() == expression.root)
         return sums;
     }
+    auto type = RankedTensorType::get(
+        {}, cast<ShapedType>(value.getType()).getElementType());
     if (!op || isa<sh::IotaOp>(op)) {
       for (auto [i, known] : llvm::enumerate(expression.leaves))
         if (known.value == value && known.access == access)
           return leaf(i);
-      llvm_unreachable("the collector saw all leaves");
+      // The collector saw all leaves; were one missing, an op without code
+      // makes the kernel another strategy's.
+      return UnrealizedConversionCastOp::create(builder, value.getLoc(), type,
+                                                ValueRange())
+          .getResult(0);
     }
-    auto type = RankedTensorType::get(
-        {}, cast<ShapedType>(value.getType()).getElementType());
     if (isSplat(op)) {
       auto dense = cast<DenseElementsAttr>(cast<sh::ConstantOp>(op).getValue());
       return sh::ConstantOp::create(
@@ -254,7 +268,7 @@ static void setMemory(Expression &expression, ArrayRef<Atom> space) {
 
 bool contraction::collectLeaves(Expression &expression, ArrayRef<Atom> walked,
                                 std::optional<Split> &split) {
-  Collector collector{walked, expression, split};
+  Collector collector(walked, expression, split);
   return collector.visit(expression.value, expression.access);
 }
 

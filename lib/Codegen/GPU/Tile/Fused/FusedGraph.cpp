@@ -456,10 +456,27 @@ static void makeClusters(Graph &graph) {
   }
 }
 
+/// If an output may lie in the memory of an input wherever the kernel says so:
+/// each block must read of that input only what it writes itself, which it does
+/// before it writes (KernelBuilder).
+static bool mayOverwrite(const TileSource &source, const Graph &graph) {
+  for (auto [number, input] : source.mayOverwrite) {
+    Value argument = source.body->front().getArgument(input);
+    const Output &output = graph.outputs[number];
+    for (const Node &node : graph.nodes)
+      if (node.kind == Node::Kind::Load && node.value == argument &&
+          !(node.form == output.form))
+        return false;
+  }
+  return true;
+}
+
 bool shoal::fused::buildGraph(const TileSource &source, Graph &graph) {
   if (!Reader(source, graph).run())
     return false;
   mergeLoops(graph);
+  if (!mayOverwrite(source, graph))
+    return false;
   makeClusters(graph);
   // Indices are i32.
   for (const Node &node : graph.nodes)
