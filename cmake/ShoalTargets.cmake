@@ -12,8 +12,11 @@ if(SHOAL_ENABLE_ASSERTIONS)
 endif()
 if(SHOAL_SANITIZE)
   string(REPLACE ";" "," _shoal_sanitize "${SHOAL_SANITIZE}")
+  # Every finding ends the program, those of UBSan too. Not vptr: it needs the
+  # type of every object, and most come from a library built without it.
   target_compile_options(shoal_options INTERFACE
-    -fsanitize=${_shoal_sanitize} -fno-omit-frame-pointer -g1)
+    -fsanitize=${_shoal_sanitize} -fno-sanitize=vptr -fno-sanitize-recover=all
+    -fno-omit-frame-pointer -g1)
   target_link_options(shoal_options INTERFACE -fsanitize=${_shoal_sanitize})
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

@@ -112,6 +112,34 @@ struct ChoosePass : impl::ChooseBase<ChoosePass> {
     }
   }
 
+  /// Without a limit, what propagation's own forms would hold is the measure:
+  /// who sharded weights to save memory did not ask for all of them to be
+  /// gathered at once. A choice that holds more is searched again at prices at
+  /// which gathering a second time, for the backward pass, pays; from the
+  /// choice and from propagation's forms.
+  static void holdNoMore(propagate::FormGraph &graph,
+                         std::vector<uint8_t> &choice) {
+    double least = graph.peakBytes(choice);
+    const double enough = graph.peakBytes(graph.initial);
+    constexpr double kMostCost = 1.25;
+    const double most = kMostCost * graph.bytesOf(choice);
+    const std::vector<uint8_t> first = choice;
+    for (auto [start, price] :
+         {std::pair(&first, 0.5), {&graph.initial, 0.7}, {&first, 1.0}}) {
+      if (least <= enough)
+        break;
+      std::vector<uint8_t> now = *start;
+      graph.setMemoryPrice(price);
+      propagate::improve(graph.problem, now);
+      double peak = graph.peakBytes(now);
+      if (peak >= least || graph.bytesOf(now) > most)
+        continue;
+      least = peak;
+      choice = now;
+    }
+    graph.setMemoryPrice(0);
+  }
+
   void runOnOperation() override {
     propagate::settleSubAxes(getOperation());
     getOperation().walk(keepBlocksAcross);
@@ -125,8 +153,10 @@ struct ChoosePass : impl::ChooseBase<ChoosePass> {
       std::vector<uint8_t> choice = graph.initial;
       if (const char *seed = std::getenv("SHOAL_TEST_FORMS"))
         takeAnyForms(graph.problem, choice, std::strtoul(seed, nullptr, 10));
-      else if (search)
+      else if (search) {
         propagate::improve(graph.problem, choice);
+        holdNoMore(graph, choice);
+      }
       if (search && memoryLimit)
         keepWithin(func, graph, choice);
       graph.writeBack(choice);
