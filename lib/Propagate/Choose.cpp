@@ -121,11 +121,11 @@ struct ChoosePass : impl::ChooseBase<ChoosePass> {
                          std::vector<uint8_t> &choice) {
     double least = graph.peakBytes(choice);
     const double enough = graph.peakBytes(graph.initial);
-    constexpr double kMostCost = 1.25;
+    constexpr double kMostCost = 1.2;
     const double most = kMostCost * graph.bytesOf(choice);
     const std::vector<uint8_t> first = choice;
     for (auto [start, price] :
-         {std::pair(&first, 0.5), {&graph.initial, 0.7}, {&first, 1.0}}) {
+         {std::pair(&first, 0.5), {&graph.initial, 0.7}}) {
       if (least <= enough)
         break;
       std::vector<uint8_t> now = *start;
