@@ -157,8 +157,8 @@ struct Candidate {
 /// accumulators take half of the registers.
 static const Candidate candidates[] = {
     {128, 256, 2, 4, 1.0}, {256, 128, 4, 2, 1.0}, {128, 128, 2, 2, 0.92},
-    {64, 256, 1, 4, 0.85}, {256, 64, 4, 1, 0.85}, {128, 64, 2, 2, 0.75},
-    {64, 128, 2, 2, 0.75}, {64, 64, 2, 2, 0.6},   {128, 32, 4, 1, 0.5},
+    {128, 128, 2, 4, 0.9}, {64, 256, 1, 4, 0.85}, {256, 64, 4, 1, 0.85},
+    {128, 64, 2, 2, 0.75}, {64, 128, 2, 2, 0.75}, {64, 64, 2, 2, 0.6},   {128, 32, 4, 1, 0.5},
     {32, 128, 1, 4, 0.5},  {32, 64, 2, 2, 0.4},   {64, 32, 2, 2, 0.4},
     {16, 128, 1, 4, 0.35}, {32, 32, 2, 2, 0.3},   {16, 64, 1, 4, 0.25},
 };
@@ -229,8 +229,13 @@ Config contraction::chooseConfig(const Contraction &contraction,
   };
   unsigned operandBits = arithmetic.mma.bits;
   bool wide = operandBits == 64;
+  // Where tensor cores take 8-bit floats by wgmma or tcgen05 only, ptxas makes
+  // f16 of them for mma.sync, in registers.
+  bool widened = operandBits == 8 && isa<FloatType>(arithmetic.operand) &&
+                 target.sm >= 90 && target.sm < 120;
   int64_t mostPerThread = wide ? 32
-                          : operandBits == 32 || copiesElements(contraction)
+                          : operandBits == 32 || widened ||
+                                  copiesElements(contraction)
                               ? 64
                               : 128;
   Config best;

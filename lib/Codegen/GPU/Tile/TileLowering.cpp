@@ -40,8 +40,9 @@ FailureOr<TileKernelInfo> Lowering::run() {
   kernel->setCallingConv(llvm::CallingConv::PTX_Kernel);
   kernel->setDoesNotThrow();
   kernel->addFnAttr("nvvm.reqntid", std::to_string(info.block));
-  if (launch.getMinBlocks() > 0)
-    kernel->addFnAttr("nvvm.minctasm", std::to_string(launch.getMinBlocks()));
+  // Said always: left to itself, ptxas spills rather than run fewer blocks.
+  kernel->addFnAttr("nvvm.minctasm",
+                    std::to_string(std::max<int64_t>(1, launch.getMinBlocks())));
   if (!launch.getCluster().empty())
     kernel->addFnAttr("nvvm.cluster_dim",
                       llvm::formatv("{0},{1},{2}", info.cluster[0],

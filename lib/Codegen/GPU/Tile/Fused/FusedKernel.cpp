@@ -67,8 +67,15 @@ tile::FuncOp KernelBuilder::makeFunction(StringRef name, int64_t blocks) {
   if (scratchBytes)
     types.push_back(tile::ViewType::get({scratchBytes}, b.getI8Type()));
 
+  // Memory is what they wait for: threads enough to hide it, if registers that
+  // are left for each (80, or 128 for wide values) do.
+  bool wide = llvm::any_of(graph.nodes, [](const Node &node) {
+    return node.elementType().getIntOrFloatBitWidth() > 32;
+  });
+  int64_t perBlock = 32 * active.getWarps();
+  int64_t minBlocks = std::clamp<int64_t>((wide ? 512 : 768) / perBlock, 1, 12);
   auto launch = tile::LaunchAttr::get(b.getContext(), {blocks, 1, 1},
-                                      active.getWarps(), {}, 0);
+                                      active.getWarps(), {}, minBlocks);
   auto func = tile::FuncOp::create(b, loc, name, types, launch);
   func.setConfigAttr(active);
   Block &entry = func.getBody().front();

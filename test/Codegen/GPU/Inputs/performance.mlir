@@ -1,0 +1,303 @@
+// Kernels at the sizes they are written for: what gates.py holds against budgets.
+module {
+  plan.kernel @gemm_bf16(%a: tensor<4096x4096xbf16>, %b: tensor<4096x4096xbf16>, %c: tensor<4096xf32>) -> tensor<4096x4096xbf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<4096x4096xbf16>, tensor<4096x4096xbf16>) -> tensor<4096x4096xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<4096xf32>) -> tensor<4096x4096xf32>
+    %2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    %9 = stablehlo.convert %2 : (tensor<4096x4096xf32>) -> tensor<4096x4096xbf16>
+    plan.yield %9 : tensor<4096x4096xbf16>
+  }
+  plan.kernel @gemm_bf16_nt(%a: tensor<4096x4096xbf16>, %b: tensor<4096x4096xbf16>, %c: tensor<4096xf32>) -> tensor<4096x4096xbf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [1] : (tensor<4096x4096xbf16>, tensor<4096x4096xbf16>) -> tensor<4096x4096xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<4096xf32>) -> tensor<4096x4096xf32>
+    %2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    %9 = stablehlo.convert %2 : (tensor<4096x4096xf32>) -> tensor<4096x4096xbf16>
+    plan.yield %9 : tensor<4096x4096xbf16>
+  }
+  plan.kernel @gemm_f16(%a: tensor<4096x4096xf16>, %b: tensor<4096x4096xf16>, %c: tensor<4096xf32>) -> tensor<4096x4096xf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<4096x4096xf16>, tensor<4096x4096xf16>) -> tensor<4096x4096xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<4096xf32>) -> tensor<4096x4096xf32>
+    %2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    %9 = stablehlo.convert %2 : (tensor<4096x4096xf32>) -> tensor<4096x4096xf16>
+    plan.yield %9 : tensor<4096x4096xf16>
+  }
+  plan.kernel @gemm_f32(%a: tensor<4096x4096xf32>, %b: tensor<4096x4096xf32>, %c: tensor<4096xf32>) -> tensor<4096x4096xf32> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<4096x4096xf32>, tensor<4096x4096xf32>) -> tensor<4096x4096xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<4096xf32>) -> tensor<4096x4096xf32>
+    %2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    plan.yield %2 : tensor<4096x4096xf32>
+  }
+  plan.kernel @gemm_tf32(%a: tensor<4096x4096xf32>, %b: tensor<4096x4096xf32>, %c: tensor<4096xf32>) -> tensor<4096x4096xf32> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0], algorithm = <lhs_precision_type = tf32, rhs_precision_type = tf32, accumulation_type = f32, lhs_component_count = 1, rhs_component_count = 1, num_primitive_operations = 1, allow_imprecise_accumulation = false> : (tensor<4096x4096xf32>, tensor<4096x4096xf32>) -> tensor<4096x4096xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<4096xf32>) -> tensor<4096x4096xf32>
+    %2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    plan.yield %2 : tensor<4096x4096xf32>
+  }
+  plan.kernel @gemm_fp8(%a: tensor<4096x4096xf8E4M3FN>, %b: tensor<4096x4096xf8E4M3FN>, %c: tensor<4096xf32>) -> tensor<4096x4096xbf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [1] : (tensor<4096x4096xf8E4M3FN>, tensor<4096x4096xf8E4M3FN>) -> tensor<4096x4096xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<4096xf32>) -> tensor<4096x4096xf32>
+    %2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    %9 = stablehlo.convert %2 : (tensor<4096x4096xf32>) -> tensor<4096x4096xbf16>
+    plan.yield %9 : tensor<4096x4096xbf16>
+  }
+  plan.kernel @gemm_fp8_nn(%a: tensor<4096x4096xf8E4M3FN>, %b: tensor<4096x4096xf8E5M2>, %c: tensor<4096xf32>) -> tensor<4096x4096xbf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<4096x4096xf8E4M3FN>, tensor<4096x4096xf8E5M2>) -> tensor<4096x4096xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<4096xf32>) -> tensor<4096x4096xf32>
+    %2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    %9 = stablehlo.convert %2 : (tensor<4096x4096xf32>) -> tensor<4096x4096xbf16>
+    plan.yield %9 : tensor<4096x4096xbf16>
+  }
+  plan.kernel @gemm_int8(%a: tensor<4096x4096xi8>, %b: tensor<4096x4096xi8>) -> tensor<4096x4096xi32> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [1] : (tensor<4096x4096xi8>, tensor<4096x4096xi8>) -> tensor<4096x4096xi32>
+    plan.yield %0 : tensor<4096x4096xi32>
+  }
+  plan.kernel @gemm_f64(%a: tensor<2048x2048xf64>, %b: tensor<2048x2048xf64>, %c: tensor<2048xf64>) -> tensor<2048x2048xf64> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<2048x2048xf64>, tensor<2048x2048xf64>) -> tensor<2048x2048xf64>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<2048xf64>) -> tensor<2048x2048xf64>
+    %2 = stablehlo.add %0, %1 : tensor<2048x2048xf64>
+    plan.yield %2 : tensor<2048x2048xf64>
+  }
+  plan.kernel @gemm_skinny(%a: tensor<16x8192xbf16>, %b: tensor<8192x8192xbf16>, %c: tensor<8192xf32>) -> tensor<16x8192xbf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<16x8192xbf16>, tensor<8192x8192xbf16>) -> tensor<16x8192xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<8192xf32>) -> tensor<16x8192xf32>
+    %2 = stablehlo.add %0, %1 : tensor<16x8192xf32>
+    %9 = stablehlo.convert %2 : (tensor<16x8192xf32>) -> tensor<16x8192xbf16>
+    plan.yield %9 : tensor<16x8192xbf16>
+  }
+  plan.kernel @gemm_large(%a: tensor<8192x8192xbf16>, %b: tensor<8192x8192xbf16>, %c: tensor<8192xf32>) -> tensor<8192x8192xbf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0] : (tensor<8192x8192xbf16>, tensor<8192x8192xbf16>) -> tensor<8192x8192xf32>
+    %1 = stablehlo.broadcast_in_dim %c, dims = [1] : (tensor<8192xf32>) -> tensor<8192x8192xf32>
+    %2 = stablehlo.add %0, %1 : tensor<8192x8192xf32>
+    %9 = stablehlo.convert %2 : (tensor<8192x8192xf32>) -> tensor<8192x8192xbf16>
+    plan.yield %9 : tensor<8192x8192xbf16>
+  }
+  plan.kernel @gemm_grouped(%a: tensor<8x1024x4096xbf16>, %b: tensor<8x4096x2048xbf16>) -> tensor<8x1024x2048xbf16> {
+    %0 = stablehlo.dot_general %a, %b, batching_dims = [0] x [0], contracting_dims = [2] x [1] : (tensor<8x1024x4096xbf16>, tensor<8x4096x2048xbf16>) -> tensor<8x1024x2048xbf16>
+    plan.yield %0 : tensor<8x1024x2048xbf16>
+  }
+  plan.kernel @conv_3x3(%x: tensor<32x56x56x64xbf16>, %w: tensor<3x3x64x128xbf16>) -> tensor<32x56x56x128xbf16> {
+    %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {pad = [[1, 1], [1, 1]]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<32x56x56x64xbf16>, tensor<3x3x64x128xbf16>) -> tensor<32x56x56x128xbf16>
+    plan.yield %0 : tensor<32x56x56x128xbf16>
+  }
+  plan.kernel @attention_64(%q: tensor<2x16x4096x64xbf16>, %k: tensor<2x16x4096x64xbf16>, %v: tensor<2x16x4096x64xbf16>) -> tensor<2x16x4096x64xbf16> {
+    %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %scale = stablehlo.constant dense<0.125> : tensor<2x16x4096x4096xf32>
+    %0 = stablehlo.dot_general %q, %k, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x64xbf16>, tensor<2x16x4096x64xbf16>) -> tensor<2x16x4096x4096xf32>
+    %s = stablehlo.multiply %0, %scale : tensor<2x16x4096x4096xf32>
+    %1 = stablehlo.multiply %s, %scale : tensor<2x16x4096x4096xf32>
+    %m = stablehlo.reduce(%1 init: %ninf) applies stablehlo.maximum across dimensions = [3] : (tensor<2x16x4096x4096xf32>, tensor<f32>) -> tensor<2x16x4096xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %x = stablehlo.subtract %1, %mb : tensor<2x16x4096x4096xf32>
+    %e = stablehlo.exponential %x : tensor<2x16x4096x4096xf32>
+    %t = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [3] : (tensor<2x16x4096x4096xf32>, tensor<f32>) -> tensor<2x16x4096xf32>
+    %tb = stablehlo.broadcast_in_dim %t, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %p = stablehlo.divide %e, %tb : tensor<2x16x4096x4096xf32>
+    %pc = stablehlo.convert %p : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %o = stablehlo.dot_general %pc, %v, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x64xbf16>) -> tensor<2x16x4096x64xbf16>
+    plan.yield %o : tensor<2x16x4096x64xbf16>
+  }
+  plan.kernel @attention_128(%q: tensor<2x16x4096x128xbf16>, %k: tensor<2x16x4096x128xbf16>, %v: tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x128xbf16> {
+    %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %scale = stablehlo.constant dense<0.125> : tensor<2x16x4096x4096xf32>
+    %0 = stablehlo.dot_general %q, %k, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x4096xf32>
+    %s = stablehlo.multiply %0, %scale : tensor<2x16x4096x4096xf32>
+    %i = stablehlo.iota dim = 2 : tensor<2x16x4096x4096xi32>
+    %j = stablehlo.iota dim = 3 : tensor<2x16x4096x4096xi32>
+    %c = stablehlo.compare GE, %i, %j : (tensor<2x16x4096x4096xi32>, tensor<2x16x4096x4096xi32>) -> tensor<2x16x4096x4096xi1>
+    %low = stablehlo.constant dense<0xFF800000> : tensor<2x16x4096x4096xf32>
+    %1 = stablehlo.select %c, %s, %low : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %m = stablehlo.reduce(%1 init: %ninf) applies stablehlo.maximum across dimensions = [3] : (tensor<2x16x4096x4096xf32>, tensor<f32>) -> tensor<2x16x4096xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %x = stablehlo.subtract %1, %mb : tensor<2x16x4096x4096xf32>
+    %e = stablehlo.exponential %x : tensor<2x16x4096x4096xf32>
+    %t = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [3] : (tensor<2x16x4096x4096xf32>, tensor<f32>) -> tensor<2x16x4096xf32>
+    %tb = stablehlo.broadcast_in_dim %t, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %p = stablehlo.divide %e, %tb : tensor<2x16x4096x4096xf32>
+    %pc = stablehlo.convert %p : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %o = stablehlo.dot_general %pc, %v, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x128xbf16>
+    plan.yield %o : tensor<2x16x4096x128xbf16>
+  }
+  plan.kernel @softmax_f32_1024(%x0: tensor<4096x1024xf32>) -> tensor<4096x1024xf32> {
+    %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %x = stablehlo.reshape %x0 : (tensor<4096x1024xf32>) -> tensor<4096x1024xf32>
+    %m = stablehlo.reduce(%x init: %ninf) applies stablehlo.maximum across dimensions = [1] : (tensor<4096x1024xf32>, tensor<f32>) -> tensor<4096xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0] : (tensor<4096xf32>) -> tensor<4096x1024xf32>
+    %d = stablehlo.subtract %x, %mb : tensor<4096x1024xf32>
+    %e = stablehlo.exponential %d : tensor<4096x1024xf32>
+    %s = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [1] : (tensor<4096x1024xf32>, tensor<f32>) -> tensor<4096xf32>
+    %sb = stablehlo.broadcast_in_dim %s, dims = [0] : (tensor<4096xf32>) -> tensor<4096x1024xf32>
+    %y = stablehlo.divide %e, %sb : tensor<4096x1024xf32>
+    %o = stablehlo.convert %y : (tensor<4096x1024xf32>) -> tensor<4096x1024xf32>
+    plan.yield %o : tensor<4096x1024xf32>
+  }
+  plan.kernel @softmax_f32_32768(%x0: tensor<4096x32768xf32>) -> tensor<4096x32768xf32> {
+    %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %x = stablehlo.reshape %x0 : (tensor<4096x32768xf32>) -> tensor<4096x32768xf32>
+    %m = stablehlo.reduce(%x init: %ninf) applies stablehlo.maximum across dimensions = [1] : (tensor<4096x32768xf32>, tensor<f32>) -> tensor<4096xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0] : (tensor<4096xf32>) -> tensor<4096x32768xf32>
+    %d = stablehlo.subtract %x, %mb : tensor<4096x32768xf32>
+    %e = stablehlo.exponential %d : tensor<4096x32768xf32>
+    %s = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [1] : (tensor<4096x32768xf32>, tensor<f32>) -> tensor<4096xf32>
+    %sb = stablehlo.broadcast_in_dim %s, dims = [0] : (tensor<4096xf32>) -> tensor<4096x32768xf32>
+    %y = stablehlo.divide %e, %sb : tensor<4096x32768xf32>
+    %o = stablehlo.convert %y : (tensor<4096x32768xf32>) -> tensor<4096x32768xf32>
+    plan.yield %o : tensor<4096x32768xf32>
+  }
+  plan.kernel @softmax_bf16_1024(%x0: tensor<4096x1024xbf16>) -> tensor<4096x1024xbf16> {
+    %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %x = stablehlo.convert %x0 : (tensor<4096x1024xbf16>) -> tensor<4096x1024xf32>
+    %m = stablehlo.reduce(%x init: %ninf) applies stablehlo.maximum across dimensions = [1] : (tensor<4096x1024xf32>, tensor<f32>) -> tensor<4096xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0] : (tensor<4096xf32>) -> tensor<4096x1024xf32>
+    %d = stablehlo.subtract %x, %mb : tensor<4096x1024xf32>
+    %e = stablehlo.exponential %d : tensor<4096x1024xf32>
+    %s = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [1] : (tensor<4096x1024xf32>, tensor<f32>) -> tensor<4096xf32>
+    %sb = stablehlo.broadcast_in_dim %s, dims = [0] : (tensor<4096xf32>) -> tensor<4096x1024xf32>
+    %y = stablehlo.divide %e, %sb : tensor<4096x1024xf32>
+    %o = stablehlo.convert %y : (tensor<4096x1024xf32>) -> tensor<4096x1024xbf16>
+    plan.yield %o : tensor<4096x1024xbf16>
+  }
+  plan.kernel @softmax_bf16_32768(%x0: tensor<4096x32768xbf16>) -> tensor<4096x32768xbf16> {
+    %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %x = stablehlo.convert %x0 : (tensor<4096x32768xbf16>) -> tensor<4096x32768xf32>
+    %m = stablehlo.reduce(%x init: %ninf) applies stablehlo.maximum across dimensions = [1] : (tensor<4096x32768xf32>, tensor<f32>) -> tensor<4096xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0] : (tensor<4096xf32>) -> tensor<4096x32768xf32>
+    %d = stablehlo.subtract %x, %mb : tensor<4096x32768xf32>
+    %e = stablehlo.exponential %d : tensor<4096x32768xf32>
+    %s = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [1] : (tensor<4096x32768xf32>, tensor<f32>) -> tensor<4096xf32>
+    %sb = stablehlo.broadcast_in_dim %s, dims = [0] : (tensor<4096xf32>) -> tensor<4096x32768xf32>
+    %y = stablehlo.divide %e, %sb : tensor<4096x32768xf32>
+    %o = stablehlo.convert %y : (tensor<4096x32768xf32>) -> tensor<4096x32768xbf16>
+    plan.yield %o : tensor<4096x32768xbf16>
+  }
+  plan.kernel @layer_norm(%x0: tensor<8192x4096xbf16>, %g: tensor<4096xf32>, %b: tensor<4096xf32>) -> (tensor<8192x4096xbf16>, tensor<8192xf32>, tensor<8192xf32>) {
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %n = stablehlo.constant dense<4096.0> : tensor<8192xf32>
+    %eps = stablehlo.constant dense<1.0e-5> : tensor<8192xf32>
+    %x = stablehlo.convert %x0 : (tensor<8192x4096xbf16>) -> tensor<8192x4096xf32>
+    %s = stablehlo.reduce(%x init: %z) applies stablehlo.add across dimensions = [1] : (tensor<8192x4096xf32>, tensor<f32>) -> tensor<8192xf32>
+    %m = stablehlo.divide %s, %n : tensor<8192xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0] : (tensor<8192xf32>) -> tensor<8192x4096xf32>
+    %d = stablehlo.subtract %x, %mb : tensor<8192x4096xf32>
+    %q = stablehlo.multiply %d, %d : tensor<8192x4096xf32>
+    %qs = stablehlo.reduce(%q init: %z) applies stablehlo.add across dimensions = [1] : (tensor<8192x4096xf32>, tensor<f32>) -> tensor<8192xf32>
+    %v = stablehlo.divide %qs, %n : tensor<8192xf32>
+    %ve = stablehlo.add %v, %eps : tensor<8192xf32>
+    %rs = stablehlo.rsqrt %ve : tensor<8192xf32>
+    %rb = stablehlo.broadcast_in_dim %rs, dims = [0] : (tensor<8192xf32>) -> tensor<8192x4096xf32>
+    %h = stablehlo.multiply %d, %rb : tensor<8192x4096xf32>
+    %gb = stablehlo.broadcast_in_dim %g, dims = [1] : (tensor<4096xf32>) -> tensor<8192x4096xf32>
+    %bb = stablehlo.broadcast_in_dim %b, dims = [1] : (tensor<4096xf32>) -> tensor<8192x4096xf32>
+    %hg = stablehlo.multiply %h, %gb : tensor<8192x4096xf32>
+    %o = stablehlo.add %hg, %bb : tensor<8192x4096xf32>
+    %y = stablehlo.convert %o : (tensor<8192x4096xf32>) -> tensor<8192x4096xbf16>
+    plan.yield %y, %m, %rs : tensor<8192x4096xbf16>, tensor<8192xf32>, tensor<8192xf32>
+  }
+  plan.kernel @rms_norm(%x0: tensor<8192x4096xbf16>, %g: tensor<4096xf32>) -> tensor<8192x4096xbf16> {
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %n = stablehlo.constant dense<4096.0> : tensor<8192xf32>
+    %x = stablehlo.convert %x0 : (tensor<8192x4096xbf16>) -> tensor<8192x4096xf32>
+    %q = stablehlo.multiply %x, %x : tensor<8192x4096xf32>
+    %qs = stablehlo.reduce(%q init: %z) applies stablehlo.add across dimensions = [1] : (tensor<8192x4096xf32>, tensor<f32>) -> tensor<8192xf32>
+    %v = stablehlo.divide %qs, %n : tensor<8192xf32>
+    %rs = stablehlo.rsqrt %v : tensor<8192xf32>
+    %rb = stablehlo.broadcast_in_dim %rs, dims = [0] : (tensor<8192xf32>) -> tensor<8192x4096xf32>
+    %h = stablehlo.multiply %x, %rb : tensor<8192x4096xf32>
+    %gb = stablehlo.broadcast_in_dim %g, dims = [1] : (tensor<4096xf32>) -> tensor<8192x4096xf32>
+    %hg = stablehlo.multiply %h, %gb : tensor<8192x4096xf32>
+    %y = stablehlo.convert %hg : (tensor<8192x4096xf32>) -> tensor<8192x4096xbf16>
+    plan.yield %y : tensor<8192x4096xbf16>
+  }
+  plan.kernel @cross_entropy(%x0: tensor<4096x50304xbf16>, %l: tensor<4096xi32>) -> (tensor<4096xf32>, tensor<4096x50304xbf16>) {
+    %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %zero = stablehlo.constant dense<0.0> : tensor<4096x50304xf32>
+    %one = stablehlo.constant dense<1.0> : tensor<4096x50304xf32>
+    %x = stablehlo.convert %x0 : (tensor<4096x50304xbf16>) -> tensor<4096x50304xf32>
+    %m = stablehlo.reduce(%x init: %ninf) applies stablehlo.maximum across dimensions = [1] : (tensor<4096x50304xf32>, tensor<f32>) -> tensor<4096xf32>
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0] : (tensor<4096xf32>) -> tensor<4096x50304xf32>
+    %d = stablehlo.subtract %x, %mb : tensor<4096x50304xf32>
+    %e = stablehlo.exponential %d : tensor<4096x50304xf32>
+    %s = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [1] : (tensor<4096x50304xf32>, tensor<f32>) -> tensor<4096xf32>
+    %ls = stablehlo.log %s : tensor<4096xf32>
+    %i = stablehlo.iota dim = 1 : tensor<4096x50304xi32>
+    %lb = stablehlo.broadcast_in_dim %l, dims = [0] : (tensor<4096xi32>) -> tensor<4096x50304xi32>
+    %c = stablehlo.compare EQ, %i, %lb : (tensor<4096x50304xi32>, tensor<4096x50304xi32>) -> tensor<4096x50304xi1>
+    %sel = stablehlo.select %c, %d, %zero : tensor<4096x50304xi1>, tensor<4096x50304xf32>
+    %p = stablehlo.reduce(%sel init: %z) applies stablehlo.add across dimensions = [1] : (tensor<4096x50304xf32>, tensor<f32>) -> tensor<4096xf32>
+    %loss = stablehlo.subtract %ls, %p : tensor<4096xf32>
+    %sb = stablehlo.broadcast_in_dim %s, dims = [0] : (tensor<4096xf32>) -> tensor<4096x50304xf32>
+    %sm = stablehlo.divide %e, %sb : tensor<4096x50304xf32>
+    %oh = stablehlo.select %c, %one, %zero : tensor<4096x50304xi1>, tensor<4096x50304xf32>
+    %g = stablehlo.subtract %sm, %oh : tensor<4096x50304xf32>
+    %gb = stablehlo.convert %g : (tensor<4096x50304xf32>) -> tensor<4096x50304xbf16>
+    plan.yield %loss, %gb : tensor<4096xf32>, tensor<4096x50304xbf16>
+  }
+  plan.kernel @adamw(%p: tensor<4096x4096xf32>, %m: tensor<4096x4096xf32>, %v: tensor<4096x4096xf32>, %g0: tensor<4096x4096xbf16>) -> (tensor<4096x4096xf32>, tensor<4096x4096xf32>, tensor<4096x4096xf32>, tensor<4096x4096xbf16>) attributes {may_overwrite = array<i64: 0, 0, 1, 1, 2, 2>} {
+    %b1 = stablehlo.constant dense<0.9> : tensor<4096x4096xf32>
+    %c1 = stablehlo.constant dense<0.1> : tensor<4096x4096xf32>
+    %b2 = stablehlo.constant dense<0.95> : tensor<4096x4096xf32>
+    %c2 = stablehlo.constant dense<0.05> : tensor<4096x4096xf32>
+    %eps = stablehlo.constant dense<1.0e-8> : tensor<4096x4096xf32>
+    %lr = stablehlo.constant dense<3.0e-4> : tensor<4096x4096xf32>
+    %wd = stablehlo.constant dense<0.1> : tensor<4096x4096xf32>
+    %g = stablehlo.convert %g0 : (tensor<4096x4096xbf16>) -> tensor<4096x4096xf32>
+    %0 = stablehlo.multiply %m, %b1 : tensor<4096x4096xf32>
+    %1 = stablehlo.multiply %g, %c1 : tensor<4096x4096xf32>
+    %m2 = stablehlo.add %0, %1 : tensor<4096x4096xf32>
+    %2 = stablehlo.multiply %v, %b2 : tensor<4096x4096xf32>
+    %3 = stablehlo.multiply %g, %g : tensor<4096x4096xf32>
+    %4 = stablehlo.multiply %3, %c2 : tensor<4096x4096xf32>
+    %v2 = stablehlo.add %2, %4 : tensor<4096x4096xf32>
+    %5 = stablehlo.sqrt %v2 : tensor<4096x4096xf32>
+    %6 = stablehlo.add %5, %eps : tensor<4096x4096xf32>
+    %7 = stablehlo.divide %m2, %6 : tensor<4096x4096xf32>
+    %8 = stablehlo.multiply %p, %wd : tensor<4096x4096xf32>
+    %9 = stablehlo.add %7, %8 : tensor<4096x4096xf32>
+    %10 = stablehlo.multiply %9, %lr : tensor<4096x4096xf32>
+    %p2 = stablehlo.subtract %p, %10 : tensor<4096x4096xf32>
+    %pb = stablehlo.convert %p2 : (tensor<4096x4096xf32>) -> tensor<4096x4096xbf16>
+    plan.yield %p2, %m2, %v2, %pb : tensor<4096x4096xf32>, tensor<4096x4096xf32>, tensor<4096x4096xf32>, tensor<4096x4096xbf16>
+  }
+  plan.kernel @gelu(%x: tensor<4096x4096xbf16>, %b: tensor<4096xbf16>) -> tensor<4096x4096xbf16> {
+    %bb = stablehlo.broadcast_in_dim %b, dims = [1] : (tensor<4096xbf16>) -> tensor<4096x4096xbf16>
+    %s = stablehlo.add %x, %bb : tensor<4096x4096xbf16>
+    %0 = stablehlo.convert %s : (tensor<4096x4096xbf16>) -> tensor<4096x4096xf32>
+    %c = stablehlo.constant dense<0.044715> : tensor<4096x4096xf32>
+    %k = stablehlo.constant dense<0.7978846> : tensor<4096x4096xf32>
+    %one = stablehlo.constant dense<1.0> : tensor<4096x4096xf32>
+    %half = stablehlo.constant dense<0.5> : tensor<4096x4096xf32>
+    %1 = stablehlo.multiply %0, %0 : tensor<4096x4096xf32>
+    %2 = stablehlo.multiply %1, %0 : tensor<4096x4096xf32>
+    %3 = stablehlo.multiply %2, %c : tensor<4096x4096xf32>
+    %4 = stablehlo.add %0, %3 : tensor<4096x4096xf32>
+    %5 = stablehlo.multiply %4, %k : tensor<4096x4096xf32>
+    %6 = stablehlo.tanh %5 : tensor<4096x4096xf32>
+    %7 = stablehlo.add %6, %one : tensor<4096x4096xf32>
+    %8 = stablehlo.multiply %0, %half : tensor<4096x4096xf32>
+    %9 = stablehlo.multiply %8, %7 : tensor<4096x4096xf32>
+    %o = stablehlo.convert %9 : (tensor<4096x4096xf32>) -> tensor<4096x4096xbf16>
+    plan.yield %o : tensor<4096x4096xbf16>
+  }
+  plan.kernel @transpose(%x: tensor<4096x4096xbf16>) -> tensor<4096x4096xbf16> {
+    %0 = stablehlo.transpose %x, dims = [1, 0] : (tensor<4096x4096xbf16>) -> tensor<4096x4096xbf16>
+    plan.yield %0 : tensor<4096x4096xbf16>
+  }
+  plan.kernel @bias_gradient(%x: tensor<32768x4096xbf16>) -> tensor<4096xf32> {
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %0 = stablehlo.convert %x : (tensor<32768x4096xbf16>) -> tensor<32768x4096xf32>
+    %1 = stablehlo.reduce(%0 init: %z) applies stablehlo.add across dimensions = [0] : (tensor<32768x4096xf32>, tensor<f32>) -> tensor<4096xf32>
+    plan.yield %1 : tensor<4096xf32>
+  }
+  plan.kernel @norm_of_all(%x: tensor<4096x4096xf32>) -> tensor<f32> {
+    %z = stablehlo.constant dense<0.0> : tensor<f32>
+    %0 = stablehlo.multiply %x, %x : tensor<4096x4096xf32>
+    %1 = stablehlo.reduce(%0 init: %z) applies stablehlo.add across dimensions = [0, 1] : (tensor<4096x4096xf32>, tensor<f32>) -> tensor<f32>
+    plan.yield %1 : tensor<f32>
+  }
+}
