@@ -5,8 +5,7 @@
 // and an op joins only if all its other users run later than that.
 
 #include "shoal/Analysis/FusionGroups.h"
-
-#include "OpTraits.h"
+#include "shoal/Analysis/OpTraits.h"
 
 #include "dialects/StableHLO/StableHLO.h"
 
@@ -284,8 +283,8 @@ bool Grouping::relate(Operation *op, GrowingGroup &group, Member &member) {
             !shapeOf(result).empty())
           relation = {};
       } else {
-        relation = operandRelation(user, use.getOperandNumber(),
-                                   it->second.relation);
+        relation =
+            operandRelation(user, use.getOperandNumber(), it->second.relation);
         // Tiles of a product read each element a few times.
         if (isa<sh::DotGeneralOp>(user))
           times *= 2;

@@ -1,4 +1,4 @@
-#include "OpTraits.h"
+#include "shoal/Analysis/OpTraits.h"
 
 #include "dialects/StableHLO/StableHLO.h"
 
@@ -41,9 +41,8 @@ OpClass shoal::classify(Operation *op) {
     return OpClass::Dot;
   if (isa<sh::DynamicUpdateSliceOp, sh::ScatterOp>(op))
     return OpClass::Update;
-  if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp, sh::CustomCallOp,
-          sh::CompositeOp, sh::PartitionIdOp, sh::ReplicaIdOp,
-          sh::OptimizationBarrierOp>(op) ||
+  if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp, sh::CustomCallOp, sh::CompositeOp,
+          sh::PartitionIdOp, sh::ReplicaIdOp, sh::OptimizationBarrierOp>(op) ||
       op->hasTrait<OpTrait::IsTerminator>() || op->getNumResults() == 0)
     return OpClass::Opaque;
   if (op->hasTrait<OpTrait::Elementwise>() && op->getNumRegions() == 0 &&
@@ -59,8 +58,9 @@ OpClass shoal::classify(Operation *op) {
   // select and clamp take predicates and bounds of rank 0.
   if (isa<sh::SelectOp, sh::ClampOp>(op))
     return OpClass::Elementwise;
-  if (!isMemoryEffectFree(op) && !isa<sh::ReduceWindowOp, sh::SelectAndScatterOp,
-                                      sh::SortOp, sh::MapOp>(op))
+  if (!isMemoryEffectFree(op) &&
+      !isa<sh::ReduceWindowOp, sh::SelectAndScatterOp, sh::SortOp, sh::MapOp>(
+          op))
     return OpClass::Opaque;
   return OpClass::Single;
 }
@@ -72,21 +72,20 @@ int shoal::elementCostOf(Operation *op) {
   case OpClass::Iota:
     return 1;
   case OpClass::IndexMap:
-    return isa<sh::GatherOp>(op)                    ? 4
+    return isa<sh::GatherOp>(op)                   ? 4
            : isa<sh::PadOp, sh::ConcatenateOp>(op) ? 1
-                                                     : 0;
+                                                   : 0;
   case OpClass::Elementwise:
     break;
   default:
     return 64;
   }
-  if (isa<sh::AddOp, sh::SubtractOp, sh::MulOp, sh::MaxOp, sh::MinOp,
-          sh::NegOp, sh::AbsOp, sh::AndOp, sh::OrOp, sh::XorOp, sh::NotOp,
-          sh::CompareOp, sh::SelectOp, sh::ConvertOp, sh::ClampOp,
-          sh::BitcastConvertOp, sh::IsFiniteOp, sh::SignOp, sh::ComplexOp,
-          sh::RealOp, sh::ImagOp, sh::ShiftLeftOp,
-          sh::ShiftRightArithmeticOp, sh::ShiftRightLogicalOp, sh::FloorOp,
-          sh::CeilOp>(op) ||
+  if (isa<sh::AddOp, sh::SubtractOp, sh::MulOp, sh::MaxOp, sh::MinOp, sh::NegOp,
+          sh::AbsOp, sh::AndOp, sh::OrOp, sh::XorOp, sh::NotOp, sh::CompareOp,
+          sh::SelectOp, sh::ConvertOp, sh::ClampOp, sh::BitcastConvertOp,
+          sh::IsFiniteOp, sh::SignOp, sh::ComplexOp, sh::RealOp, sh::ImagOp,
+          sh::ShiftLeftOp, sh::ShiftRightArithmeticOp, sh::ShiftRightLogicalOp,
+          sh::FloorOp, sh::CeilOp>(op) ||
       op->getName().getStringRef() == "chlo.square")
     return 1;
   if (isa<sh::DivOp, sh::SqrtOp, sh::RsqrtOp, sh::RemOp>(op))

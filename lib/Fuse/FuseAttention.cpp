@@ -5,6 +5,7 @@
 #include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "dialects/Tile/Tile.h"
+#include "shoal/Analysis/OpTraits.h"
 #include "shoal/Codegen/GPU/Contraction.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -28,8 +29,7 @@ bool isMove(Operation *op) {
              sh::ConvertOp>(op);
 }
 bool isElementwise(Operation *op) {
-  return op->getNumResults() == 1 && op->getNumRegions() == 0 &&
-         op->hasTrait<OpTrait::Elementwise>();
+  return classify(op) == OpClass::Elementwise;
 }
 bool isOnTheWay(Operation *op) {
   return isMove(op) || isElementwise(op) || isa<sh::ReduceOp>(op);
@@ -190,9 +190,8 @@ bool Candidate::find() {
   path.insert(last);
   ops.append(extra.begin(), extra.end());
   llvm::append_range(ops, path);
-  llvm::sort(ops, [](Operation *a, Operation *b) {
-    return a->isBeforeInBlock(b);
-  });
+  llvm::sort(ops,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   ops.erase(std::unique(ops.begin(), ops.end()), ops.end());
   // Inputs that turned out to be copied later.
   SmallVector<Value> outside;
@@ -252,8 +251,7 @@ private:
       for (NamedAttribute note : llvm::to_vector(copy->getDiscardableAttrs()))
         copy->removeDiscardableAttr(note.getName());
     }
-    plan::YieldOp::create(builder, last.getLoc(),
-                          map.lookup(last.getResult()));
+    plan::YieldOp::create(builder, last.getLoc(), map.lookup(last.getResult()));
     kernel.setStrategy("attention");
 
     OwningOpRef<ModuleOp> trial = ModuleOp::create(last.getLoc());

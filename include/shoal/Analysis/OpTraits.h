@@ -1,6 +1,6 @@
-// What fusion has to know about an op.
-#ifndef SHOAL_LIB_ANALYSIS_OPTRAITS_H
-#define SHOAL_LIB_ANALYSIS_OPTRAITS_H
+// What fusion and code generation have to know about an op.
+#ifndef SHOAL_ANALYSIS_OPTRAITS_H
+#define SHOAL_ANALYSIS_OPTRAITS_H
 
 #include "mlir/IR/Operation.h"
 
@@ -37,4 +37,4 @@ bool keepsMinorDimension(mlir::Operation *op);
 
 } // namespace shoal
 
-#endif // SHOAL_LIB_ANALYSIS_OPTRAITS_H
+#endif // SHOAL_ANALYSIS_OPTRAITS_H
