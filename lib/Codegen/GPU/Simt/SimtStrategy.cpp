@@ -3,6 +3,7 @@
 #include "SimtEmitter.h"
 
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Analysis/OpTraits.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -35,39 +36,94 @@ static const OpForms &getOpForms() {
   return *forms;
 }
 
+/// True if an element of an output needs elements of `input` at other indices
+/// than its own.
+static bool isReadElsewhere(BlockArgument input) {
+  DenseSet<Operation *> seen;
+  SmallVector<Value> todo{input};
+  while (!todo.empty())
+    for (Operation *user : todo.pop_back_val().getUsers()) {
+      if (user->hasTrait<OpTrait::IsTerminator>() || !seen.insert(user).second)
+        continue;
+      if (classify(user) != OpClass::Elementwise)
+        return true;
+      llvm::append_range(todo, user->getResults());
+    }
+  return false;
+}
+
 /// Outputs of one shape share a loop. Several loops share a launch where no
-/// output may lie in an input's memory; else the launches keep their order.
+/// output may lie in an input's memory; else the launches keep their order. An
+/// output in the memory of an input that is also read elsewhere (by a reduction
+/// that each element repeats) waits in scratch memory until all are computed.
 static void makeLoops(const KernelSource &source, SimtKernel &kernel) {
   Block &body = source.body->front();
-  llvm::MapVector<ArrayRef<int64_t>, SmallVector<unsigned>> nests;
-  for (auto [i, output] : llvm::enumerate(body.getTerminator()->getOperands()))
-    nests[cpu::shapeOf(output)].push_back(i);
-  auto emitNest = [](SimtEmitter &e, ArrayRef<int64_t> shape,
-                     ArrayRef<unsigned> which) {
-    for (unsigned i : which)
-      e.getFacts().flops +=
-          cpu::elementCost(e.outputValues()[i], e.getEmitters()) *
-          cpu::countElements(shape);
-    e.gridSpace(shape, [&](ArrayRef<IndexExpr> index) {
+  OperandRange values = body.getTerminator()->getOperands();
+  llvm::SmallDenseMap<unsigned, int64_t> staged; // output -> offset
+  for (auto [output, input] : source.mayOverwrite)
+    if (!staged.contains(output) && isReadElsewhere(body.getArgument(input))) {
+      auto type = cast<RankedTensorType>(values[output].getType());
+      staged[output] = kernel.reserve(
+          type.getNumElements() * cpu::getElementBytes(type.getElementType()));
+    }
+
+  struct Nest {
+    SmallVector<int64_t> shape;
+    SmallVector<unsigned> direct, staged;
+  };
+  llvm::MapVector<ArrayRef<int64_t>, Nest> nests;
+  for (auto [i, output] : llvm::enumerate(values)) {
+    Nest &nest = nests[cpu::shapeOf(output)];
+    nest.shape = llvm::to_vector(cpu::shapeOf(output));
+    (staged.contains(i) ? nest.staged : nest.direct).push_back(i);
+  }
+  auto stagedArray = [staged](SimtEmitter &e, unsigned i) {
+    return KernelEmitter::Array{
+        e.scratch(staged.lookup(i)),
+        cast<RankedTensorType>(e.outputValues()[i].getType()), -1};
+  };
+  auto emitNest = [stagedArray](SimtEmitter &e, const Nest &nest) {
+    for (ArrayRef<unsigned> which :
+         {ArrayRef(nest.direct), ArrayRef(nest.staged)})
+      for (unsigned i : which)
+        e.getFacts().flops +=
+            cpu::elementCost(e.outputValues()[i], e.getEmitters()) *
+            cpu::countElements(nest.shape);
+    e.gridSpace(nest.shape, [&](ArrayRef<IndexExpr> index) {
       e.pushScope();
-      e.storeOutputs(which, index);
+      for (unsigned i : nest.staged)
+        e.storeArray(stagedArray(e, i), e.linearize(index, nest.shape),
+                     e.element(e.outputValues()[i], index));
+      e.storeOutputs(nest.direct, index);
       e.popScope();
     });
   };
-  SmallVector<std::pair<SmallVector<int64_t>, SmallVector<unsigned>>> all;
-  for (auto &[shape, which] : nests)
-    all.push_back({SmallVector<int64_t>(shape), which});
+  std::vector<Nest> all;
+  for (auto &[shape, nest] : nests)
+    all.push_back(std::move(nest));
   if (source.mayOverwrite.empty()) {
     kernel.steps.push_back({defaultBlock, [=](SimtEmitter &e) {
-                              for (auto &[shape, which] : all)
-                                emitNest(e, shape, which);
+                              for (const Nest &nest : all)
+                                emitNest(e, nest);
                             }});
     return;
   }
-  for (auto &[shape, which] : all)
+  for (const Nest &nest : all)
     kernel.steps.push_back(
-        {defaultBlock, [emitNest, shape = shape, which = which](
-                           SimtEmitter &e) { emitNest(e, shape, which); }});
+        {defaultBlock, [=](SimtEmitter &e) { emitNest(e, nest); }});
+  if (staged.empty())
+    return;
+  kernel.form = "staged loops";
+  kernel.steps.push_back(
+      {defaultBlock, [=](SimtEmitter &e) {
+         for (const Nest &nest : all)
+           for (unsigned i : nest.staged)
+             e.gridSpace(nest.shape, [&](ArrayRef<IndexExpr> index) {
+               IndexExpr at = e.linearize(index, nest.shape);
+               e.storeArray(e.outputArray(i), at,
+                            e.loadArray(stagedArray(e, i), at));
+             });
+       }});
 }
 
 /// The chunks of an op that only the CPU's emitter knows, a chunk per thread.
@@ -77,9 +133,8 @@ static void makeChunks(Operation *op, const cpu::OpEmitter &emitter,
   kernel.steps.push_back(
       {32, [op, &emitter](SimtEmitter &e) {
          int64_t chunks = emitter.chunks ? emitter.chunks(op) : 1;
-         e.gridLoop(std::max<int64_t>(chunks, 1), [&](IndexVar *chunk) {
-           e.emitChunks(op, emitter, chunk);
-         });
+         e.gridLoop(std::max<int64_t>(chunks, 1),
+                    [&](IndexVar *chunk) { e.emitChunks(op, emitter, chunk); });
        }});
 }
 
