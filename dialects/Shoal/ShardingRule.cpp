@@ -91,10 +91,10 @@ OpRuleAttr ShardingRule::toAttr(MLIRContext *context) const {
       for (int64_t operand : pass.operands)
         if (!llvm::is_contained(linear, operand))
           linear.push_back(operand);
-  return OpRuleAttr::get(
-      context, sizes, llvm::map_to_vector(operands, convert),
-      llvm::map_to_vector(results, convert), reduction, kinds, needReplication,
-      permutation, blocked, linear, custom);
+  return OpRuleAttr::get(context, sizes, llvm::map_to_vector(operands, convert),
+                         llvm::map_to_vector(results, convert), reduction,
+                         kinds, needReplication, permutation, blocked, linear,
+                         custom);
 }
 
 std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
@@ -125,8 +125,8 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
   auto read = [&](ArrayRef<TensorFactorsAttr> list, TypeRange types,
                   SmallVectorImpl<TensorMapping> &into) -> std::string {
     if (list.size() != types.size())
-      return (Twine("it lists ") + Twine(list.size()) + " tensors, the op has " +
-              Twine(types.size()))
+      return (Twine("it lists ") + Twine(list.size()) +
+              " tensors, the op has " + Twine(types.size()))
           .str();
     for (auto [i, tensor] : llvm::enumerate(list)) {
       TensorMapping &mapping = into.emplace_back();
@@ -151,8 +151,8 @@ std::optional<ShardingRule> ShardingRule::fromAttr(OpRuleAttr attr,
     }
     return "";
   };
-  std::string problem = read(attr.getOperands(), op->getOperandTypes(),
-                             rule.operands);
+  std::string problem =
+      read(attr.getOperands(), op->getOperandTypes(), rule.operands);
   if (problem.empty())
     problem = read(attr.getResults(), op->getResultTypes(), rule.results);
   if (!problem.empty())
@@ -176,8 +176,8 @@ static OpRuleAttr lookupRuleOp(Operation *op) {
     target = op->getAttrOfType<StringAttr>("call_target_name");
   else if (mnemonic == "composite")
     target = op->getAttrOfType<StringAttr>("name");
-  Operation *module = target ? op->getParentWithTrait<OpTrait::SymbolTable>()
-                             : nullptr;
+  Operation *module =
+      target ? op->getParentWithTrait<OpTrait::SymbolTable>() : nullptr;
   if (!module)
     return {};
   for (RuleOp rule : module->getRegion(0).getOps<RuleOp>())
@@ -263,15 +263,33 @@ ShardingAttr getResultSharding(const ShardingRule &rule, FormAttr form,
   return partial.empty() ? sharding : sharding.withPartial(kind, partial);
 }
 
+DenseElementsAttr getFiller(Type type) {
+  auto tensor = RankedTensorType::get({}, type);
+  auto zeroOf = [](Type element) {
+    const llvm::fltSemantics &semantics =
+        cast<FloatType>(element).getFloatSemantics();
+    return APFloat::semanticsHasZero(semantics)
+               ? APFloat::getZero(semantics)
+               : APFloat::getSmallest(semantics);
+  };
+  if (auto complex = dyn_cast<ComplexType>(type)) {
+    APFloat zero = zeroOf(complex.getElementType());
+    return DenseElementsAttr::get(tensor, std::complex<APFloat>(zero, zero));
+  }
+  if (isa<FloatType>(type))
+    return DenseElementsAttr::get(tensor, zeroOf(type));
+  return DenseElementsAttr::get(
+      tensor, APInt::getZero(cast<IntegerType>(type).getWidth()));
+}
+
 TypedAttr getNeutralElement(ReductionKind kind, Type type) {
   Builder b(type.getContext());
   if (auto complex = dyn_cast<ComplexType>(type)) {
     auto element = dyn_cast<FloatType>(complex.getElementType());
-    if (!element ||
-        (kind != ReductionKind::Add && kind != ReductionKind::Mul))
+    if (!element || (kind != ReductionKind::Add && kind != ReductionKind::Mul))
       return {};
-    // Complex scalars have no attribute of their own: a splat of rank 0. (-0 + x
-    // is x for every x.)
+    // Complex scalars have no attribute of their own: a splat of rank 0. (-0 +
+    // x is x for every x.)
     APFloat zero = APFloat::getZero(
         element.getFloatSemantics(),
         /*Negative=*/kind == ReductionKind::Add &&
@@ -285,19 +303,18 @@ TypedAttr getNeutralElement(ReductionKind kind, Type type) {
     const llvm::fltSemantics &semantics = floating.getFloatSemantics();
     bool hasInf = APFloat::semanticsHasInf(semantics);
     auto extreme = [&](bool negative) {
-      return b.getFloatAttr(type, hasInf
-                                      ? APFloat::getInf(semantics, negative)
-                                      : APFloat::getLargest(semantics,
-                                                            negative));
+      return b.getFloatAttr(type,
+                            hasInf ? APFloat::getInf(semantics, negative)
+                                   : APFloat::getLargest(semantics, negative));
     };
     switch (kind) {
     case ReductionKind::Add:
       // -0 + x is x for every x, 0 + -0 is not -0.
       return APFloat::semanticsHasZero(semantics)
-                 ? b.getFloatAttr(type, APFloat::getZero(
-                                            semantics,
-                                            APFloat::semanticsHasSignedRepr(
-                                                semantics)))
+                 ? b.getFloatAttr(
+                       type, APFloat::getZero(
+                                 semantics,
+                                 APFloat::semanticsHasSignedRepr(semantics)))
                  : TypedAttr();
     case ReductionKind::Mul:
       return b.getFloatAttr(type, APFloat::getOne(semantics));
@@ -325,13 +342,11 @@ TypedAttr getNeutralElement(ReductionKind kind, Type type) {
   case ReductionKind::And:
     return b.getIntegerAttr(type, APInt::getAllOnes(width));
   case ReductionKind::Min:
-    return b.getIntegerAttr(type, isUnsigned
-                                      ? APInt::getMaxValue(width)
-                                      : APInt::getSignedMaxValue(width));
+    return b.getIntegerAttr(type, isUnsigned ? APInt::getMaxValue(width)
+                                             : APInt::getSignedMaxValue(width));
   case ReductionKind::Max:
-    return b.getIntegerAttr(type, isUnsigned
-                                      ? APInt::getMinValue(width)
-                                      : APInt::getSignedMinValue(width));
+    return b.getIntegerAttr(type, isUnsigned ? APInt::getMinValue(width)
+                                             : APInt::getSignedMinValue(width));
   }
   return {};
 }
@@ -426,8 +441,7 @@ RuleBuilder &RuleBuilder::setResultWindow(int64_t result, int64_t dim,
 
 RuleBuilder &RuleBuilder::passPartial(uint8_t kinds,
                                       ArrayRef<int64_t> operands) {
-  rule.partial.push_back(
-      PartialPass{kinds, SmallVector<int64_t, 4>(operands)});
+  rule.partial.push_back(PartialPass{kinds, SmallVector<int64_t, 4>(operands)});
   return *this;
 }
 

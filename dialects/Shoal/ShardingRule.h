@@ -146,6 +146,10 @@ ShardingAttr getResultSharding(const ShardingRule &rule, FormAttr form,
 /// scalar type (floats, integers, complex for add and mul); null if none.
 mlir::TypedAttr getNeutralElement(ReductionKind kind, mlir::Type elementType);
 
+/// Zero, or of a float type without zero (f8E8M0FNU) its smallest number: fills
+/// what nobody reads. A DenseElementsAttr of rank 0.
+mlir::DenseElementsAttr getFiller(mlir::Type elementType);
+
 /// Assembles rules. Factors are numbered in the order of their creation;
 /// a dimension that is never mapped gets a factor of its own at build().
 class RuleBuilder {
@@ -163,12 +167,10 @@ public:
                              FactorKind kind = FactorKind::PassThrough);
   /// Dimension d of all tensors but scalars is one factor, for each d of shape.
   RuleBuilder &addPointwise(llvm::ArrayRef<int64_t> shape);
-  RuleBuilder &addPointwise(
-      llvm::ArrayRef<int64_t> shape,
-      llvm::function_ref<FactorKind(int64_t dim)> kindOf);
+  RuleBuilder &addPointwise(llvm::ArrayRef<int64_t> shape,
+                            llvm::function_ref<FactorKind(int64_t dim)> kindOf);
   /// Creates a factor and returns its number; map it with mapOperand/Result.
-  int64_t createFactor(int64_t size,
-                       FactorKind kind = FactorKind::PassThrough);
+  int64_t createFactor(int64_t size, FactorKind kind = FactorKind::PassThrough);
   RuleBuilder &mapOperand(int64_t operand, int64_t dim, int64_t factor);
   RuleBuilder &mapResult(int64_t result, int64_t dim, int64_t factor);
   RuleBuilder &setWindow(int64_t operand, int64_t dim, WindowMap window);

@@ -2,6 +2,7 @@
 #include "DecomposeChlo.h"
 
 #include "dialects/CHLO/CHLO.h"
+#include "dialects/Shoal/ShardingRule.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -133,8 +134,8 @@ static Value expandGroups(OpBuilder &builder, Location loc, Value x,
   {
     OpBuilder::InsertionGuard guard(builder);
     Type scalar = RankedTensorType::get({}, index);
-    Block *body = builder.createBlock(&sum.getBody(), {}, {scalar, scalar},
-                                      {loc, loc});
+    Block *body =
+        builder.createBlock(&sum.getBody(), {}, {scalar, scalar}, {loc, loc});
     Value add = stablehlo::AddOp::create(builder, loc, body->getArgument(0),
                                          body->getArgument(1));
     stablehlo::ReturnOp::create(builder, loc, add);
@@ -160,14 +161,7 @@ static Value expandGroups(OpBuilder &builder, Location loc, Value x,
       stablehlo::CompareOp::create(builder, loc, place,
                                    broadcast(ends, places, bounds),
                                    stablehlo::ComparisonDirection::LT));
-  DenseElementsAttr zero;
-  if (auto complex = dyn_cast<ComplexType>(type.getElementType())) {
-    APFloat part = APFloat::getZero(
-        cast<FloatType>(complex.getElementType()).getFloatSemantics());
-    zero = DenseElementsAttr::get(to, std::complex<APFloat>(part, part));
-  } else {
-    zero = DenseElementsAttr::get(to, builder.getZeroAttr(type.getElementType()));
-  }
+  DenseElementsAttr zero = getFiller(type.getElementType()).resizeSplat(to);
   return stablehlo::SelectOp::create(
       builder, loc, inside, broadcast(x, to, own),
       stablehlo::ConstantOp::create(builder, loc, zero));
@@ -247,7 +241,8 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
       if (!llvm::is_contained(lhsBatch, d) &&
           !llvm::is_contained(lhsContract, d))
         free.push_back(d);
-    FailureOr<Value> left = expand(lhs, ragged, getPrefix(lhsBatch, free, ragged));
+    FailureOr<Value> left =
+        expand(lhs, ragged, getPrefix(lhsBatch, free, ragged));
     if (failed(left))
       return failure();
     lhs = *left;
@@ -273,9 +268,8 @@ static LogicalResult decomposeRaggedDot(chlo::RaggedDotOp op,
   }
   results.push_back(stablehlo::DotGeneralOp::create(
       builder, loc, op.getType(), lhs, rhs,
-      stablehlo::DotDimensionNumbersAttr::get(op.getContext(), lhsBatch,
-                                              rhsBatch, lhsContract,
-                                              rhsContract),
+      stablehlo::DotDimensionNumbersAttr::get(
+          op.getContext(), lhsBatch, rhsBatch, lhsContract, rhsContract),
       precision, stablehlo::DotAlgorithmAttr()));
   return success();
 }
@@ -306,16 +300,8 @@ static LogicalResult decomposeScan(chlo::ScanOp op, OpBuilder &builder,
   llvm::append_range(operands, op.getInits());
   for (Type type : op.getOutputs().getTypes()) {
     auto tensor = cast<RankedTensorType>(type);
-    Type element = tensor.getElementType();
-    DenseElementsAttr zero;
-    if (auto complex = dyn_cast<ComplexType>(element)) {
-      APFloat part = APFloat::getZero(
-          cast<FloatType>(complex.getElementType()).getFloatSemantics());
-      zero = DenseElementsAttr::get(tensor, std::complex<APFloat>(part, part));
-    } else {
-      zero = DenseElementsAttr::get(tensor, builder.getZeroAttr(element));
-    }
-    operands.push_back(stablehlo::ConstantOp::create(builder, loc, zero));
+    operands.push_back(stablehlo::ConstantOp::create(
+        builder, loc, getFiller(tensor.getElementType()).resizeSplat(tensor)));
   }
   SmallVector<Type> types(ValueRange(operands).getTypes());
   SmallVector<Location> locs(types.size(), loc);

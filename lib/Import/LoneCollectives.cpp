@@ -1,6 +1,7 @@
 // Collectives of one device.
 #include "LoneCollectives.h"
 
+#include "dialects/Shoal/ShardingRule.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -11,7 +12,8 @@ using namespace shoal;
 /// Largest group of a table of device ids.
 static int64_t getLargestGroup(Attribute attr) {
   // By mesh axes: one, unless an axis is longer.
-  if (auto axes = dyn_cast_if_present<stablehlo::ReplicaGroupMeshAxesAttr>(attr))
+  if (auto axes =
+          dyn_cast_if_present<stablehlo::ReplicaGroupMeshAxesAttr>(attr))
     return axes.getAxes().empty() ? 1 : 2;
   auto table = dyn_cast_if_present<DenseIntElementsAttr>(attr);
   if (!table || cast<ShapedType>(table.getType()).getRank() != 2)
@@ -29,17 +31,10 @@ static int64_t getLargestGroup(Attribute attr) {
 Value shoal::createZeros(OpBuilder &builder, Location loc, Type type) {
   auto tensor = cast<RankedTensorType>(type);
   Type element = tensor.getElementType();
-  DenseElementsAttr attr;
-  if (auto complex = dyn_cast<ComplexType>(element)) {
-    APFloat zero = APFloat::getZero(
-        cast<FloatType>(complex.getElementType()).getFloatSemantics());
-    attr = DenseElementsAttr::get(tensor, std::complex<APFloat>(zero, zero));
-  } else if (element.isIntOrFloat()) {
-    attr = DenseElementsAttr::get(tensor, builder.getZeroAttr(element));
-  } else {
+  if (!element.isIntOrFloat() && !isa<ComplexType>(element))
     return {};
-  }
-  return stablehlo::ConstantOp::create(builder, loc, attr);
+  return stablehlo::ConstantOp::create(builder, loc,
+                                       getFiller(element).resizeSplat(tensor));
 }
 
 LogicalResult shoal::importLoneCollective(Operation *op) {

@@ -5,6 +5,7 @@
 #include "dialects/Comm/Comm.h"
 #include "dialects/Shoal/Axes.h"
 #include "dialects/Shoal/Sharding.h"
+#include "dialects/Shoal/ShardingRule.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/MeshModel.h"
@@ -75,17 +76,7 @@ private:
         b, loc, type, DenseElementsAttr::get(type, b.getI32IntegerAttr(value)));
   }
   Value zero(Type element) {
-    auto type = RankedTensorType::get({}, element);
-    if (auto complex = dyn_cast<ComplexType>(element)) {
-      auto z = APFloat::getZero(
-          cast<FloatType>(complex.getElementType()).getFloatSemantics());
-      return sh::ConstantOp::create(
-          b, loc, type,
-          DenseElementsAttr::get(type, std::complex<APFloat>(z, z)));
-    }
-    return sh::ConstantOp::create(
-        b, loc, type,
-        DenseElementsAttr::get(type, Attribute(b.getZeroAttr(element))));
+    return sh::ConstantOp::create(b, loc, getFiller(element));
   }
   Value padTo(Value value, int64_t dim, int64_t size) {
     auto type = typeOf(value);
@@ -329,17 +320,17 @@ private:
     SmallVector<Value> columns;
     for (Value list :
          {op.getInputOffsets(), op.getSendSizes(), op.getOutputOffsets()}) {
-      Value column = sh::ConvertOp::create(
-          b, loc, RankedTensorType::get({n}, i32), list);
+      Value column =
+          sh::ConvertOp::create(b, loc, RankedTensorType::get({n}, i32), list);
       columns.push_back(sh::ReshapeOp::create(
           b, loc, RankedTensorType::get({n, 1}, i32), column));
     }
     auto tableType = RankedTensorType::get({n, 3}, i32);
     Value table = sh::ConcatenateOp::create(b, loc, tableType, columns, 1);
-    table = sh::AllToAllOp::create(b, loc, TypeRange{tableType},
-                                   ValueRange{table}, 0, 0, n,
-                                   groupsAttr(groups), channel())
-                ->getResult(0);
+    table =
+        sh::AllToAllOp::create(b, loc, TypeRange{tableType}, ValueRange{table},
+                               0, 0, n, groupsAttr(groups), channel())
+            ->getResult(0);
     Value result = op.getOutput();
     auto outType = typeOf(result);
     int64_t outRows = outType.getDimSize(0);
@@ -362,7 +353,8 @@ private:
             b, loc, RankedTensorType::get({1, 1}, i32), table,
             ArrayRef<int64_t>{k, column}, ArrayRef<int64_t>{k + 1, column + 1},
             ArrayRef<int64_t>{1, 1});
-        one = sh::ReshapeOp::create(b, loc, RankedTensorType::get({}, i32), one);
+        one =
+            sh::ReshapeOp::create(b, loc, RankedTensorType::get({}, i32), one);
         return sh::BroadcastInDimOp::create(b, loc, line, one,
                                             ArrayRef<int64_t>{});
       };

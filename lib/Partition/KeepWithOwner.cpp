@@ -137,12 +137,16 @@ struct KeepWithOwnerPass
     OpBuilder b(product->getContext());
     b.setInsertionPointAfter(product);
     auto type = cast<RankedTensorType>(product->getResult(0).getType());
-    TypedAttr neutral =
-        getNeutralElement(ReductionKind::Add, type.getElementType());
-    DenseElementsAttr zeros =
-        neutral ? DenseElementsAttr::get(type, Attribute(neutral))
-                : cast<DenseElementsAttr>(b.getZeroAttr(type));
-    Value zero = sh::ConstantOp::create(b, product->getLoc(), zeros);
+    Type element = type.getElementType();
+    TypedAttr neutral = getNeutralElement(ReductionKind::Add, element);
+    auto filler = dyn_cast_or_null<DenseElementsAttr>(neutral);
+    if (!filler)
+      filler = neutral
+                   ? DenseElementsAttr::get(RankedTensorType::get({}, element),
+                                            Attribute(neutral))
+                   : getFiller(element);
+    Value zero =
+        sh::ConstantOp::create(b, product->getLoc(), filler.resizeSplat(type));
     auto select = sh::SelectOp::create(b, product->getLoc(), type, mask,
                                        product->getResult(0), zero);
     product->getResult(0).replaceAllUsesExcept(select, select);

@@ -1,6 +1,7 @@
 #include "LocalBuilder.h"
 
 #include "dialects/Comm/Comm.h"
+#include "dialects/Shoal/ShardingRule.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 using namespace mlir;
@@ -26,14 +27,7 @@ Value LocalBuilder::splat(ArrayRef<int64_t> shape, Type element,
 
 Value LocalBuilder::zeros(RankedTensorType type) {
   Type element = type.getElementType();
-  if (auto complex = dyn_cast<ComplexType>(element)) {
-    auto zero = APFloat::getZero(
-        cast<FloatType>(complex.getElementType()).getFloatSemantics());
-    auto value =
-        DenseElementsAttr::get(type, std::complex<APFloat>(zero, zero));
-    return sh::ConstantOp::create(*this, location, type, value);
-  }
-  return splat(type.getShape(), element, getZeroAttr(element));
+  return splat(type.getShape(), element, getFiller(element));
 }
 
 Value LocalBuilder::scalarInt(int64_t value, Type element) {

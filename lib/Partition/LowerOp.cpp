@@ -3,6 +3,7 @@
 
 #include "Partitioner.h"
 
+#include "dialects/Shoal/ShardingRule.h"
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 #include "shoal/Analysis/Cuttable.h"
@@ -66,15 +67,10 @@ void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
         continue;
       bool isProduct = isa<sh::DotGeneralOp, sh::DotOp, sh::ConvolutionOp>(op);
       Attribute fill =
-          isProduct
-              ? Attribute(Builder(element.getContext()).getZeroAttr(element))
-              : Attribute(getNeutralElement(*factor.reduction, element));
-      if (!fill) {
-        auto zero = b.zeros(b.tensorType({}, element));
-        DenseElementsAttr dense;
-        if (matchPattern(zero, m_Constant(&dense)))
-          fill = dense;
-      }
+          isProduct ? Attribute(getFiller(element))
+                    : Attribute(getNeutralElement(*factor.reduction, element));
+      if (!fill)
+        fill = getFiller(element);
       PlacementState state = model.placement(form, t);
       operands[t] = b.maskPadding(operands[t], dim, state.dims[dim],
                                   model.shape(t)[dim], fill);
@@ -173,8 +169,8 @@ static func::FuncOp getDecomposition(sh::CompositeOp op) {
   return func;
 }
 
-/// The decomposition, its arguments placed as the composite's rule says; inside,
-/// ops go along with their operands.
+/// The decomposition, its arguments placed as the composite's rule says;
+/// inside, ops go along with their operands.
 LogicalResult Partitioner::partitionComposite(Operation *op, func::FuncOp body,
                                               OpModel &model,
                                               const OpForm &form,

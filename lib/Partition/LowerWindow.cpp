@@ -14,8 +14,8 @@ using namespace shoal;
 namespace sh = mlir::stablehlo;
 
 Value OpLowering::fetch(Value operand, size_t tensor, int64_t dim,
-                        int64_t offset, int64_t step, int64_t width,
-                        Value fill, int64_t size) {
+                        int64_t offset, int64_t step, int64_t width, Value fill,
+                        int64_t size) {
   AtomList atoms = atomsOf(tensor, dim);
   auto type = b.typeOf(operand);
   int64_t block = type.getDimSize(dim);
@@ -27,7 +27,8 @@ Value OpLowering::fetch(Value operand, size_t tensor, int64_t dim,
   auto groups = comm::GroupsAttr::get(mesh.meshRef(), mesh.toAxes(atoms));
   // What was cut just now is still there as a whole: nothing needs to be sent.
   if (auto cut = operand.getDefiningOp<comm::AllSliceOp>())
-    if (static_cast<int64_t>(cut.getDim()) == dim && cut.getGroups() == groups &&
+    if (static_cast<int64_t>(cut.getDim()) == dim &&
+        cut.getGroups() == groups &&
         b.typeOf(cut.getInput()).getDimSize(dim) == model.shape(tensor)[dim])
       return takeWindow(cut.getInput(), dim, atoms, offset, step, width, fill,
                         size);
@@ -55,8 +56,7 @@ Value OpLowering::takeWindow(Value whole, int64_t dim, ArrayRef<uint8_t> atoms,
   int64_t parts = partCount(atoms, mesh.atoms());
   int64_t other = offset + step * (parts - 1);
   int64_t low = std::max<int64_t>(0, -std::min(offset, other));
-  int64_t high =
-      std::max<int64_t>(0, std::max(offset, other) + width - size);
+  int64_t high = std::max<int64_t>(0, std::max(offset, other) + width - size);
   if (!fill)
     fill = b.zeros(b.tensorType({}, b.elementOf(whole)));
   whole = b.pad(b.slice(whole, dim, 0, size), dim, low, high, fill);
@@ -64,11 +64,12 @@ Value OpLowering::takeWindow(Value whole, int64_t dim, ArrayRef<uint8_t> atoms,
   SmallVector<int64_t> shape(type.getShape());
   shape[dim] = width;
   SmallVector<Value> starts(shape.size(), b.scalarInt(0, b.getI32Type()));
-  starts[dim] = b.add(b.mul(b.axisIndex(atoms), b.scalarInt(step, b.getI32Type())),
-                      b.scalarInt(offset + low, b.getI32Type()));
-  return sh::DynamicSliceOp::create(
-      b, b.loc(), b.tensorType(shape, type.getElementType()), whole, starts,
-      shape);
+  starts[dim] =
+      b.add(b.mul(b.axisIndex(atoms), b.scalarInt(step, b.getI32Type())),
+            b.scalarInt(offset + low, b.getI32Type()));
+  return sh::DynamicSliceOp::create(b, b.loc(),
+                                    b.tensorType(shape, type.getElementType()),
+                                    whole, starts, shape);
 }
 
 std::optional<WindowStretch>
@@ -94,10 +95,11 @@ Value OpLowering::pickElement(Value value, int64_t dim, int64_t at) {
   Type element = type.getElementType();
   Attribute neutral = getNeutralElement(
       element.isInteger(1) ? ReductionKind::Or : ReductionKind::Add, element);
-  Value mine = b.compare(LocalBuilder::Compare::EQ,
-                         b.axisIndex(atomsOf(0, dim)),
-                         b.scalarInt(at / block, b.getI32Type()));
-  Value part = b.select(mine, value, b.splat(type.getShape(), element, neutral));
+  Value mine =
+      b.compare(LocalBuilder::Compare::EQ, b.axisIndex(atomsOf(0, dim)),
+                b.scalarInt(at / block, b.getI32Type()));
+  Value part =
+      b.select(mine, value, b.splat(type.getShape(), element, neutral));
   b.owned[part] = {value, at / block, atomsOf(0, dim)};
   return part;
 }
@@ -139,9 +141,16 @@ SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
   Value value = operands[0];
   SmallVector<int64_t> starts(slice.getStartIndices()),
       limits(slice.getLimitIndices()), strides(slice.getStrides());
+  // One device has the element, in a sum with the others
+  // (refineSingleElements).
+  auto isSingleElement = [&](size_t d) {
+    const ShardingRule &rule = model.getRule();
+    int64_t f = rule.operands[0].dims[d].factors.front();
+    return rule.factors[f].kind == FactorKind::Indexed;
+  };
   bool left = false;
   for (size_t d = 0; d < starts.size(); ++d) {
-    if (isCut(0, d) && model.shape(1)[d] == 1) {
+    if (isCut(0, d) && isSingleElement(d)) {
       value = pickElement(value, d, starts[d]);
       starts[d] = 0;
       limits[d] = 1;
@@ -178,7 +187,8 @@ SmallVector<Value> OpLowering::lowerPad(ArrayRef<Value> operands) {
       low[d] = stretch ? stretch->low : 0;
       high[d] = stretch ? stretch->high : 0;
     }
-    left |= low[d] || high[d] || (interior[d] && b.typeOf(value).getDimSize(d) > 1);
+    left |=
+        low[d] || high[d] || (interior[d] && b.typeOf(value).getDimSize(d) > 1);
   }
   if (!left)
     return {value};
@@ -244,8 +254,8 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
   auto conv = cast<sh::ConvolutionOp>(op);
   auto numbers = conv.getDimensionNumbers();
   SmallVector<Value> inputs(operands);
-  SmallVector<int64_t> padding = paddingOf(
-      conv.getPadding(), numbers.getInputSpatialDimensions().size());
+  SmallVector<int64_t> padding =
+      paddingOf(conv.getPadding(), numbers.getInputSpatialDimensions().size());
   SmallVector<int64_t> dilation(padding.size() / 2, 1);
   if (auto given = conv.getLhsDilation(); given && !given->empty())
     dilation.assign(given->begin(), given->end());
@@ -261,16 +271,15 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
     // are multiplied with has to be a number.
     int64_t kernelDim = numbers.getKernelSpatialDimensions()[i];
     int64_t taps = b.typeOf(inputs[1]).getDimSize(kernelDim);
-    bool paddedTaps =
-        isCut(1, kernelDim) &&
-        taps * partCount(ArrayRef<uint8_t>(atomsOf(1, kernelDim)),
-                         mesh.atoms()) !=
-            model.shape(1)[kernelDim];
+    bool paddedTaps = isCut(1, kernelDim) &&
+                      taps * partCount(ArrayRef<uint8_t>(atomsOf(1, kernelDim)),
+                                       mesh.atoms()) !=
+                          model.shape(1)[kernelDim];
     Value fill = stretch->readsOutside || paddedTaps ? makeZero() : Value();
     inputs[0] = fetch(inputs[0], 0, dim, stretch->offset, stretch->step,
                       stretch->width, fill);
-    if (model.sharesWindowsAndTaps(
-            form, model.getRule().operands[0].dims[dim])) {
+    if (model.sharesWindowsAndTaps(form,
+                                   model.getRule().operands[0].dims[dim])) {
       inputs[0] =
           takeTaps(inputs[0], 0, dim, *stretch, fill ? fill : makeZero());
       dilation[i] = 1;
@@ -324,8 +333,8 @@ SmallVector<Value> OpLowering::lowerReduceWindow(ArrayRef<Value> operands) {
       if (!form.factors[f].empty() &&
           model.getRule().factors[f].kind == FactorKind::Reduction) {
         isTaps = true;
-        int64_t parts = partCount(ArrayRef<uint8_t>(form.factors[f]),
-                                  mesh.atoms());
+        int64_t parts =
+            partCount(ArrayRef<uint8_t>(form.factors[f]), mesh.atoms());
         // A single window ends with its last tap.
         if (form.blocks[f] * parts != sizes[d])
           end = std::min(model.shape(0)[d],

@@ -3,6 +3,7 @@
 #include "shoal/Schedule/Passes.h"
 
 #include "dialects/Comm/Comm.h"
+#include "dialects/Shoal/ShardingRule.h"
 #include "shoal/Support/Contract.h"
 
 #include "mlir/Transforms/RegionUtils.h"
@@ -170,16 +171,8 @@ void OutlineLoneOps::expandAllSlice(comm::AllSliceOp slice) {
         shape(from.getShape());
     high[dim] = parts * block - from.getDimSize(dim);
     shape[dim] = parts * block;
-    auto scalar = RankedTensorType::get({}, from.getElementType());
-    ElementsAttr fill;
-    if (auto complex = dyn_cast<ComplexType>(from.getElementType())) {
-      APFloat part = APFloat::getZero(
-          cast<FloatType>(complex.getElementType()).getFloatSemantics());
-      fill = DenseElementsAttr::get(scalar, std::complex<APFloat>(part, part));
-    } else {
-      fill = cast<ElementsAttr>(b.getZeroAttr(scalar));
-    }
-    auto zero = shlo::ConstantOp::create(b, loc, fill);
+    auto zero =
+        shlo::ConstantOp::create(b, loc, getFiller(from.getElementType()));
     input = shlo::PadOp::create(b, loc, from.clone(shape), input, zero, low,
                                 high, interior);
   }
