@@ -44,6 +44,12 @@ struct Loop {
     Region *region = value.getParentRegion();
     return !op->getRegion(1).isAncestor(region);
   }
+  /// What the body's arguments are in the first iteration.
+  IRMapping atEntry() const {
+    IRMapping map;
+    map.map(body().getArguments(), op->getOperands());
+    return map;
+  }
 };
 
 /// The ops of the body that depend on nothing but invariants and the counter,
@@ -169,6 +175,18 @@ struct LateOps {
   llvm::SetVector<Operation *> ops;
   DenseSet<unsigned> refused;
 };
+
+/// What the body's arguments would be in one more iteration.
+IRMapping atExit(WhileOp loop) {
+  IRMapping map;
+  map.map(loop.getBody().front().getArguments(), loop->getResults());
+  return map;
+}
+
+void cloneAll(OpBuilder &b, ArrayRef<Operation *> ops, IRMapping &map) {
+  for (Operation *op : ops)
+    b.clone(*op, map);
+}
 
 class Pipeliner {
 public:
@@ -377,10 +395,7 @@ private:
         againOps.push_back(early);
 
     // The first iteration, without its late ops.
-    IRMapping first;
-    for (auto [argument, operand] :
-         llvm::zip_equal(loop.body().getArguments(), op->getOperands()))
-      first.map(argument, operand);
+    IRMapping first = loop.atEntry();
     for (Operation &inner : loop.body().without_terminator())
       if (!late.contains(&inner))
         b.clone(inner, first);
@@ -404,20 +419,16 @@ private:
                        b, loc, iv, integer(b, loc, ivType, step)));
     for (auto [i, value] : llvm::enumerate(carried))
       before.map(value, body.getArgument(numOld + i));
-    for (ArrayRef<Operation *> ops : {ArrayRef(againOps), ArrayRef(lateOps)})
-      for (Operation *inner : ops)
-        b.clone(*inner, before);
+    cloneAll(b, againOps, before);
+    cloneAll(b, lateOps, before);
     // The last one's after the loop.
-    IRMapping last;
+    IRMapping last = atExit(fresh);
     b.setInsertionPointAfter(fresh);
-    for (auto [i, argument] : llvm::enumerate(body.getArguments()))
-      last.map(argument, fresh->getResult(i));
     last.map(iv, integer(b, loc, ivType, begin + (trips - 1) * step));
     for (auto [i, value] : llvm::enumerate(carried))
       last.map(value, fresh->getResult(numOld + i));
-    for (ArrayRef<Operation *> ops : {ArrayRef(againOps), ArrayRef(lateOps)})
-      for (Operation *inner : ops)
-        b.clone(*inner, last);
+    cloneAll(b, againOps, last);
+    cloneAll(b, lateOps, last);
 
     SmallVector<Value> yields, results;
     for (unsigned i = 0; i < numOld; ++i) {
@@ -492,10 +503,14 @@ private:
       return a.seconds * static_cast<double>(b.bytes) >
              b.seconds * static_cast<double>(a.bytes);
     });
+    int64_t before = spare;
     llvm::erase_if(candidates, [&](const Candidate &c) {
       return c.seconds == 0 || !afford(c.bytes);
     });
     DenseSet<Operation *> wanted = withoutRepetition(early, candidates);
+    spare = before; // what has been dropped is not paid for
+    for (const Candidate &c : candidates)
+      spare -= c.bytes;
     if (candidates.empty())
       return;
 
@@ -511,12 +526,8 @@ private:
         slice.push_back(inner);
 
     // For the first iteration before the loop.
-    IRMapping first;
-    for (auto [argument, operand] :
-         llvm::zip_equal(loop.body().getArguments(), op->getOperands()))
-      first.map(argument, operand);
-    for (Operation *inner : slice)
-      b.clone(*inner, first);
+    IRMapping first = loop.atEntry();
+    cloneAll(b, slice, first);
     SmallVector<Value> operands(op->getOperands());
     for (const Candidate &c : candidates)
       operands.push_back(first.lookup(c.value));
@@ -548,10 +559,8 @@ private:
       if (inner->use_empty())
         inner->erase();
     // The last iteration after the loop, which has nothing to fetch.
-    IRMapping last;
+    IRMapping last = atExit(fresh);
     b.setInsertionPointAfter(fresh);
-    for (auto [i, argument] : llvm::enumerate(body.getArguments()))
-      last.map(argument, fresh->getResult(i));
     for (Operation &inner : body.without_terminator())
       if (!fetching.contains(&inner))
         b.clone(inner, last);
