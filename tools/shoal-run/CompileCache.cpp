@@ -6,6 +6,7 @@
 #include "Options.h"
 
 #include "shoal/runtime/AtomicFile.h"
+#include "shoal/runtime/Program.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -93,9 +94,10 @@ std::string cacheKey(const Options &o, const std::string &content,
   struct stat info = {};
   ::stat(compiler.c_str(), &info);
   std::string options =
-      "v1|" + o.entry + "|" + o.argumentShapes + "|" + o.target + "|" + o.chip +
-      "|" + (o.singleDevice ? "1" : "N") + "|" + std::to_string(info.st_size) +
-      "|" + std::to_string(info.st_mtim.tv_sec) + "." +
+      "v1." + std::to_string(program::kVersion) + "|" + o.entry + "|" +
+      o.argumentShapes + "|" + o.target + "|" + o.chip + "|" +
+      (o.singleDevice ? "1" : "N") + "|" + std::to_string(info.st_size) + "|" +
+      std::to_string(info.st_mtim.tv_sec) + "." +
       std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
   for (const char *test :
        {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL", "SHOAL_TEST_EMULATE"})
