@@ -46,8 +46,14 @@ bool NcclTransport::settle(cuda::Rank &rank, ncclComm_t comm,
   rank.waiting = false;
   if (result == ncclSuccess)
     return true;
-  return rank.fail(std::string("NCCL, ") + what + ": " +
-                   nccl.describe(result, comm));
+  std::string text =
+      std::string("NCCL, ") + what + ": " + nccl.describe(result, comm);
+  // An error of the device stays with it: any call of the driver names it.
+  size_t free = 0, total = 0;
+  if (result == ncclUnhandledCudaError)
+    if (cuda::CUresult device = run.driver->memGetInfo(&free, &total))
+      text += ": " + run.driver->describe(device);
+  return rank.fail(text);
 }
 
 /// Made by process 0, the same for all ranks of all processes.

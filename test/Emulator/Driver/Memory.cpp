@@ -98,6 +98,8 @@ extern "C" {
 CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
   if (!current())
     return CUDA_ERROR_INVALID_CONTEXT;
+  if (CUresult error = current()->error)
+    return error;
   std::lock_guard guard(state().lock);
   *total = state().memoryBytes;
   *free = *total - std::min(*total, current()->used);
