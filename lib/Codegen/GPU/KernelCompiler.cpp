@@ -192,6 +192,31 @@ LogicalResult Compiler::emit(Unit &unit, llvm::Module &llvmModule) {
   return success();
 }
 
+/// Kernels that spill under a bound on registers, which asks for several blocks
+/// on a multiprocessor, get all registers: spilling costs more than waiting.
+/// True if there are such, and the PTX was changed.
+static bool dropBounds(std::string &ptx, const Cubin &cubin) {
+  bool changed = false;
+  for (const auto &kernel : cubin.kernels) {
+    if (!kernel.second.spillBytes)
+      continue;
+    size_t entry = ptx.find((".entry " + kernel.first() + "(").str());
+    if (entry == std::string::npos)
+      continue;
+    constexpr llvm::StringLiteral bound = ".minnctapersm ";
+    size_t body = ptx.find('{', entry), at = ptx.find(bound.str(), entry);
+    if (at >= body)
+      continue;
+    at += bound.size();
+    size_t digits = ptx.find_first_not_of("0123456789", at) - at;
+    if (ptx.compare(at, digits, "1") == 0)
+      continue;
+    ptx.replace(at, digits, "1");
+    changed = true;
+  }
+  return changed;
+}
+
 LogicalResult Compiler::compile(Unit &unit) {
   size_t number = &unit - units.data();
   Location loc = jobs[unit.jobs.front()].kernel.getLoc();
@@ -244,6 +269,11 @@ LogicalResult Compiler::compile(Unit &unit) {
   llvm::Expected<Cubin> cubin = assemble(ptxas, unit.ptx, chip);
   if (!cubin)
     return emitError(loc) << llvm::toString(cubin.takeError());
+  if (dropBounds(unit.ptx, *cubin)) {
+    cubin = assemble(ptxas, unit.ptx, chip);
+    if (!cubin)
+      return emitError(loc) << llvm::toString(cubin.takeError());
+  }
   unit.cubin = std::move(*cubin);
   unit.seconds[2] =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)

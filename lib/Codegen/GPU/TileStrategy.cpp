@@ -36,14 +36,13 @@ private:
 using MakeFuncs = SmallVector<tile::FuncOp> (*)(const TileSource &,
                                                 const TileTarget &, ModuleOp);
 
-template <std::optional<tile::FuncOp> (*make)(const TileSource &,
-                                              const TileTarget &, ModuleOp)>
-SmallVector<tile::FuncOp> makeOne(const TileSource &source,
-                                  const TileTarget &target, ModuleOp module) {
-  SmallVector<tile::FuncOp> result;
-  if (std::optional<tile::FuncOp> func = make(source, target, module))
-    result.push_back(*func);
-  return result;
+SmallVector<tile::FuncOp> makeAttention(const TileSource &source,
+                                        const TileTarget &target,
+                                        ModuleOp module) {
+  if (std::optional<tile::FuncOp> func =
+          makeAttentionFunc(source, target, module))
+    return {*func};
+  return {};
 }
 
 class TileStrategy : public Strategy {
@@ -117,12 +116,11 @@ private:
 } // namespace
 
 const Strategy &shoal::gpu::getContractionStrategy() {
-  static const TileStrategy strategy("contraction",
-                                     makeOne<makeContractionFunc>);
+  static const TileStrategy strategy("contraction", makeContractionFuncs);
   return strategy;
 }
 const Strategy &shoal::gpu::getAttentionStrategy() {
-  static const TileStrategy strategy("attention", makeOne<makeAttentionFunc>);
+  static const TileStrategy strategy("attention", makeAttention);
   return strategy;
 }
 const Strategy &shoal::gpu::getFusedStrategy() {

@@ -30,3 +30,22 @@ func.func @prologue_epilogue(%x: tensor<512x256xf32>, %w: tensor<256x512xbf16>, 
   %3 = stablehlo.add %1, %2 : tensor<512x512xbf16>
   return %3 : tensor<512x512xbf16>
 }
+
+// Thirty-two tiles for more than a hundred multiprocessors: each is shared by
+// several blocks, whose sums a second launch adds up in order.
+// CHECK-LABEL: tile.func @split(
+// CHECK-SAME: tile.scratch
+// CHECK-SAME: split =
+// CHECK: tile.dot
+// CHECK: tile.view {{.*}}xi8> -> <4x32x
+// CHECK: tile.store
+// CHECK-LABEL: tile.func @split_finish(
+// CHECK-NOT: tile.dot
+// CHECK: scf.for
+// CHECK: tile.load
+// CHECK: stablehlo.add
+// CHECK: tile.store
+func.func @split(%x: tensor<256x8192xbf16>, %w: tensor<8192x512xbf16>) -> tensor<256x512xf32> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : (tensor<256x8192xbf16>, tensor<8192x512xbf16>) -> tensor<256x512xf32>
+  return %0 : tensor<256x512xf32>
+}

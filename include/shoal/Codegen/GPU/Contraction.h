@@ -8,12 +8,12 @@ namespace shoal {
 
 /// Writes a kernel whose body has one dot_general or convolution, with
 /// elementwise ops, broadcasts, transposes, reshapes and slices before and
-/// after it, as a tile.func with layouts at the end of `module`. None, without
-/// a diagnostic, for other kernels and element types without tensor core
+/// after it, as tile.funcs with layouts at the end of `module`, one per launch
+/// (the first is called `symbol`). None, without a diagnostic, for other kernels and element types without tensor core
 /// instructions (integers above 8 bits, complex). Attention is taken too.
-std::optional<tile::FuncOp> makeContractionFunc(const TileSource &source,
-                                                const TileTarget &target,
-                                                mlir::ModuleOp module);
+llvm::SmallVector<tile::FuncOp> makeContractionFuncs(const TileSource &source,
+                                                     const TileTarget &target,
+                                                     mlir::ModuleOp module);
 
 /// The same for a body softmax(f(queries · keys)) · values, f elementwise
 /// (scale, mask, bias): one kernel without the scores in memory. Grouped and

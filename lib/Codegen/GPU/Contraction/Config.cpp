@@ -210,6 +210,19 @@ static bool chooseDepth(Config &config, const Contraction &contraction,
   return false;
 }
 
+/// How many blocks share a tile's reduction where there are too few tiles for
+/// the chip: parts of equal length, of some steps each.
+static int64_t chooseSplit(int64_t tiles, int64_t steps,
+                           const TileTarget &target) {
+  constexpr int64_t mostParts = 16, fewestSteps = 4;
+  int64_t wanted = std::min({int64_t(target.multiprocessors) / tiles,
+                             steps / fewestSteps, mostParts});
+  for (int64_t parts = wanted; parts > 1; --parts)
+    if (steps % parts == 0)
+      return parts;
+  return 1;
+}
+
 Config contraction::chooseConfig(const Contraction &contraction,
                                  const Arithmetic &arithmetic,
                                  const TileTarget &target) {
@@ -261,6 +274,9 @@ Config contraction::chooseConfig(const Contraction &contraction,
                           2 * 128 * 8 / (perThread * config.warps())),
         1, 4);
     int64_t kTiles = tilesOf(Role::K, config.k);
+    config.split = chooseSplit(tiles, kTiles, target);
+    kTiles /= config.split;
+    tiles *= config.split;
     // A multiprocessor that runs several blocks shares its tensor cores among
     // them; what counts is how evenly the work is spread.
     double blocks = double(tiles) / target.multiprocessors;
@@ -272,6 +288,9 @@ Config contraction::chooseConfig(const Contraction &contraction,
     waves = std::max(waves, blocks);
     double work = double(config.m) * config.n * config.k * kTiles;
     double overhead = double(config.m) * config.n * 512;
+    // Sums go to memory and back, and there is a second launch.
+    if (config.split > 1)
+      overhead = 2 * overhead + 1e7;
     double cost = waves * (work / candidate.efficiency + overhead);
     if (bestCost == 0 || cost < bestCost) {
       bestCost = cost;

@@ -4,11 +4,15 @@
 // Each block makes one tile of the result. Raw operands go to shared memory
 // several steps ahead; what is fused before the contraction is computed on the
 // fragments, what is fused after it on the sums, when they have been brought
-// to the layout in which the result is stored.
+// to the layout in which the result is stored. Where there are too few tiles for
+// the chip, several blocks make parts of a tile's sums (Config::split), which a
+// second launch adds up, in order, before the epilogue.
 
 #include "Operands.h"
 
 #include "shoal/Codegen/GPU/Contraction.h"
+
+#include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
@@ -31,14 +35,20 @@ public:
         source(source), module(module), builder(module.getContext()),
         loc(contraction.root->getLoc()), t(builder, loc, contraction) {}
 
-  tile::FuncOp run();
+  SmallVector<tile::FuncOp> run();
 
 private:
-  void makeFunction();
-  void placeTile();
+  void makeFunction(int64_t split, StringRef suffix);
+  void placeTile(int64_t split);
   Starts startsOf(Index32 step);
   SmallVector<Value> multiply(ValueRange sums, Index32 step, Value stage);
   void loop();
+  void storeSums();
+  void loadSums();
+  LinearLayout sumsLayout() {
+    return operands->layout(MmaOperand::C, mAxis.size(), partColumns);
+  }
+  Value scratchView();
 
   const Contraction &contraction;
   const Config &config;
@@ -56,28 +66,33 @@ private:
   SmallVector<int64_t> tileOf, countOf;
   Starts starts;
   Operand lhs, rhs;
+  /// Steps of the reduction of a block, of which it does those from `firstStep`.
   int64_t kTiles = 1;
+  Index32 firstStep = Index32(0);
+  /// The tile, and which part of its reduction.
+  Index32 tileNumber = Index32(0), splitNumber = Index32(0);
+  int64_t tiles = 1;
   /// The result's tile in `parts` of `partColumns` columns.
   int64_t parts = 1, partColumns = 0;
   SmallVector<Value> sums;
 };
 
-void Emitter::makeFunction() {
-  int64_t blocks = 1;
-  for (auto [atom, count] : llvm::zip_equal(contraction.space, countOf))
-    if (atom.role != Role::K)
-      blocks *= count;
+void Emitter::makeFunction(int64_t split, StringRef suffix) {
   auto attr = tile::ConfigAttr::get(
       builder.getContext(), builder.getStringAttr("contraction"),
       {config.m, config.n, config.k}, config.warps(), config.stages, 16,
       config.split);
-  func = makeTileFunction(builder, source, module, blocks, config.warps(), attr,
-                          loc);
+  int64_t scratchBytes =
+      config.split == 1 ? 0
+                        : config.split * tiles * config.m * config.n *
+                              (arithmetic.accumulator.getIntOrFloatBitWidth() / 8);
+  func = makeTileFunction(builder, source, module, tiles * split,
+                          config.warps(), attr, loc, scratchBytes, suffix);
   operands.emplace(t, arithmetic, config.warpsM, config.warpsN, func);
 }
 
-/// Which tile this block makes: batches outermost.
-void Emitter::placeTile() {
+/// Which tile this block makes: parts of reductions outermost, then batches.
+void Emitter::placeTile(int64_t split) {
   IndexBuilder &x = t.index;
   starts.assign(contraction.space.size(), Index32(0));
   int64_t batches = 1, rows = 1, columns = 1;
@@ -90,10 +105,16 @@ void Emitter::placeTile() {
       columns *= count;
   }
   Index32 id(0);
-  if (rows * columns * batches > 1)
+  if (tiles * split > 1)
     id = Index32(tile::ProgramIdOp::create(builder, loc, builder.getI32Type(),
                                            builder.getI32IntegerAttr(0))
                      .getResult());
+  if (split > 1) {
+    splitNumber = x.div(id, tiles);
+    id = tiles == 1 ? Index32(0) : x.rem(id, tiles);
+    firstStep = x.mul(splitNumber, kTiles);
+  }
+  tileNumber = id;
   if (batches > 1) {
     placeAlong(t, Role::Batch, x.div(id, rows * columns), tileOf, starts);
     id = x.rem(id, rows * columns);
@@ -103,10 +124,76 @@ void Emitter::placeTile() {
   placeAlong(t, Role::N, column, tileOf, starts);
 }
 
+/// The workspace as (part of a reduction, tile, part of a tile, rows, columns).
+Value Emitter::scratchView() {
+  auto type = tile::ViewType::get(
+      {config.split, tiles, parts, mAxis.size(), partColumns},
+      arithmetic.accumulator);
+  return tile::ViewOp::create(builder, loc, type,
+                              func.getBody().getArguments().back(), Value(),
+                              builder.getI64IntegerAttr(0));
+}
+
+static std::pair<DenseBoolArrayAttr, DenseI64ArrayAttr>
+wholeTile(OpBuilder &builder, ArrayRef<int64_t> shape) {
+  return {builder.getDenseBoolArrayAttr(SmallVector<bool>(shape.size(), true)),
+          builder.getDenseI64ArrayAttr(shape)};
+}
+
+void Emitter::storeSums() {
+  Value view = scratchView();
+  SmallVector<int64_t> shape{1, 1, 1, mAxis.size(), partColumns};
+  auto [inBounds, divisible] = wholeTile(builder, shape);
+  IndexBuilder &x = t.index;
+  for (auto [part, sum] : llvm::enumerate(sums))
+    tile::StoreOp::create(builder, loc, t.reshape(sum, shape), view,
+                          ValueRange{x.get(splitNumber), x.get(tileNumber),
+                                     x.get(part), x.get(0), x.get(0)},
+                          Value(), inBounds, divisible);
+}
+
+/// The parts' sums, added in order.
+void Emitter::loadSums() {
+  Value view = scratchView();
+  SmallVector<int64_t> shape{1, 1, 1, mAxis.size(), partColumns};
+  auto [inBounds, divisible] = wholeTile(builder, shape);
+  IndexBuilder &x = t.index;
+  Type element = arithmetic.accumulator;
+  auto type = t.tileType(shape, element, reshapeLayout(sumsLayout(), shape));
+  auto load = [&](Value number, int64_t part) {
+    Value tile = tile::LoadOp::create(
+        builder, loc, type, view,
+        ValueRange{number, x.get(tileNumber), x.get(part), x.get(0), x.get(0)},
+        Value(), TypedAttr(), inBounds, divisible, tile::CacheHint::Normal);
+    return t.reshape(tile, {mAxis.size(), partColumns});
+  };
+  sums.clear();
+  for (int64_t part = 0; part < parts; ++part)
+    sums.push_back(load(x.get(0), part));
+  auto loop = scf::ForOp::create(builder, loc, x.get(1), x.get(config.split),
+                                 x.get(1), sums);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    Block *body = loop.getBody();
+    if (!body->empty())
+      body->back().erase();
+    builder.setInsertionPointToEnd(body);
+    SmallVector<Value> next;
+    for (auto [part, sum] : llvm::enumerate(loop.getRegionIterArgs())) {
+      Value other = load(loop.getInductionVar(), part);
+      next.push_back(t.apply({sum, other}, [&](ArrayRef<Value> in) -> Value {
+        return stablehlo::AddOp::create(builder, loc, in[0], in[1]);
+      }));
+    }
+    scf::YieldOp::create(builder, loc, next);
+  }
+  sums.assign(loop.getResults().begin(), loop.getResults().end());
+}
+
 /// The starts of step number `step` of the reduction.
 Starts Emitter::startsOf(Index32 step) {
   Starts result = starts;
-  placeAlong(t, Role::K, step, tileOf, result);
+  placeAlong(t, Role::K, t.index.add(firstStep, step), tileOf, result);
   return result;
 }
 
@@ -195,7 +282,7 @@ void Emitter::loop() {
   sums.assign(loop.getResults().begin() + 2, loop.getResults().end());
 }
 
-tile::FuncOp Emitter::run() {
+SmallVector<tile::FuncOp> Emitter::run() {
   mAxis = makeAxis(contraction, Role::M, config.m);
   nAxis = makeAxis(contraction, Role::N, config.n);
   kAxis = makeAxis(contraction, Role::K, config.k);
@@ -205,9 +292,9 @@ tile::FuncOp Emitter::run() {
       tileOf[atom] = tile;
   for (auto [atom, tile] : llvm::zip_equal(contraction.space, tileOf)) {
     countOf.push_back(llvm::divideCeil(atom.size, tile));
-    if (atom.role == Role::K)
-      kTiles *= countOf.back();
+    (atom.role == Role::K ? kTiles : tiles) *= countOf.back();
   }
+  kTiles /= config.split;
   partColumns = config.n;
   int64_t least = std::max<int64_t>(arithmetic.mma.n * config.warpsN, 16);
   int64_t bytes = arithmetic.accumulator.getIntOrFloatBitWidth() / 8;
@@ -215,35 +302,49 @@ tile::FuncOp Emitter::run() {
     partColumns /= 2;
   parts = config.n / partColumns;
 
-  makeFunction();
-  placeTile();
+  SmallVector<tile::FuncOp> made;
+  makeFunction(config.split, "");
+  made.push_back(func);
+  placeTile(config.split);
   lhs = operands->make(contraction.lhs, MmaOperand::A, mAxis, kAxis,
                        config.stages);
   rhs = operands->make(contraction.rhs, MmaOperand::B, kAxis, nAxis,
                        config.stages);
   loop();
+  if (config.split > 1) {
+    storeSums();
+    tile::ReturnOp::create(builder, loc);
+    makeFunction(/*split=*/1, "_finish");
+    made.push_back(func);
+    placeTile(/*split=*/1);
+    loadSums();
+  }
   storeOutputs(t, *operands, func, mAxis, nAxis, starts, sums, partColumns,
                source.body->front().getNumArguments());
   tile::ReturnOp::create(builder, loc);
-  return func;
+  return made;
 }
 
 } // namespace
 
-std::optional<tile::FuncOp> shoal::makeContractionFunc(const TileSource &source,
-                                                       const TileTarget &target,
-                                                       ModuleOp module) {
+SmallVector<tile::FuncOp> shoal::makeContractionFuncs(const TileSource &source,
+                                                      const TileTarget &target,
+                                                      ModuleOp module) {
   if (llvm::is_contained(source.scalarInputs, true))
-    return std::nullopt;
+    return {};
   std::optional<Contraction> contraction =
       analyzeContraction(source.body->front());
   if (!contraction)
-    return makeAttentionFunc(source, target, module);
+    if (std::optional<tile::FuncOp> func =
+            makeAttentionFunc(source, target, module))
+      return {*func};
+  if (!contraction)
+    return {};
   if (!mayWrite(*contraction, source))
-    return std::nullopt;
+    return {};
   std::optional<Arithmetic> arithmetic = chooseArithmetic(*contraction, target);
   if (!arithmetic)
-    return std::nullopt;
+    return {};
   Config config = chooseConfig(*contraction, *arithmetic, target);
   Emitter emitter(*contraction, config, *arithmetic, source, module);
   return emitter.run();

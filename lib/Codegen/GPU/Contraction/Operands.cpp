@@ -164,7 +164,8 @@ bool contraction::mayWrite(const Contraction &contraction,
 tile::FuncOp
 contraction::makeTileFunction(OpBuilder &builder, const TileSource &source,
                               ModuleOp module, int64_t blocks, int64_t warps,
-                              tile::ConfigAttr config, Location loc) {
+                              tile::ConfigAttr config, Location loc,
+                              int64_t scratchBytes, StringRef suffix) {
   Block &body = source.body->front();
   SmallVector<Type> types;
   SmallVector<int64_t> aligns;
@@ -176,11 +177,20 @@ contraction::makeTileFunction(OpBuilder &builder, const TileSource &source,
   };
   add(body.getArgumentTypes(), source.inputAlign);
   add(body.getTerminator()->getOperandTypes(), source.outputAlign);
+  if (scratchBytes > 0) {
+    types.push_back(
+        tile::ViewType::get({scratchBytes}, builder.getIntegerType(8)));
+    aligns.push_back(256);
+  }
   auto launch =
       tile::LaunchAttr::get(builder.getContext(), {blocks, 1, 1}, warps, {}, 0);
   builder.setInsertionPointToEnd(module.getBody());
-  auto func = tile::FuncOp::create(builder, loc, source.symbol, types, launch);
+  auto func = tile::FuncOp::create(builder, loc, source.symbol + suffix.str(),
+                                   types, launch);
   func.setConfigAttr(config);
+  if (scratchBytes > 0)
+    func.setArgAttr(types.size() - 1, tile::FuncOp::getScratchAttrName(),
+                    builder.getStringAttr("any"));
   for (auto [i, align] : llvm::enumerate(aligns)) {
     func.setArgAttr(i, tile::FuncOp::getAlignAttrName(),
                     builder.getI64IntegerAttr(align));

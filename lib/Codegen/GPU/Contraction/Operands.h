@@ -78,11 +78,14 @@ void storeOutputs(TileBuilder &t, OperandBuilder &operands, tile::FuncOp func,
                   unsigned firstOutput);
 
 /// The tile.func of a kernel with this launch: views of the body's arguments
-/// and results, their alignment as the source says.
+/// and results, their alignment as the source says, then, if it has some, of
+/// scratch memory. `suffix` comes after the symbol.
 tile::FuncOp makeTileFunction(mlir::OpBuilder &builder,
                               const TileSource &source, mlir::ModuleOp module,
                               int64_t blocks, int64_t warps,
-                              tile::ConfigAttr config, mlir::Location loc);
+                              tile::ConfigAttr config, mlir::Location loc,
+                              int64_t scratchBytes = 0,
+                              llvm::StringRef suffix = "");
 
 /// Splits a number of a tile into starts along the atoms of a role.
 void placeAlong(TileBuilder &t, Role role, Index32 number,

@@ -33,7 +33,7 @@ struct TileFromContractionsPass
       TileSource source;
       source.symbol = function.getSymName().str();
       source.body = &function.getBody();
-      if (makeContractionFunc(source, target, getOperation()))
+      if (!makeContractionFuncs(source, target, getOperation()).empty())
         function.erase();
     }
   }

@@ -60,3 +60,54 @@ func.func @conv(%x: tensor<2x12x12x8xf32>, %w: tensor<3x3x8x16xf32>) -> tensor<2
   %0 = stablehlo.convolution(%x, %w) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {stride = [1, 1], pad = [[1, 1], [1, 1]]} {batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (tensor<2x12x12x8xf32>, tensor<3x3x8x16xf32>) -> tensor<2x12x12x16xf32>
   return %0 : tensor<2x12x12x16xf32>
 }
+func.func @bytes_nt(%x: tensor<33x96xi8>, %w: tensor<48x96xi8>) -> tensor<33x48xi32> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [1] : (tensor<33x96xi8>, tensor<48x96xi8>) -> tensor<33x48xi32>
+  return %0 : tensor<33x48xi32>
+}
+func.func @unsigned_bytes(%x: tensor<32x64xui8>, %w: tensor<64x40xui8>) -> tensor<32x40xui32> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : (tensor<32x64xui8>, tensor<64x40xui8>) -> tensor<32x40xui32>
+  return %0 : tensor<32x40xui32>
+}
+func.func @half(%x: tensor<40x64xf16>, %w: tensor<64x24xf16>) -> tensor<40x24xf16> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : (tensor<40x64xf16>, tensor<64x24xf16>) -> tensor<40x24xf32>
+  %1 = stablehlo.convert %0 : (tensor<40x24xf32>) -> tensor<40x24xf16>
+  return %1 : tensor<40x24xf16>
+}
+func.func @bf16_tn(%x: tensor<72x40xbf16>, %w: tensor<72x56xbf16>) -> tensor<40x56xf32> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [0] x [0] : (tensor<72x40xbf16>, tensor<72x56xbf16>) -> tensor<40x56xf32>
+  return %0 : tensor<40x56xf32>
+}
+func.func @fp8(%x: tensor<48x128xf8E4M3FN>, %w: tensor<40x128xf8E4M3FN>) -> tensor<48x40xbf16> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [1] : (tensor<48x128xf8E4M3FN>, tensor<40x128xf8E4M3FN>) -> tensor<48x40xf32>
+  %1 = stablehlo.convert %0 : (tensor<48x40xf32>) -> tensor<48x40xbf16>
+  return %1 : tensor<48x40xbf16>
+}
+func.func @fp8_wide_range(%x: tensor<48x128xf8E5M2>, %w: tensor<40x128xf8E5M2>) -> tensor<48x40xf32> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [1] : (tensor<48x128xf8E5M2>, tensor<40x128xf8E5M2>) -> tensor<48x40xf32>
+  return %0 : tensor<48x40xf32>
+}
+func.func @fp8_mixed(%x: tensor<24x64xf8E4M3FN>, %w: tensor<64x40xf8E5M2>) -> tensor<24x40xf32> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : (tensor<24x64xf8E4M3FN>, tensor<64x40xf8E5M2>) -> tensor<24x40xf32>
+  return %0 : tensor<24x40xf32>
+}
+func.func @grouped(%x: tensor<5x24x64xbf16>, %w: tensor<5x64x40xbf16>) -> tensor<5x24x40xbf16> {
+  %0 = stablehlo.dot_general %x, %w, batching_dims = [0] x [0], contracting_dims = [2] x [1] : (tensor<5x24x64xbf16>, tensor<5x64x40xbf16>) -> tensor<5x24x40xbf16>
+  return %0 : tensor<5x24x40xbf16>
+}
+// Too few tiles for the chip: several blocks share one.
+func.func @split(%x: tensor<16x4096xf32>, %w: tensor<4096x40xf32>, %b: tensor<40xf32>) -> (tensor<16x40xf32>, tensor<16x40xbf16>) {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : (tensor<16x4096xf32>, tensor<4096x40xf32>) -> tensor<16x40xf32>
+  %1 = stablehlo.broadcast_in_dim %b, dims = [1] : (tensor<40xf32>) -> tensor<16x40xf32>
+  %2 = stablehlo.add %0, %1 : tensor<16x40xf32>
+  %3 = stablehlo.convert %2 : (tensor<16x40xf32>) -> tensor<16x40xbf16>
+  return %2, %3 : tensor<16x40xf32>, tensor<16x40xbf16>
+}
+func.func @split_bytes(%x: tensor<3x8x2048xi8>, %w: tensor<3x24x2048xi8>) -> tensor<3x8x24xi32> {
+  %0 = stablehlo.dot_general %x, %w, batching_dims = [0] x [0], contracting_dims = [2] x [2] : (tensor<3x8x2048xi8>, tensor<3x24x2048xi8>) -> tensor<3x8x24xi32>
+  return %0 : tensor<3x8x24xi32>
+}
+// The algorithm says tf32: one product of 10 bits.
+func.func @tf32(%x: tensor<40x64xf32>, %w: tensor<64x24xf32>) -> tensor<40x24xf32> {
+  %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0], algorithm = <lhs_precision_type = tf32, rhs_precision_type = tf32, accumulation_type = f32, lhs_component_count = 1, rhs_component_count = 1, num_primitive_operations = 1, allow_imprecise_accumulation = false> : (tensor<40x64xf32>, tensor<64x24xf32>) -> tensor<40x24xf32>
+  return %0 : tensor<40x24xf32>
+}

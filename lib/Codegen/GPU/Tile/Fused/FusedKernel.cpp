@@ -68,7 +68,8 @@ tile::FuncOp KernelBuilder::makeFunction(StringRef name, int64_t blocks) {
     types.push_back(tile::ViewType::get({scratchBytes}, b.getI8Type()));
 
   // Memory is what they wait for: threads enough to hide it, if registers that
-  // are left for each (80, or 128 for wide values) do.
+  // are left for each (80, or 128 for wide values) do; where they do not, the
+  // bound is dropped (KernelCompiler).
   bool wide = llvm::any_of(graph.nodes, [](const Node &node) {
     return node.elementType().getIntOrFloatBitWidth() > 32;
   });
