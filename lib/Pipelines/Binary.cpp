@@ -84,6 +84,8 @@ LogicalResult makeBinary(ModuleOp module, const CompileOptions &options,
   // For tests that compile thousands of programs: LLVM's effort.
   if (const char *level = std::getenv("SHOAL_TEST_OPT_LEVEL"))
     compile.optLevel = static_cast<unsigned>(std::atoi(level));
+  if (options.kernelTimes)
+    compile.times = &llvm::errs();
   PackageOptions package;
   package.features = neededFeatures(options.chip);
   if (options.chip.empty()) {

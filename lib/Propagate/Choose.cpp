@@ -116,25 +116,25 @@ struct ChoosePass : impl::ChooseBase<ChoosePass> {
   /// who sharded weights to save memory did not ask for all of them to be
   /// gathered at once. A choice that holds more is searched again at prices at
   /// which gathering a second time, for the backward pass, pays; from the
-  /// choice and from propagation's forms.
+  /// choice and from propagation's forms. Taken is what saves a larger part of
+  /// the memory than it adds to the cost.
   static void holdNoMore(propagate::FormGraph &graph,
                          std::vector<uint8_t> &choice) {
-    double least = graph.peakBytes(choice);
+    double peak = graph.peakBytes(choice), cost = graph.bytesOf(choice);
     const double enough = graph.peakBytes(graph.initial);
-    constexpr double kMostCost = 1.2;
-    const double most = kMostCost * graph.bytesOf(choice);
     const std::vector<uint8_t> first = choice;
     for (auto [start, price] :
          {std::pair(&first, 0.5), {&graph.initial, 0.7}}) {
-      if (least <= enough)
+      if (peak <= enough)
         break;
       std::vector<uint8_t> now = *start;
       graph.setMemoryPrice(price);
       propagate::improve(graph.problem, now);
-      double peak = graph.peakBytes(now);
-      if (peak >= least || graph.bytesOf(now) > most)
+      double newPeak = graph.peakBytes(now), newCost = graph.bytesOf(now);
+      if (newPeak >= peak || newPeak * newCost >= peak * cost)
         continue;
-      least = peak;
+      peak = newPeak;
+      cost = newCost;
       choice = now;
     }
     graph.setMemoryPrice(0);

@@ -314,7 +314,7 @@ int main(int argc, char **argv) {
   line.text("dump-code", o.dumpCode, "DIR",
             "write the LLVM IR and PTX of kernels (target cuda)");
   line.flag("kernel-times", o.kernelTimes,
-            "print how long kernels took to compile (target cuda)");
+            "print how long kernels took to compile");
   line.flag("emulate", o.emulate, "kernels for the emulator of the tests",
             /*hidden=*/true);
   line.flag("single-device", o.singleDevice, "ignore all shardings");

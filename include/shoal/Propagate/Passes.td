@@ -79,8 +79,8 @@ def Choose : Pass<"shoal-choose", "mlir::ModuleOp"> {
     (values and their copies, from first to last use) is above it: gathers then
     stay inside loops, sums are reduced before they are carried. A remark says
     what that costs. Without a limit the same is tried, at low prices, where the
-    choice would hold more than propagation's own forms; it may cost a fifth
-    more.
+    choice would hold more than propagation's own forms, and kept where a larger
+    part of the memory is saved than is added to the cost.
 
     Sets `shoal.form` and `shoal.shardings` of all ops.
 
