@@ -75,6 +75,10 @@ llvm::Function *shoal::gpu::declareLaunch(llvm::Module &module,
   function->setDoesNotThrow();
   function->addFnAttr("no-trapping-math", "true");
   function->addFnAttr("nvvm.maxntid", std::to_string(blockThreads));
+  // 64 registers a thread; dropped where they do not suffice.
+  function->addFnAttr("nvvm.minctasm",
+                      std::to_string(std::clamp<int64_t>(1024 / blockThreads,
+                                                         1, 16)));
   for (auto [number, buffer] : llvm::enumerate(buffers)) {
     unsigned i = number < pointers ? number : number + scalars;
     auto [bytes, isReadOnly] = buffer;

@@ -53,6 +53,7 @@ BUDGETS = {
     "simt scatter": (36, 66, 0),
     "simt sort": (44, 120, 0),
     "simt scan": (33, 120, 0),
+    "simt fft": (55, 495, 0),
     "simt triangular_solve": (31, 236, 0),
 }
 

@@ -135,6 +135,7 @@ void addScatterForm(OpForms &forms);
 void addSortForms(OpForms &forms);   // Sort.cpp
 void addScanForm(OpForms &forms);    // Scan.cpp
 void addFactorForms(OpForms &forms); // Factorisations.cpp
+void addFourierForm(OpForms &forms); // Fourier.cpp
 
 /// The emitters of single elements: the CPU's, and in place of those that make a
 /// whole result at once forms that compute an element.

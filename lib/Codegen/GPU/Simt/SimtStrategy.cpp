@@ -31,6 +31,7 @@ static const OpForms &getOpForms() {
     addSortForms(*all);
     addScanForm(*all);
     addFactorForms(*all);
+    addFourierForm(*all);
     return all;
   }();
   return *forms;

@@ -156,6 +156,26 @@ module {
     %0 = stablehlo.fft %a, type = IRFFT, length = [4, 6] : (tensor<2x4x4xcomplex<f32>>) -> tensor<2x4x6xf32>
     plan.yield %0 : tensor<2x4x6xf32>
   }
+  plan.kernel @fft_factors(%a: tensor<2x720xcomplex<f32>>) -> tensor<2x720xcomplex<f32>> {
+    %0 = stablehlo.fft %a, type = FFT, length = [720] : (tensor<2x720xcomplex<f32>>) -> tensor<2x720xcomplex<f32>>
+    plan.yield %0 : tensor<2x720xcomplex<f32>>
+  }
+  plan.kernel @ifft_prime(%a: tensor<74xcomplex<f64>>) -> tensor<74xcomplex<f64>> {
+    %0 = stablehlo.fft %a, type = IFFT, length = [74] : (tensor<74xcomplex<f64>>) -> tensor<74xcomplex<f64>>
+    plan.yield %0 : tensor<74xcomplex<f64>>
+  }
+  plan.kernel @rfft_planes(%a: tensor<2x6x16x15xf32>) -> tensor<2x6x16x8xcomplex<f32>> {
+    %0 = stablehlo.fft %a, type = RFFT, length = [6, 16, 15] : (tensor<2x6x16x15xf32>) -> tensor<2x6x16x8xcomplex<f32>>
+    plan.yield %0 : tensor<2x6x16x8xcomplex<f32>>
+  }
+  plan.kernel @irfft_long(%a: tensor<3x129xcomplex<f32>>) -> tensor<3x256xf32> {
+    %0 = stablehlo.fft %a, type = IRFFT, length = [256] : (tensor<3x129xcomplex<f32>>) -> tensor<3x256xf32>
+    plan.yield %0 : tensor<3x256xf32>
+  }
+  plan.kernel @fft_nothing(%a: tensor<2x1xcomplex<f32>>) -> tensor<2x1xcomplex<f32>> {
+    %0 = stablehlo.fft %a, type = FFT, length = [1] : (tensor<2x1xcomplex<f32>>) -> tensor<2x1xcomplex<f32>>
+    plan.yield %0 : tensor<2x1xcomplex<f32>>
+  }
   plan.kernel @triangular_solve(%a: tensor<2x6x6xf32>, %b: tensor<2x5x6xf32>) -> tensor<2x5x6xf32> {
     %0 = "stablehlo.triangular_solve"(%a, %b) <{left_side = false, lower = true, transpose_a = #stablehlo<transpose TRANSPOSE>, unit_diagonal = true}> : (tensor<2x6x6xf32>, tensor<2x5x6xf32>) -> tensor<2x5x6xf32>
     plan.yield %0 : tensor<2x5x6xf32>
