@@ -52,8 +52,8 @@ BUDGETS = {
     "simt update": (20, 66, 0),
     "simt scatter": (36, 66, 0),
     "simt sort": (44, 120, 0),
-    "simt scan": (33, 120, 0),
-    "simt fft": (55, 495, 0),
+    "simt scan": (43, 120, 0),
+    "simt fft": (64, 495, 0),
     "simt triangular_solve": (31, 236, 0),
 }
 
