@@ -2,7 +2,7 @@
 BUILD := build
 NINJA := ninja -C $(BUILD)
 
-.PHONY: all setup configure build demo check check-fast accept bench fuzz models docs format clean help asan ubsan tsan fuzz-loaders
+.PHONY: all setup configure build demo check check-fast accept bench bench-gpu fuzz models docs format clean help asan ubsan tsan fuzz-loaders
 
 all: build
 
@@ -37,6 +37,9 @@ accept: build ## pass, fail or the figure for every promise with a number
 
 bench: build ## compile time, step time, bytes and memory beside XLA:CPU (some minutes)
 	.venv/bin/python benchmarks/bench.py
+
+bench-gpu: build ## on a GPU: the models, then products, attention, norms and a training step, beside cuBLAS and PyTorch
+	.venv/bin/python benchmarks/bench_gpu.py
 
 fuzz: build ## random programs in random shardings, N ranks against one and JAX
 	.venv/bin/python test/Fuzz/fuzz.py --stablehlo 10
