@@ -59,14 +59,22 @@ double kernelSeconds(plan::KernelOp kernel, const Hardware &hardware) {
   return hardware.kernelSeconds(flops, type, bytes);
 }
 
+/// Of a tensor, or of the memory of one.
+static RankedTensorType tensorOf(Type type) {
+  if (auto buffer = dyn_cast<plan::BufferType>(type))
+    return buffer.getTensorType();
+  return dyn_cast<RankedTensorType>(type);
+}
+
 double librarySeconds(Operation *op, const Hardware &hardware) {
   if (!isa<plan::MatmulOp, plan::ConvolutionOp, plan::CustomCallOp>(op))
     return 0;
   double bytes = 0, flops = 0;
-  for (Value value : op->getOperands())
-    bytes += static_cast<double>(tensorBytesOf(value.getType()));
-  for (Value value : op->getResults())
-    bytes += static_cast<double>(tensorBytesOf(value.getType()));
+  for (ValueRange values :
+       {ValueRange(op->getOperands()), ValueRange(op->getResults())})
+    for (Value value : values)
+      if (RankedTensorType type = tensorOf(value.getType()))
+        bytes += static_cast<double>(tensorBytesOf(type));
   if (auto product = dyn_cast<plan::MatmulOp>(op)) {
     SmallVector<plan::MatmulOp::Dim> batch, m, n, k;
     product.getDims(batch, m, n, k);
@@ -75,17 +83,19 @@ double librarySeconds(Operation *op, const Hardware &hardware) {
       for (const plan::MatmulOp::Dim &dim : *dims)
         flops *= static_cast<double>(dim.size);
   } else if (auto convolution = dyn_cast<plan::ConvolutionOp>(op)) {
-    auto kernel = cast<ShapedType>(convolution.getRhs().getType());
+    RankedTensorType kernel = tensorOf(convolution.getRhs().getType());
     flops = 2;
-    if (convolution.getResult())
-      flops *= static_cast<double>(
-          cast<ShapedType>(convolution.getResult().getType()).getNumElements());
+    Value result = convolution.getResult() ? Value(convolution.getResult())
+                                           : Value(convolution.getOut());
+    flops *= static_cast<double>(tensorOf(result.getType()).getNumElements());
     // rhs dims: input feature, output feature, spatial.
     for (auto [i, dim] : llvm::enumerate(convolution.getRhsDims()))
       if (i != 1)
         flops *= static_cast<double>(kernel.getDimSize(dim));
   }
-  Type type = op->getNumOperands() ? op->getOperand(0).getType() : Type();
+  RankedTensorType type = op->getNumOperands()
+                              ? tensorOf(op->getOperand(0).getType())
+                              : RankedTensorType();
   return hardware.kernelSeconds(
       flops, type ? computeTypeOf(type) : ComputeType::F32, bytes);
 }

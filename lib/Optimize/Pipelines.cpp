@@ -19,6 +19,13 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
   simplify.hardware = options.hardware;
   simplify.remarks = options.remarks;
   pm.addPass(createSimplifyCollectives(simplify));
+  if (!options.chunkProducts.empty()) {
+    ChunkProductsOptions chunks;
+    chunks.hardware = options.hardware;
+    chunks.axes = options.chunkProducts;
+    chunks.remarks = options.remarks;
+    pm.addPass(createChunkProducts(chunks));
+  }
   pm.addPass(createCSEPass());
 }
 

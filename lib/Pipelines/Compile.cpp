@@ -3,6 +3,7 @@
 #include "Binary.h"
 #include "ParseLimit.h"
 
+#include "shoal/Collectives/Passes.h"
 #include "shoal/Import/Passes.h"
 #include "shoal/Report/Report.h"
 #include "shoal/Simulate/SimulateModule.h"
@@ -14,6 +15,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/SourceMgr.h"
 
 #include <chrono>
@@ -98,6 +100,170 @@ runPasses(ModuleOp module,
   return success(succeeded(build(pm)) && succeeded(pm.run(module)));
 }
 
+namespace {
+
+/// A program that was made to be judged.
+struct Trial {
+  double seconds = 0;
+  int64_t peak = 0; ///< bytes of a device
+};
+
+} // namespace
+
+/// Brings a copy of the module, which is to go into `phase`, to `scheduled`.
+static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
+                                   const Hardware &hardware,
+                                   PipelineOptions options) {
+  options.remarks = false;
+  OwningOpRef<ModuleOp> copy = module.clone();
+  for (Phase p : allPhases)
+    if (phase <= p && p <= Phase::Scheduled &&
+        failed(runPasses(*copy, [&](OpPassManager &pm) {
+          return buildPhasePipeline(pm, p, options);
+        })))
+      return failure();
+  SimulationOptions simulation;
+  simulation.hardware = &hardware;
+  FailureOr<Simulation> time = simulateModule(*copy, simulation);
+  if (failed(time))
+    return failure();
+  Trial trial{time->stepSeconds, 0};
+  for (auto program : copy->getOps<plan::ProgramOp>()) {
+    trial.peak = program.getArenaBytes().value_or(0);
+    program.walk([&](Operation *op) {
+      auto result = dyn_cast<plan::ResultOp>(op);
+      if (isa<plan::ArgumentOp>(op) || (result && !result.getArgument()))
+        trial.peak +=
+            cast<plan::BufferType>(op->getResult(0).getType()).getBytes();
+    });
+  }
+  return trial;
+}
+
+/// Of what a checkpointed layer computes again, sets what is kept instead:
+/// what makes the step faster, most seconds per byte first, as far as there is
+/// memory.
+static LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,
+                                PipelineOptions &options) {
+  int64_t count = countRecomputed(module);
+  if (count == 0)
+    return success();
+  PipelineOptions trial = options;
+  trial.overlap = Overlap::Blocks;
+  auto with = [&](std::vector<int64_t> keep) {
+    trial.keep = std::move(keep);
+    // What is gathered as a whole was said already, or will be.
+    ScopedDiagnosticHandler silence(module.getContext(), [](Diagnostic &d) {
+      return success(d.getSeverity() == DiagnosticSeverity::Remark);
+    });
+    return tryProgram(module, Phase::Sharded, hardware, trial);
+  };
+  FailureOr<Trial> best = with({});
+  if (failed(best))
+    return failure();
+  struct Candidate {
+    int64_t number;
+    double rate; ///< seconds per byte
+  };
+  SmallVector<Candidate> candidates;
+  for (int64_t i = 0; i < count; ++i) {
+    FailureOr<Trial> one = with({i});
+    if (failed(one))
+      return failure();
+    double gain = best->seconds - one->seconds;
+    if (gain > 0)
+      candidates.push_back({i, gain / static_cast<double>(std::max<int64_t>(
+                                          1, one->peak - best->peak))});
+  }
+  llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
+    return a.rate > b.rate;
+  });
+  for (const Candidate &candidate : candidates) {
+    std::vector<int64_t> keep = options.keep;
+    keep.push_back(candidate.number);
+    FailureOr<Trial> more = with(keep);
+    if (failed(more))
+      return failure();
+    if (more->seconds >= best->seconds || more->peak > options.memoryLimit)
+      continue;
+    if (options.remarks)
+      module.emitRemark() << "product " << candidate.number
+                          << " of a loop is kept, not computed again (modelled "
+                             "step: "
+                          << llvm::formatv("{0:f3} -> {1:f3} ms",
+                                           best->seconds * 1e3,
+                                           more->seconds * 1e3)
+                          << ")";
+    best = more;
+    options.keep = std::move(keep);
+  }
+  return success();
+}
+
+/// Sets how far communication is overlapped, and over which axes products are
+/// chunked, to what the simulator finds fastest for the module, which is to go
+/// into `phase`.
+static LogicalResult chooseProgram(ModuleOp module, Phase phase,
+                                   const Hardware &hardware,
+                                   PipelineOptions &options) {
+  SmallVector<std::string> chunks{options.chunkProducts};
+  if (phase == Phase::Optimized && options.chunkProducts.empty()) {
+    llvm::append_range(chunks, chunkableAxes(module));
+    if (chunks.size() > 2)
+      chunks.push_back("*");
+  }
+  std::optional<double> best;
+  PipelineOptions chosen = options;
+  SimulationOptions simulation;
+  simulation.hardware = &hardware;
+  OwningOpRef<ModuleOp> chosenFused;
+  auto judge = [&](ModuleOp fused, const PipelineOptions &trial) {
+    OwningOpRef<ModuleOp> scheduled = fused.clone();
+    if (failed(runPasses(*scheduled, [&](OpPassManager &pm) {
+          return buildPhasePipeline(pm, Phase::Scheduled, trial);
+        })))
+      return failure();
+    FailureOr<Simulation> time = simulateModule(*scheduled, simulation);
+    if (failed(time))
+      return failure();
+    if (best && time->stepSeconds >= *best)
+      return success();
+    best = time->stepSeconds;
+    bool remarks = options.remarks;
+    chosen = trial;
+    chosen.remarks = remarks;
+    return success();
+  };
+  for (const std::string &axes : chunks) {
+    PipelineOptions trial = options;
+    trial.remarks = false;
+    trial.chunkProducts = axes;
+    OwningOpRef<ModuleOp> fused = module.clone();
+    for (Phase p : {Phase::Optimized, Phase::Fused})
+      if (phase <= p && failed(runPasses(*fused, [&](OpPassManager &pm) {
+            return buildPhasePipeline(pm, p, trial);
+          })))
+        return failure();
+    for (Overlap overlap : {Overlap::Blocks, Overlap::Loops}) {
+      trial.overlap = overlap;
+      if (failed(judge(*fused, trial)))
+        return failure();
+    }
+    if (!chosenFused || chosen.chunkProducts == axes)
+      chosenFused = std::move(fused);
+  }
+  // Buckets are made from a simpler model than the simulator's.
+  PipelineOptions trial = chosen;
+  trial.remarks = false;
+  trial.combine = false;
+  if (failed(judge(*chosenFused, trial)))
+    return failure();
+  options.combine = chosen.combine;
+  options.chunkProducts = chosen.chunkProducts;
+  options.overlap = chosen.overlap;
+  return success();
+}
+
 FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
                                   const CompileOptions &given,
                                   MLIRContext &context) {
@@ -175,34 +341,23 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
       break;
     }
     if (failed(timed(phase, [&]() -> LogicalResult {
-          auto run = [&](ModuleOp on, Overlap overlap) {
-            PipelineOptions chosen = options;
-            chosen.overlap = overlap;
-            return runPasses(on, [&](OpPassManager &pm) {
-              return buildPhasePipeline(pm, phase, chosen);
-            });
-          };
-          bool compare = phase == Phase::Scheduled &&
-                         options.overlap == Overlap::Loops &&
-                         options.memoryLimit > 0;
-          if (!compare)
-            return run(module, options.overlap);
-          // Pipelined loops are not always faster; both are made and judged.
-          OwningOpRef<ModuleOp> plain = module.clone();
-          if (failed(run(module, Overlap::Loops)) ||
-              failed(run(*plain, Overlap::Blocks)))
+          bool modelled = options.overlap != Overlap::None &&
+                          options.memoryLimit > 0 && !options.hardware.empty();
+          if (phase == Phase::Sharded && modelled && options.keep.empty() &&
+              failed(chooseKept(module, *hardware, options)))
             return failure();
-          SimulationOptions simulation;
-          simulation.hardware = &*hardware;
-          FailureOr<Simulation> loops = simulateModule(module, simulation),
-                                blocks = simulateModule(*plain, simulation);
-          if (failed(loops) || failed(blocks))
+          // Neither pipelined loops nor chunked products are always faster:
+          // whole programs are made and judged.
+          bool first =
+              phase == Phase::Optimized ||
+              (phase == Phase::Scheduled && options.from >= Phase::Optimized);
+          if (first && options.to >= Phase::Scheduled &&
+              options.overlap == Overlap::Loops && options.memoryLimit > 0 &&
+              failed(chooseProgram(module, phase, *hardware, options)))
             return failure();
-          if (blocks->stepSeconds <= loops->stepSeconds) {
-            result.module = std::move(plain);
-            module = *result.module;
-          }
-          return success();
+          return runPasses(module, [&](OpPassManager &pm) {
+            return buildPhasePipeline(pm, phase, options);
+          });
         })))
       return failure();
     gather(phase);

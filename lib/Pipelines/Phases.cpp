@@ -55,7 +55,7 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-tag-origins",          "shoal-strip-shardings",
       "shoal-verify-imported"};
   static const StringRef sharded[] = {
-      "shoal-shard-pipeline", "shoal-propagate", "shoal-recognize-top-k",
+      "shoal-shard-pipeline", "shoal-keep-recomputed", "shoal-propagate", "shoal-recognize-top-k",
       "shoal-widen-sums",     "shoal-choose",    "shoal-insert-reshards",
       "shoal-verify-sharded", "shoal-export-sdy"};
   static const StringRef partitioned[] = {
@@ -63,12 +63,13 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-verify-partitioned", "shoal-export-stablehlo"};
   static const StringRef optimized[] = {
       "shoal-optimize-pipeline", "shoal-simplify-collectives",
-      "shoal-move-out-of-loops"};
+      "shoal-move-out-of-loops", "shoal-chunk-products"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
   static const StringRef scheduled[] = {
       "shoal-schedule-pipeline", "shoal-outline-lone-ops",
       "shoal-bind-host-scalars", "shoal-order",
       "shoal-overlap",           "shoal-pipeline-loops",
+      "shoal-combine-collectives",
       "shoal-split-collectives", "shoal-bufferize",
       "shoal-assign-offsets",    "shoal-verify-schedule",
       "shoal-print-program"};
@@ -120,9 +121,15 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                             ? ""
                             : " argument-shapes=" + o.argumentShapes) +
                        "}");
-  case Phase::Sharded:
-    return add(pm, "shoal-shard-pipeline{memory-limit=" +
+  case Phase::Sharded: {
+    std::string kept;
+    for (int64_t i : o.keep)
+      kept += (kept.empty() ? "" : ",") + std::to_string(i);
+    if (!kept.empty())
+      kept = "shoal-keep-recomputed{keep=" + kept + "},";
+    return add(pm, kept + "shoal-shard-pipeline{memory-limit=" +
                        std::to_string(o.memoryLimit) + "}");
+  }
   case Phase::Partitioned:
     return add(pm, "shoal-partition-pipeline");
   case Phase::Optimized:
@@ -131,7 +138,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
                        (o.remarks ? " remarks=true" : "") +
                        (o.overlap == Overlap::None ? " overlap=false" : "") +
-                       (o.chunkProducts ? " chunk-products=true" : "") + "}");
+                       (o.chunkProducts.empty()
+                            ? ""
+                            : " chunk-products=" + o.chunkProducts) + "}");
   case Phase::Fused:
     return add(pm, "shoal-fuse-pipeline{target=" + o.target + "}");
   case Phase::Scheduled:
@@ -142,7 +151,8 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        (o.overlap == Overlap::None     ? "none"
                         : o.overlap == Overlap::Blocks ? "blocks"
                                                        : "loops") +
-                       "}");
+                       (o.remarks ? " remarks=true" : "") +
+                       (o.combine ? "" : " combine=false") + "}");
   }
   return failure();
 }

@@ -75,6 +75,22 @@ FailureOr<plan::GroupAttr> shoal::getPlanGroup(Operation *op,
                               size, table);
 }
 
+SmallVector<int64_t> shoal::firstGroup(plan::GroupAttr group) {
+  if (group.getTableSize() > 0)
+    return SmallVector<int64_t>(
+        group.getTable().take_front(group.getTableSize()));
+  SmallVector<int64_t> members{0};
+  ArrayRef<int64_t> digits = group.getDigits();
+  for (size_t d = 0; d + 1 < digits.size(); d += 2) {
+    SmallVector<int64_t> next;
+    for (int64_t member : members)
+      for (int64_t i = 0; i < digits[d]; ++i)
+        next.push_back(member + i * digits[d + 1]);
+    members = std::move(next);
+  }
+  return members;
+}
+
 MeshAttr shoal::getProgramMesh(Operation *module) {
   MeshAttr result;
   if (!module)

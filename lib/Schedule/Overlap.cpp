@@ -6,6 +6,10 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <array>
+#include <cstdlib>
+#include <random>
+
 using namespace mlir;
 namespace shlo = mlir::stablehlo;
 
@@ -57,6 +61,10 @@ private:
   llvm::DenseMap<Attribute, double> kernels;
 };
 
+/// How many ops local search may place, of all orders that it tries: less than
+/// a second.
+constexpr int64_t kClimbSteps = 10'000'000;
+
 /// The block's ops on one stream of computation and one per level of links.
 class BlockSchedule {
 public:
@@ -71,6 +79,10 @@ public:
       rest[id] += this->times[id].seconds;
     }
   }
+
+  /// What goes first in list scheduling: what can start first, or what has the
+  /// longest way to go.
+  enum class Rule { Earliest, LongestChain };
 
   bool hasBoth() const {
     bool compute = false, links = false;
@@ -88,10 +100,10 @@ public:
     return end;
   }
 
-  /// List scheduling: whatever can start first, of those collectives, of those
-  /// what has the longest way to go, among the ops that leave no more than
-  /// `limit` bytes held. Empty if the limit cannot be kept.
-  SmallVector<unsigned> list(int64_t limit) const {
+  /// List scheduling by a rule (collectives before computation, where that says
+  /// nothing) among the ops that leave no more than `limit` bytes held. Empty
+  /// if the limit cannot be kept.
+  SmallVector<unsigned> list(int64_t limit, Rule rule) const {
     ArrayRef<BlockGraph::Node> nodes = graph.getNodes();
     SmallVector<unsigned> order, deps, open, readers(graph.getNumReaders());
     SmallVector<double> ready(times.size(), 0), free;
@@ -114,7 +126,10 @@ public:
         // At the same time a collective goes first, or it would wait for
         // what it could have run beside.
         auto rank = [&](unsigned id, double at) {
-          return std::make_tuple(at, times[id].resource == 0, -rest[id], id);
+          double computes = times[id].resource == 0;
+          return rule == Rule::LongestChain
+                     ? std::array{-rest[id], computes, at, double(id)}
+                     : std::array{at, computes, -rest[id], double(id)};
         };
         if (best == open.end() || rank(*it, start) < rank(*best, bestStart)) {
           best = it;
@@ -135,6 +150,67 @@ public:
           open.push_back(user);
     }
     return order;
+  }
+
+  /// Moves single ops to where the makespan is shorter, as long as one is found
+  /// and there is time for it.
+  void climb(SmallVectorImpl<unsigned> &order, int64_t limit) const {
+    ArrayRef<BlockGraph::Node> nodes = graph.getNodes();
+    SmallVector<SmallVector<unsigned>> deps(nodes.size());
+    for (auto [id, node] : llvm::enumerate(nodes))
+      for (unsigned user : node.users)
+        deps[user].push_back(id);
+    SmallVector<size_t> at(nodes.size());
+    auto number = [&] {
+      for (auto [i, id] : llvm::enumerate(order))
+        at[id] = i;
+    };
+    double best = makespan(order);
+    int64_t budget = kClimbSteps;
+    number();
+    auto tryAt = [&](size_t from, size_t to) {
+      SmallVector<unsigned> next(order.begin(), order.end());
+      if (to < from)
+        std::rotate(next.begin() + to, next.begin() + from,
+                    next.begin() + from + 1);
+      else
+        std::rotate(next.begin() + from, next.begin() + from + 1,
+                    next.begin() + to + 1);
+      budget -= static_cast<int64_t>(next.size());
+      double time = makespan(next);
+      if (time >= best * (1 - 1e-9) || graph.peakOf(next) > limit)
+        return false;
+      best = time;
+      order.assign(next.begin(), next.end());
+      number();
+      return true;
+    };
+    for (bool changed = true; changed && budget > 0;) {
+      changed = false;
+      for (unsigned id = 0; id + 1 < nodes.size() && budget > 0; ++id) {
+        if (times[id].seconds == 0)
+          continue;
+        size_t first = 0, last = nodes.size() - 1;
+        for (unsigned dep : deps[id])
+          first = std::max(first, at[dep] + 1);
+        for (unsigned user : nodes[id].users)
+          last = std::min(last, at[user] - 1);
+        // Near ones all, far ones ever more sparsely, and the ends.
+        SmallVector<size_t> places{first, last};
+        for (size_t step = 1; step < nodes.size();
+             step += std::max<size_t>(1, step / 4)) {
+          if (at[id] >= first + step)
+            places.push_back(at[id] - step);
+          if (at[id] + step <= last)
+            places.push_back(at[id] + step);
+        }
+        for (size_t place : places)
+          if (place != at[id] && tryAt(at[id], place)) {
+            changed = true;
+            break;
+          }
+      }
+    }
   }
 
 private:
@@ -179,6 +255,9 @@ struct Overlap : impl::OverlapBase<Overlap> {
       getOperation().emitError() << "--hardware: " << error;
       return signalPassFailure();
     }
+    // For tests: the numbers must be the same in every order.
+    if (const char *seed = std::getenv("SHOAL_TEST_SCHEDULE"))
+      random.emplace(static_cast<uint64_t>(std::atoll(seed)));
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (func.isExternal())
         continue;
@@ -191,6 +270,25 @@ struct Overlap : impl::OverlapBase<Overlap> {
     }
   }
 
+  /// Any order that the block's dependences allow.
+  SmallVector<unsigned> shuffled(const BlockGraph &graph) {
+    SmallVector<unsigned> order, deps, open;
+    for (auto [id, node] : llvm::enumerate(graph.getNodes())) {
+      deps.push_back(node.numDeps);
+      if (node.numDeps == 0)
+        open.push_back(id);
+    }
+    while (!open.empty()) {
+      std::swap(open[(*random)() % open.size()], open.back());
+      unsigned id = open.pop_back_val();
+      order.push_back(id);
+      for (unsigned user : graph.getNodes()[id].users)
+        if (--deps[user] == 0)
+          open.push_back(user);
+    }
+    return order;
+  }
+
   /// Orders a block, then those nested in its ops. `budget`: bytes that the
   /// block may hold; where it needs more as it is, that much.
   void improve(Block &block, const HostScalars &scalars, OpTimes &times,
@@ -199,16 +297,29 @@ struct Overlap : impl::OverlapBase<Overlap> {
     size_t count = graph.getNodes().size();
     SmallVector<unsigned> order =
         llvm::to_vector(llvm::seq<unsigned>(0, count));
-    if (count >= 3 && count <= kMaxOps) {
+    if (random) {
+      order = shuffled(graph);
+      graph.apply(order);
+    } else if (count >= 3 && count <= kMaxOps) {
       BlockSchedule schedule(graph, times);
       if (schedule.hasBoth()) {
-        SmallVector<unsigned> better =
-            schedule.list(std::max(graph.peakOf(order), budget));
-        if (better.size() == count &&
-            schedule.makespan(better) < schedule.makespan(order)) {
-          graph.apply(better);
-          order = std::move(better);
+        int64_t limit = std::max(graph.peakOf(order), budget);
+        double time = schedule.makespan(order);
+        SmallVector<unsigned> written = order;
+        for (auto rule : {BlockSchedule::Rule::Earliest,
+                          BlockSchedule::Rule::LongestChain}) {
+          SmallVector<unsigned> other = schedule.list(limit, rule);
+          if (other.size() != count)
+            continue;
+          double otherTime = schedule.makespan(other);
+          if (otherTime < time) {
+            time = otherTime;
+            order = std::move(other);
+          }
         }
+        schedule.climb(order, limit);
+        if (order != written)
+          graph.apply(order);
       }
     }
     SmallVector<int64_t> held = graph.heldAt(order);
@@ -218,6 +329,8 @@ struct Overlap : impl::OverlapBase<Overlap> {
           if (!region.empty())
             improve(region.front(), scalars, times, budget - held[id]);
   }
+
+  std::optional<std::mt19937_64> random;
 };
 
 } // namespace

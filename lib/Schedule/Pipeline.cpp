@@ -8,7 +8,8 @@ using namespace mlir;
 
 void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
                                   StringRef hardware, int64_t memoryLimit,
-                                  StringRef overlapMode) {
+                                  StringRef overlapMode, bool remarks,
+                                  bool combineCollectives) {
   if (overlapMode == "loops") {
     PipelineLoopsOptions loops;
     loops.hardware = hardware.str();
@@ -28,6 +29,13 @@ void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
   options.entry = entry.str();
   pm.addPass(createBufferize(options));
   if (overlapMode != "none") {
+    if (combineCollectives) {
+      CombineCollectivesOptions combine;
+      combine.hardware = hardware.str();
+      combine.memoryLimit = memoryLimit;
+      combine.remarks = remarks;
+      pm.addPass(createCombineCollectives(combine));
+    }
     SplitCollectivesOptions split;
     split.hardware = hardware.str();
     pm.addPass(createSplitCollectives(split));
@@ -52,6 +60,12 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
       *this, "overlap",
       llvm::cl::desc("How far collectives are hidden: none, blocks or loops"),
       llvm::cl::init("loops")};
+  Option<bool> combine{*this, "combine",
+                       llvm::cl::desc("Collectives become one in buckets"),
+                       llvm::cl::init(true)};
+  Option<bool> remarks{*this, "remarks",
+                       llvm::cl::desc("Say what was changed, and the gain"),
+                       llvm::cl::init(false)};
 };
 } // namespace
 
@@ -61,6 +75,7 @@ void shoal::registerSchedulePipelines() {
       "Phase `scheduled`: from kernels and launches to the host program",
       [](OpPassManager &pm, const ScheduleOptions &options) {
         buildSchedulePipeline(pm, options.entry, options.hardware,
-                              options.memoryLimit, options.overlap);
+                              options.memoryLimit, options.overlap,
+                              options.remarks, options.combine);
       });
 }

@@ -66,19 +66,21 @@ bool Validator::checkCollective(const Instruction &in,
   };
   switch (k) {
   case CollectiveKind::AllGather:
-    return expect(3) && params[1] >= 0 && params[2] <= params[1] * p &&
-                   fits({params[0], params[1]}, ins[0], "a gathered block") &&
-                   fits({params[0], params[2]}, outs[0], "a gathered tensor") &&
-                   n == 1
-               ? true
-               : fail("a gather is malformed");
+    if (!expect(3) || params[1] < 0 || params[2] > params[1] * p)
+      return fail("a gather is malformed");
+    for (size_t i = 0; i < ins.size(); ++i)
+      if (!fits({params[0], params[1]}, ins[i], "a gathered block") ||
+          !fits({params[0], params[2]}, outs[i], "a gathered tensor"))
+        return false;
+    return true;
   case CollectiveKind::ReduceScatter:
-    return expect(3) && params[2] >= 0 && params[1] <= params[2] * p &&
-                   fits({params[0], params[1]}, ins[0], "a reduced tensor") &&
-                   fits({params[0], params[2]}, outs[0], "a scattered block") &&
-                   n == 1
-               ? true
-               : fail("a scatter is malformed");
+    if (!expect(3) || params[2] < 0 || params[1] > params[2] * p)
+      return fail("a scatter is malformed");
+    for (size_t i = 0; i < ins.size(); ++i)
+      if (!fits({params[0], params[1]}, ins[i], "a reduced tensor") ||
+          !fits({params[0], params[2]}, outs[i], "a scattered block"))
+        return false;
+    return true;
   case CollectiveKind::AllReduce:
     for (size_t i = 0; i < ins.size(); ++i)
       if (slotBytes(ins[i]) != slotBytes(outs[i]))

@@ -50,7 +50,9 @@ bool Rank::collective(const Instruction &i, Operands ops, bool start) {
   if (!isRecv && (g.groupSize > 1 || isSend) &&
       issue.call.kind != Kind::Barrier) {
     bytesSent += rt::bytesSent(issue.call, g.groupSize, issue.position);
-    ++collectives;
+    // As many as before some were combined.
+    collectives +=
+        issue.call.kind == Kind::RaggedAllToAll ? 1 : static_cast<int64_t>(n);
   }
   if (rt::hasFillSlot(issue.call))
     issue.fillFrom = address(issue.call.params[11]);

@@ -180,6 +180,13 @@ Status Execution::prepare(std::vector<HostTensor> args) {
           meetings[g][r]->numHere += isHere(program.member(groups[g], r, m));
       }
   }
+  if (!options.links.empty()) {
+    if (options.world)
+      return Status::badInput("emulated links need all ranks in one process");
+    links = std::make_unique<Links>(program, options.links);
+    if (std::string wrong = links->check(); !wrong.empty())
+      return Status::badInput("emulated links: " + wrong);
+  }
   checkCount.assign(static_cast<size_t>(numRanks),
                     std::vector<uint64_t>(numChecks));
   reported.assign(numChecks, false);

@@ -12,6 +12,7 @@
 #include "shoal/runtime/Shards.h"
 
 #include "host/Exchange.h"
+#include "host/Links.h"
 
 #include <array>
 #include <atomic>
@@ -196,11 +197,16 @@ private:
   std::vector<std::vector<uint64_t>> checkCount; // rank, check
   std::vector<bool> reported;                    // check: failure printed
 
+  /// Runs `work` on another thread when the link has carried it; the step does
+  /// not end before it.
+  std::function<void()> aside(std::function<void()> work);
+
   std::mutex mutex;
   std::condition_variable allLeft;
   uint64_t stepNumber = 0, figures = 0;
   std::atomic<int64_t> active{0};
   Status failure;
+  std::unique_ptr<Links> links; ///< null: as fast as memory
 };
 
 /// The rank that the current thread works for, for the crash handler.

@@ -81,7 +81,10 @@ bool Rank::collective(const program::Instruction &i,
   }
   if (g.groupSize > 1 && call.kind != program::CollectiveKind::Barrier) {
     bytesSent += shoal::rt::bytesSent(call, g.groupSize, position);
-    ++collectives;
+    // As many as before some were combined.
+    collectives += call.kind == program::CollectiveKind::RaggedAllToAll
+                       ? 1
+                       : static_cast<int64_t>(n);
   }
   if (start) {
     events[event] = sequence[group] + 1;
@@ -157,7 +160,7 @@ bool Execution::meet(Rank &rank, uint32_t group, CollectiveCall call,
   p.members[position] = std::move(buffers);
   bool isLast = ++p.arrived == place.numHere;
   bool isRemote = place.numHere < g.groupSize;
-  bool goesOn = isLast && !isRemote;
+  bool goesOn = isLast && !isRemote && !links;
   if (wait && !goesOn) {
     rank.waiting = true;
     p.waiting.push_back(&rank);
@@ -170,6 +173,11 @@ bool Execution::meet(Rank &rank, uint32_t group, CollectiveCall call,
     return !wait;
   }
   executeCollective(p.call, p.members);
+  if (links) {
+    links->carry(group, rank.number, p.call,
+                 aside([this, &place, &p] { finish(place, p); }));
+    return !wait;
+  }
   finish(place, p);
   return true;
 }
@@ -215,7 +223,13 @@ void Execution::send(const Channel &channel, const std::byte *data,
                         {data, static_cast<size_t>(bytes)});
     return;
   }
-  deliver(channel, std::vector<std::byte>(data, data + bytes));
+  std::vector<std::byte> message(data, data + bytes);
+  if (!links)
+    return deliver(channel, std::move(message));
+  auto shared = std::make_shared<std::vector<std::byte>>(std::move(message));
+  links->carryMessage(
+      static_cast<uint32_t>(channel[0]), channel[2], channel[3], bytes,
+      aside([this, channel, shared] { deliver(channel, std::move(*shared)); }));
 }
 
 void Execution::deliver(const Channel &channel, std::vector<std::byte> data) {

@@ -36,6 +36,14 @@ void Execution::runAside(std::function<void()> work) {
   }).detach();
 }
 
+std::function<void()> Execution::aside(std::function<void()> work) {
+  active.fetch_add(1);
+  return [this, work = std::move(work)] {
+    work();
+    left();
+  };
+}
+
 void Execution::exchange(Rendezvous &place, Rendezvous::Pending &p,
                          uint32_t group, int64_t rank, uint64_t sequence) {
   const program::Group &g = groups[group];

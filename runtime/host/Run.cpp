@@ -2,6 +2,7 @@
 
 #include "host/Execution.h"
 
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -31,6 +32,35 @@ std::optional<Fault> Fault::parse(const std::string &text) {
   else
     return std::nullopt;
   return *end == 0 ? std::optional<Fault>(fault) : std::nullopt;
+}
+
+Result<std::vector<EmulatedLink>> parseLinks(const std::string &text) {
+  std::vector<EmulatedLink> links;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find(',', at), text.size());
+    std::string entry = text.substr(at, end - at);
+    at = end + 1;
+    // An axis may hold colons; the numbers do not.
+    size_t second = entry.rfind(':');
+    size_t first = second == std::string::npos || second == 0
+                       ? std::string::npos
+                       : entry.rfind(':', second - 1);
+    char *endA = nullptr, *endB = nullptr;
+    EmulatedLink link;
+    if (first != std::string::npos && first > 0) {
+      link.axis = entry.substr(0, first);
+      link.bytesPerSecond = std::strtod(entry.c_str() + first + 1, &endA) * 1e9;
+      link.latency = std::strtod(entry.c_str() + second + 1, &endB) * 1e-6;
+    }
+    if (!endA || endA != entry.c_str() + second || *endB != 0 ||
+        endB == entry.c_str() + second + 1 || !(link.bytesPerSecond > 0) ||
+        !(link.latency >= 0) || !std::isfinite(link.bytesPerSecond) ||
+        link.latency > 60)
+      return Status::badInput(
+          "'" + entry + "' is no link; write AXIS:GB/s:us, as in tp:10:2");
+    links.push_back(std::move(link));
+  }
+  return links;
 }
 
 uint64_t availableMemory() {

@@ -27,7 +27,7 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
-                             dump, hardware, overlap = "loops", emit, entry,
+                             dump, hardware, overlap = "loops", chunks, emit, entry,
                              timings, argumentShapes, fatal, dumpCode;
   int64_t memoryLimit = 0;
   bool singleDevice = false, table = false, debugInfo = false,
@@ -175,6 +175,7 @@ int compile(const Options &o) {
   options.overlap = o.overlap == "none"     ? Overlap::None
                     : o.overlap == "blocks" ? Overlap::Blocks
                                             : Overlap::Loops;
+  options.chunkProducts = o.chunks;
   options.remarks = o.remarks;
   options.from = *from;
   options.to = *to;
@@ -286,6 +287,10 @@ int main(int argc, char **argv) {
   line.text("report", o.report, "FILE.json",
             "write what the program moves, computes and needs");
   line.flag("table", o.table, "print the report as a table");
+  line.text("chunk-products", o.chunks, "AXES",
+            "axes (tp+sp; *: all) over which products with collectives work "
+            "chunk by chunk (default: those with which the modelled step is "
+            "shortest, where --hardware is given)");
   line.flag("remarks", o.remarks,
             "say what was changed about collectives, and the modelled gain");
   line.text("trace", o.trace, "FILE.json",

@@ -18,6 +18,8 @@ struct Options {
   int64_t ranksPerDevice = 0;
   /// Shapes of the arrays in `input`, as --argument-shapes takes them.
   std::string argumentShapes;
+  /// As parseLinks reads them; empty: none.
+  std::string links;
   double rtol = 0, atol = 0, timeLimit = 0;
   int64_t repeat = 1;
   bool singleDevice = false, table = false, profile = false, inspect = false;

@@ -280,6 +280,13 @@ static int runModel(Options &o, const CommandLine &line) {
   run.world = world.get();
   run.deadline = o.deadline;
   run.timeLimit = o.timeLimit;
+  Result<std::vector<EmulatedLink>> links = parseLinks(o.links);
+  if (!links)
+    return fail(
+        Status::badInput("--emulate-links: " + links.status().message()));
+  if (onGpu && !links->empty())
+    return fail(Status::badInput("--emulate-links is for the target cpu"));
+  run.links = std::move(*links);
   run.progress = ::isatty(2);
   run.customCallLibraries = o.customCalls;
   if (const char *value = std::getenv("SHOAL_TEST_POISON"))
@@ -395,6 +402,10 @@ int main(int argc, char **argv) {
             "what to compile for with --target=cuda (default: this machine's)");
   line.integer("ranks-per-device", o.ranksPerDevice, 1,
                "put N ranks on each GPU (default: one)");
+  line.text("emulate-links", o.links, "AXIS:GB/s:us,…",
+            "let collectives over a mesh axis take as long as over a link of "
+            "this\nbandwidth and latency (tp:10:2; '*' for all other axes), to "
+            "measure overlap");
   line.list("custom-calls", o.customCalls, "LIB.so",
             "library with functions for the model's custom calls");
   line.number("time-limit", o.timeLimit,

@@ -9,6 +9,15 @@
 
 namespace shoal {
 
+/// The sets of axes ("tp", "dp+tp") over which a module in phase `partitioned`
+/// gathers operands of products or scatters their results: what
+/// shoal-chunk-products may be given.
+llvm::SmallVector<std::string> chunkableAxes(mlir::ModuleOp module);
+
+/// How many products of a module in phase `imported` shoal-keep-recomputed
+/// could keep.
+int64_t countRecomputed(mlir::ModuleOp module);
+
 #define GEN_PASS_DECL
 #include "shoal/Collectives/Passes.h.inc"
 

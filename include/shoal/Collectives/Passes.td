@@ -59,6 +59,63 @@ def MoveOutOfLoops : CollectivePass<"shoal-move-out-of-loops"> {
   ];
 }
 
+def KeepRecomputed : CollectivePass<"shoal-keep-recomputed"> {
+  let summary = "What a rematerialized layer computes again is kept instead";
+  let description = [{
+    Users checkpoint layers to save memory on the smallest machine they know:
+    the loop of the backward pass computes again what the forward one has
+    computed, collectives included. On whole tensors (phase `imported`, so that
+    propagation and form choice see the program that is run), this pass finds two
+    counted loops of which the second walks over what the first one stacks, and
+    by value numbering across both (slices of the same row of the same tensor are
+    equal, so are pure ops of equal operands) the products that are computed
+    twice. Those whose numbers, in program order, are in `keep` are stacked by
+    the first loop and read by the second; what led to them there goes.
+
+    Which are worth their memory is found by trial: compileModule compiles the
+    program with each, and keeps those that the simulator finds faster, most
+    seconds per byte first, while the schedule's peak fits the memory limit.
+  }];
+  let options = [
+    ListOption<"keep", "keep", "int64_t", "Numbers of products to keep">,
+    Option<"all", "all", "bool", "false", "Keep all">
+  ];
+}
+
+def ChunkProducts : CollectivePass<"shoal-chunk-products"> {
+  let summary = "Collective matmul: products work while their parts travel";
+  let description = [{
+    A product whose operand is gathered can begin with the block that the device
+    has, and one whose result is scattered can send what it has summed up. With a
+    group of n:
+
+    - all_gather, then products (all of them, where several read it): blocks go
+      around by permutes; each is multiplied while the next ones travel. Along a
+      free or batch dimension the results are blocks of the result, along a
+      contracting one they are summed (in f32).
+    - product, then reduce_scatter: each device adds its part of a block to the
+      sum that comes by, and sends it on.
+
+    Blocks travel both ways around the ring, so that it takes n/2 steps (rounded
+    up, less one block) of two permutes. Bytes are the same; time is
+    C/n + (n-1) max(C/n, M/(n-1)) instead of C + M. A product stays as it is where
+    that is modelled to be slower alone: small blocks take latencies, less
+    efficient kernels, or more memory traffic. Whether overlap with something
+    else would have been better, the simulator says: compileModule makes both
+    programs.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"axes", "axes", "std::string", "\"*\"",
+           "Only groups over these axes: tp+sp; *: all">,
+    Option<"always", "always", "bool", "false",
+           "Even where it is not modelled to be faster (for tests)">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed and what it is modelled to save">
+  ];
+}
+
 def PipelineLoops : Pass<"shoal-pipeline-loops", "::mlir::ModuleOp"> {
   let summary = "Communicates for the next iteration of a loop during this one";
   let description = [{

@@ -19,10 +19,11 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
       *this, "overlap",
       llvm::cl::desc("Prepare for hiding collectives behind computation"),
       llvm::cl::init(true)};
-  Option<bool> chunkProducts{
+  Option<std::string> chunkProducts{
       *this, "chunk-products",
-      llvm::cl::desc("Products with collectives become loops over chunks"),
-      llvm::cl::init(false)};
+      llvm::cl::desc("Axes over which products with collectives work in "
+                     "chunks: tp+sp; *: all"),
+      llvm::cl::init("")};
   Option<bool> remarks{*this, "remarks",
                        llvm::cl::desc("Say what was changed, and the gain"),
                        llvm::cl::init(false)};

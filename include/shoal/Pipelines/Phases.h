@@ -8,6 +8,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace shoal {
 
@@ -54,11 +55,18 @@ struct PipelineOptions {
   /// named, else no limit.
   int64_t memoryLimit = 0;
   Overlap overlap = Overlap::Loops;
+  /// Collectives become one where that is modelled to be faster.
+  bool combine = true;
   /// Remarks say what was changed about collectives, and the modelled gain.
   bool remarks = false;
-  /// Products whose operand is gathered, or whose result is scattered, become
-  /// loops over chunks (collective matmul).
-  bool chunkProducts = false;
+  /// Numbers of the products that are kept for a loop that would compute them
+  /// again (shoal-keep-recomputed). compileModule tries them where times are
+  /// modelled and a memory limit is known.
+  std::vector<int64_t> keep;
+  /// Mesh axes over which products whose operand is gathered, or whose result
+  /// is scattered, work chunk by chunk (collective matmul): "tp+sp", "*" for
+  /// all, "" for none. compileModule tries some where times are modelled.
+  std::string chunkProducts;
 };
 
 /// Adds the passes that take a module from the phase before `phase` to it, its

@@ -17,6 +17,9 @@ getDigits(llvm::ArrayRef<AxisRefAttr> axes, MeshAttr mesh);
 mlir::FailureOr<plan::GroupAttr> getPlanGroup(mlir::Operation *op,
                                               comm::GroupsAttr groups);
 
+/// The ranks of the group that rank 0, or the table's first row, belongs to.
+llvm::SmallVector<int64_t> firstGroup(plan::GroupAttr group);
+
 /// The mesh that the ranks of a module form: the one with the most devices;
 /// null if the module has none (one rank). All others must have as many
 /// devices.

@@ -28,7 +28,9 @@ void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef entry = "main",
                            llvm::StringRef hardware = "",
                            int64_t memoryLimit = 0,
-                           llvm::StringRef overlap = "loops");
+                           llvm::StringRef overlap = "loops",
+                           bool remarks = false,
+                           bool combineCollectives = true);
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();

@@ -43,7 +43,8 @@ def Overlap : Pass<"shoal-overlap", "::mlir::ModuleOp"> {
     List scheduling, block by block, on one stream of computation and one for
     each level of links, with the modelled seconds of kernels and collectives: a
     collective goes where its operands are there, and what does not need its
-    result between it and what does. Kept only if the modelled time is lower
+    result between it and what does. The best of several rules is improved by
+    moving single ops, as long as that helps. Kept only if the modelled time is lower
     than that of the order as it is, within the memory that this order takes, or
     `memory-limit`.
   }];
@@ -66,6 +67,34 @@ def Bufferize : Pass<"shoal-bufferize", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"entry", "entry", "std::string", "\"main\"", "The entry function">
+  ];
+  let dependentDialects = ["::shoal::plan::PlanDialect"];
+}
+
+def CombineCollectives : Pass<"shoal-combine-collectives", "::mlir::ModuleOp"> {
+  let summary = "Collectives of one kind and group become one, in buckets";
+  let description = [{
+    Every collective costs a start and its steps' latencies, however small it is;
+    but one that waits for others starts later, and what could have run beside
+    computation no longer does. Of the collectives of a block that reduce (or
+    gather, or scatter) over the same group and could as well run later, this
+    pass finds the buckets with which the block's modelled time is least, by
+    dynamic programming over the order in which they are ready: a bucket starts
+    when its last member is ready and the one before is done, and stalls the
+    computation that needs it earlier. No size is a threshold.
+
+    Members keep their buffers: nothing is packed. all_reduces combine whatever
+    their shapes, all_gathers and reduce_scatters those of one type. Where a
+    member's input would have to be kept longer than without, its bytes must fit
+    into `memory-limit`; without a limit there are none to spare.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"memoryLimit", "memory-limit", "int64_t", "0",
+           "Bytes that a device may hold; 0: as few as can be">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was combined and what it is modelled to save">
   ];
   let dependentDialects = ["::shoal::plan::PlanDialect"];
 }

@@ -25,6 +25,15 @@ struct Fault {
   static std::optional<Fault> parse(const std::string &text);
 };
 
+/// A link that is only emulated: what a rank sends over a mesh axis.
+struct EmulatedLink {
+  std::string axis; ///< "*": every axis that has none of its own
+  double bytesPerSecond = 0;
+  double latency = 0; ///< seconds for a message
+};
+/// Parses "AXIS:GB/s:us,…"; the error says what is wrong.
+Result<std::vector<EmulatedLink>> parseLinks(const std::string &text);
+
 struct RunOptions {
   int64_t repeat = 1;   ///< measured steps; above 1, one more before them
   bool measure = false; ///< time the steps even if there is one
@@ -37,6 +46,8 @@ struct RunOptions {
   bool progress = false;    ///< say on stderr how far a long run is
   std::optional<Fault> fault;
   std::vector<std::string> customCallLibraries;
+  /// Collectives take as long as over these (target cpu, one process).
+  std::vector<EmulatedLink> links;
   /// The processes among which the ranks are divided, in order; null: all ranks
   /// are here.
   World *world = nullptr;

@@ -1,0 +1,535 @@
+// shoal-keep-recomputed: see Passes.td.
+#include "dialects/Comm/Comm.h"
+#include "shoal/Analysis/HostScalars.h"
+#include "shoal/Collectives/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <map>
+
+using namespace mlir;
+using stablehlo::WhileOp;
+
+namespace shoal {
+#define GEN_PASS_DEF_KEEPRECOMPUTED
+#include "shoal/Collectives/Passes.h.inc"
+
+namespace {
+
+/// A counted loop of known length.
+struct Counted {
+  WhileOp op;
+  CountedLoop loop;
+  int64_t begin = 0, trips = 0;
+
+  Block &body() const { return op->getRegion(1).front(); }
+  Operation *yield() const { return body().getTerminator(); }
+  /// The loop's operand where the body's argument never changes.
+  Value invariant(BlockArgument argument) const {
+    if (argument.getOwner() != &body() ||
+        yield()->getOperand(argument.getArgNumber()) != argument)
+      return {};
+    return op->getOperand(argument.getArgNumber());
+  }
+  int64_t counterAt(int64_t trip) const { return begin + trip * loop.step; }
+};
+
+/// The integer that `value` is in an iteration, if it depends on the counter
+/// and constants alone.
+std::optional<int64_t> evaluate(Value value, const Counted &loop, int64_t trip,
+                                int depth = 0) {
+  if (depth > 32)
+    return std::nullopt;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (argument.getOwner() != &loop.body())
+      return std::nullopt;
+    if (argument.getArgNumber() == loop.loop.ivIndex)
+      return loop.counterAt(trip);
+    Value outside = loop.invariant(argument);
+    return outside ? evaluate(outside, loop, trip, depth + 1) : std::nullopt;
+  }
+  if (auto constant = getConstantInt(value))
+    return constant;
+  Operation *op = value.getDefiningOp();
+  SmallVector<int64_t, 3> in;
+  if (!isa<stablehlo::AddOp, stablehlo::SubtractOp, stablehlo::MulOp,
+           stablehlo::MaxOp, stablehlo::MinOp, stablehlo::ConvertOp,
+           stablehlo::ReshapeOp, stablehlo::CompareOp, stablehlo::SelectOp,
+           ConstraintOp>(op))
+    return std::nullopt;
+  for (Value operand : op->getOperands()) {
+    auto number = evaluate(operand, loop, trip, depth + 1);
+    if (!number)
+      return std::nullopt;
+    in.push_back(*number);
+  }
+  if (isa<stablehlo::AddOp>(op))
+    return in[0] + in[1];
+  if (isa<stablehlo::SubtractOp>(op))
+    return in[0] - in[1];
+  if (isa<stablehlo::MulOp>(op))
+    return in[0] * in[1];
+  if (isa<stablehlo::MaxOp>(op))
+    return std::max(in[0], in[1]);
+  if (isa<stablehlo::MinOp>(op))
+    return std::min(in[0], in[1]);
+  if (isa<stablehlo::SelectOp>(op))
+    return in[0] ? in[1] : in[2];
+  if (auto compare = dyn_cast<stablehlo::CompareOp>(op)) {
+    using Direction = stablehlo::ComparisonDirection;
+    switch (compare.getComparisonDirection()) {
+    case Direction::EQ:
+      return in[0] == in[1];
+    case Direction::NE:
+      return in[0] != in[1];
+    case Direction::LT:
+      return in[0] < in[1];
+    case Direction::LE:
+      return in[0] <= in[1];
+    case Direction::GT:
+      return in[0] > in[1];
+    case Direction::GE:
+      return in[0] >= in[1];
+    }
+  }
+  return in[0];
+}
+
+/// Something that the second loop computes as the first one did.
+struct Recomputed {
+  Value first, second;
+};
+
+/// Two loops, the second of which walks over what the first one has stacked,
+/// and which of its values the first one has computed already.
+class LoopPair {
+public:
+  LoopPair(const Counted &first, const Counted &second)
+      : first(first), second(second) {}
+
+  SmallVector<Recomputed> find() {
+    if (first.trips != second.trips || !findOrder())
+      return {};
+    // What one has from outside, the other may compute itself.
+    for (Operation &op : *first.op->getBlock()) {
+      if (&op == second.op)
+        break;
+      number(&op, first, /*isSecond=*/false);
+    }
+    for (Operation &op : first.body().without_terminator())
+      number(&op, first, /*isSecond=*/false);
+    for (Operation &op : first.body().without_terminator())
+      for (Value result : op.getResults())
+        if (auto id = ids.find(result); id != ids.end())
+          made.try_emplace(id->second, result);
+    SmallVector<Recomputed> found;
+    for (Operation &op : second.body().without_terminator()) {
+      number(&op, second, /*isSecond=*/true);
+      if (!isa<stablehlo::DotGeneralOp, stablehlo::ConvolutionOp>(op))
+        continue;
+      if (auto before = made.find(ids.lookup(op.getResult(0)));
+          before != made.end() &&
+          before->second.getType() == op.getResult(0).getType() &&
+          isBefore(readIndex, &op))
+        found.push_back({before->second, op.getResult(0)});
+    }
+    return found;
+  }
+
+  // Where the first loop writes what it stacks, and the second reads it.
+  Value writeIndex, readIndex;
+
+private:
+  static bool isBefore(Value value, Operation *op) {
+    Operation *def = value.getDefiningOp();
+    return !def || def->getBlock() != op->getBlock() ||
+           def->isBeforeInBlock(op);
+  }
+
+  /// A slice of one row of an invariant, and which row in each iteration.
+  struct Row {
+    Value source;
+    SmallVector<int64_t> at;
+  };
+  static std::optional<Row> rowOf(stablehlo::DynamicSliceOp op,
+                                  const Counted &loop) {
+    Value source = op.getOperand();
+    if (loop.body().getParent()->isAncestor(source.getParentRegion())) {
+      auto argument = dyn_cast<BlockArgument>(source);
+      source = argument ? loop.invariant(argument) : Value();
+    }
+    if (!source || op.getSliceSizes().empty() || op.getSliceSizes()[0] != 1)
+      return std::nullopt;
+    ArrayRef<int64_t> shape =
+        cast<RankedTensorType>(source.getType()).getShape();
+    for (size_t d = 1; d < shape.size(); ++d)
+      if (op.getSliceSizes()[d] != shape[d])
+        return std::nullopt;
+    Row row{source, {}};
+    for (int64_t trip = 0; trip < loop.trips; ++trip) {
+      auto at = evaluate(op.getStartIndices()[0], loop, trip);
+      if (!at)
+        return std::nullopt;
+      row.at.push_back(std::clamp<int64_t>(*at, 0, shape[0] - 1));
+    }
+    return row;
+  }
+
+  /// What the first loop stacks in its result, and which row it is in each
+  /// iteration.
+  struct Stacked {
+    stablehlo::DynamicUpdateSliceOp op;
+    SmallVector<int64_t> at;
+  };
+  std::optional<Stacked> stackedIn(Value result) {
+    auto number = dyn_cast<OpResult>(result);
+    if (!number || number.getOwner() != static_cast<Operation *>(first.op))
+      return std::nullopt;
+    unsigned i = number.getResultNumber();
+    auto update = first.yield()
+                      ->getOperand(i)
+                      .getDefiningOp<stablehlo::DynamicUpdateSliceOp>();
+    BlockArgument argument = first.body().getArgument(i);
+    if (!update || update.getOperand() != argument || !argument.hasOneUse())
+      return std::nullopt;
+    auto whole = cast<RankedTensorType>(update.getType()),
+         part = cast<RankedTensorType>(update.getUpdate().getType());
+    if (whole.getRank() == 0 || part.getDimSize(0) != 1 ||
+        part.getShape().drop_front() != whole.getShape().drop_front())
+      return std::nullopt;
+    Stacked stacked{update, {}};
+    DenseSet<int64_t> seen;
+    for (int64_t trip = 0; trip < first.trips; ++trip) {
+      auto at = evaluate(update.getStartIndices()[0], first, trip);
+      if (!at || *at < 0 || *at >= whole.getDimSize(0) ||
+          !seen.insert(*at).second)
+        return std::nullopt;
+      stacked.at.push_back(*at);
+    }
+    return stacked;
+  }
+
+  /// In which iteration of the second loop what an iteration of the first one
+  /// has stacked is read.
+  bool findOrder() {
+    for (auto slice : second.body().getOps<stablehlo::DynamicSliceOp>()) {
+      auto row = rowOf(slice, second);
+      if (!row)
+        continue;
+      auto stacked = stackedIn(row->source);
+      if (!stacked)
+        continue;
+      order.clear();
+      for (int64_t at : stacked->at) {
+        auto *found = llvm::find(row->at, at);
+        if (found == row->at.end())
+          break;
+        order.push_back(found - row->at.begin());
+      }
+      if (order.size() != static_cast<size_t>(first.trips))
+        continue;
+      // A stack of as many rows as iterations, so that ours can use the same.
+      if (cast<RankedTensorType>(row->source.getType()).getDimSize(0) !=
+          first.trips)
+        continue;
+      writeIndex = stacked->op.getStartIndices()[0];
+      readIndex = slice.getStartIndices()[0];
+      return true;
+    }
+    return false;
+  }
+
+  int idOf(Value value, const Counted &loop) {
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      if (Value outside = loop.invariant(argument))
+        value = outside;
+    // An invariant of the first loop is what went in.
+    if (auto result = dyn_cast<OpResult>(value);
+        result && result.getOwner() == static_cast<Operation *>(first.op))
+      if (Value outside = first.invariant(
+              first.body().getArgument(result.getResultNumber())))
+        value = outside;
+    auto [id, isNew] = ids.try_emplace(value, 0);
+    if (isNew)
+      id->second = ++count;
+    return id->second;
+  }
+
+  int idOf(const std::string &key) {
+    auto [id, isNew] = keys.try_emplace(key, 0);
+    if (isNew)
+      id->second = ++count;
+    return id->second;
+  }
+
+  static bool isReshape(Operation *op) {
+    if (isa<stablehlo::ReshapeOp>(op))
+      return true;
+    auto broadcast = dyn_cast<stablehlo::BroadcastInDimOp>(op);
+    return broadcast &&
+           cast<RankedTensorType>(broadcast.getOperand().getType())
+                   .getNumElements() ==
+               cast<RankedTensorType>(broadcast.getType()).getNumElements() &&
+           llvm::is_sorted(broadcast.getBroadcastDimensions());
+  }
+
+  void number(Operation *op, const Counted &loop, bool isSecond) {
+    if (isa<ConstraintOp, stablehlo::OptimizationBarrierOp>(op)) {
+      for (auto [operand, result] :
+           llvm::zip_equal(op->getOperands(), op->getResults()))
+        if (operand.getType() == result.getType())
+          ids[result] = idOf(operand, loop);
+      return;
+    }
+    if (isReshape(op)) {
+      int id = idOf(op->getOperand(0), loop);
+      Type from = op->getOperand(0).getType();
+      if (auto root = roots.find(id); root != roots.end())
+        std::tie(id, from) = root->second;
+      if (from != op->getResult(0).getType()) {
+        int made = idOf("reshape " + std::to_string(id) + textOf(op));
+        roots[made] = {id, from};
+        id = made;
+      }
+      ids[op->getResult(0)] = id;
+      return;
+    }
+    if (auto slice = dyn_cast<stablehlo::DynamicSliceOp>(op))
+      if (auto row = rowOf(slice, loop)) {
+        SmallVector<int64_t> at(row->at.size());
+        for (size_t trip = 0; trip < at.size(); ++trip)
+          at[trip] = row->at[isSecond ? order[trip] : trip];
+        if (isSecond)
+          if (auto stacked = stackedIn(row->source);
+              stacked && stacked->at == at &&
+              stacked->op.getUpdate().getType() == slice.getType()) {
+            ids[slice.getResult()] = idOf(stacked->op.getUpdate(), first);
+            return;
+          }
+        std::string key = "row " + std::to_string(idOf(row->source, loop));
+        for (int64_t i : at)
+          key += " " + std::to_string(i);
+        ids[slice.getResult()] = idOf(key);
+        return;
+      }
+    if (!isMemoryEffectFree(op) || op->getNumResults() == 0)
+      return;
+    // Regions that see more than their arguments are left out.
+    bool closed = true;
+    op->walk([&](Operation *inner) {
+      if (inner == op)
+        return;
+      for (Value operand : inner->getOperands())
+        closed &= op->isAncestor(operand.getParentBlock()->getParentOp());
+    });
+    if (!closed || isa<WhileOp, stablehlo::IfOp, stablehlo::CaseOp>(op))
+      return;
+    std::string key = textOf(op);
+    for (Value operand : op->getOperands())
+      key += " " + std::to_string(idOf(operand, loop));
+    for (auto [i, result] : llvm::enumerate(op->getResults()))
+      ids[result] = idOf(key + "#" + std::to_string(i));
+  }
+
+  /// Name, attributes (not those that phases left), types and regions.
+  static std::string textOf(Operation *op) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    os << op->getName();
+    for (NamedAttribute attribute : op->getAttrs())
+      if (!attribute.getName().getValue().contains('.'))
+        os << " " << attribute.getName().getValue() << "="
+           << attribute.getValue();
+    for (Type type : op->getResultTypes())
+      os << " " << type;
+    for (Region &region : op->getRegions()) {
+      // Regions are closed: values in them are told by their place.
+      DenseMap<Value, size_t> places;
+      for (Block &block : region) {
+        for (Value argument : block.getArguments())
+          places.try_emplace(argument, places.size());
+        for (Operation &inner : block) {
+          os << "{" << textOf(&inner);
+          for (Value operand : inner.getOperands())
+            os << " " << places.lookup(operand);
+          os << "}";
+          for (Value result : inner.getResults())
+            places.try_emplace(result, places.size());
+        }
+      }
+    }
+    return text;
+  }
+
+  const Counted &first, &second;
+  /// By iteration of the first loop, the second's.
+  SmallVector<int64_t> order;
+  DenseMap<Value, int> ids;
+  std::map<std::string, int> keys;
+  DenseMap<int, Value> made;
+  DenseMap<int, std::pair<int, Type>> roots;
+  int count = 0;
+};
+
+/// Pairs of loops in a function, with what is recomputed; numbers of what can
+/// be kept count through all of them.
+template <typename Visit>
+void forEachPair(ModuleOp module, Visit visit) {
+  for (auto func : module.getOps<func::FuncOp>()) {
+    if (func.isExternal())
+      continue;
+    HostScalars scalars(func);
+    SmallVector<Counted> loops;
+    for (auto op : func.getBody().front().getOps<WhileOp>()) {
+      auto counted = scalars.getCountedLoop(op);
+      if (!counted || !counted->tripCount || *counted->tripCount < 2 ||
+          *counted->tripCount > 4096 || op->hasAttr("shoal.shardings"))
+        continue;
+      auto begin = getConstantInt(counted->begin);
+      if (begin)
+        loops.push_back({op, *counted, *begin, *counted->tripCount});
+    }
+    for (size_t i = 0; i < loops.size(); ++i)
+      for (size_t j = i + 1; j < loops.size(); ++j) {
+        LoopPair pair(loops[i], loops[j]);
+        SmallVector<Recomputed> found = pair.find();
+        if (!found.empty())
+          visit(loops[i], loops[j], pair, found);
+      }
+  }
+}
+
+struct KeepRecomputed : impl::KeepRecomputedBase<KeepRecomputed> {
+  using KeepRecomputedBase::KeepRecomputedBase;
+
+  void runOnOperation() override {
+    DenseSet<int64_t> wanted(keep.begin(), keep.end());
+    int64_t next = 0;
+    struct Work {
+      Counted first, second;
+      Value writeIndex, readIndex;
+      SmallVector<Recomputed> values;
+    };
+    // The loop that is extended is another one afterwards.
+    SmallVector<Work> work;
+    forEachPair(getOperation(),
+                [&](const Counted &first, const Counted &second, LoopPair &pair,
+                    ArrayRef<Recomputed> found) {
+                  Work w{first, second, pair.writeIndex, pair.readIndex, {}};
+                  for (const Recomputed &r : found)
+                    if (int64_t i = next++; all || wanted.contains(i))
+                      w.values.push_back(r);
+                  if (!w.values.empty())
+                    work.push_back(std::move(w));
+                });
+    for (size_t i = 0; i < work.size(); ++i) {
+      Work &w = work[i];
+      WhileOp old = w.first.op;
+      WhileOp fresh =
+          rewrite(w.first, w.second, w.writeIndex, w.readIndex, w.values);
+      for (Work &later : MutableArrayRef(work).drop_front(i + 1))
+        for (Counted *loop : {&later.first, &later.second})
+          if (loop->op == old)
+            loop->op = fresh;
+    }
+  }
+
+  WhileOp rewrite(const Counted &first, const Counted &second, Value writeIndex,
+                  Value readIndex, ArrayRef<Recomputed> values) {
+    WhileOp op = first.op;
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    SmallVector<Value> operands(op->getOperands());
+    auto stackType = [&](Type type) {
+      auto tensor = cast<RankedTensorType>(type);
+      SmallVector<int64_t> shape{first.trips};
+      llvm::append_range(shape, tensor.getShape());
+      return RankedTensorType::get(shape, tensor.getElementType());
+    };
+    auto rowType = [&](Type type) {
+      RankedTensorType stack = stackType(type);
+      SmallVector<int64_t> shape(stack.getShape());
+      shape[0] = 1;
+      return RankedTensorType::get(shape, stack.getElementType());
+    };
+    auto startsAt = [&](Value index, Type type) {
+      auto scalar = cast<RankedTensorType>(index.getType());
+      Value zero = stablehlo::ConstantOp::create(
+          b, loc, cast<ElementsAttr>(b.getZeroAttr(scalar)));
+      SmallVector<Value> starts(cast<RankedTensorType>(type).getRank() + 1,
+                                zero);
+      starts[0] = index;
+      return starts;
+    };
+    for (const Recomputed &r : values) {
+      RankedTensorType type = stackType(r.first.getType());
+      auto zero = stablehlo::ConstantOp::create(
+          b, loc,
+          cast<ElementsAttr>(
+              b.getZeroAttr(RankedTensorType::get({}, type.getElementType()))));
+      operands.push_back(stablehlo::BroadcastInDimOp::create(
+          b, loc, type, zero, ArrayRef<int64_t>{}));
+    }
+    unsigned before = op->getNumOperands();
+    OperationState state(loc, op->getName(), operands,
+                         ValueRange(operands).getTypes(), op->getAttrs());
+    state.addRegion();
+    state.addRegion();
+    auto fresh = cast<WhileOp>(b.create(state));
+    for (auto [from, to] :
+         llvm::zip_equal(op->getRegions(), fresh->getRegions())) {
+      to.takeBody(from);
+      for (Value operand : ValueRange(operands).drop_front(before))
+        to.front().addArgument(operand.getType(), loc);
+    }
+    Block &body = fresh->getRegion(1).front();
+    Operation *yield = body.getTerminator();
+    b.setInsertionPoint(yield);
+    SmallVector<Value> yields(yield->getOperands());
+    for (auto [i, r] : llvm::enumerate(values)) {
+      Type type = r.first.getType();
+      Value row = stablehlo::ReshapeOp::create(b, r.first.getLoc(),
+                                               rowType(type), r.first);
+      yields.push_back(stablehlo::DynamicUpdateSliceOp::create(
+          b, r.first.getLoc(), stackType(type), body.getArgument(before + i),
+          row, startsAt(writeIndex, type)));
+    }
+    yield->setOperands(yields);
+    op->replaceAllUsesWith(fresh->getResults().take_front(before));
+    op->erase();
+    for (auto [i, r] : llvm::enumerate(values)) {
+      Operation *again = r.second.getDefiningOp();
+      b.setInsertionPoint(again);
+      Type type = r.second.getType();
+      Value row = stablehlo::DynamicSliceOp::create(
+          b, again->getLoc(), rowType(type), fresh->getResult(before + i),
+          startsAt(readIndex, type), rowType(type).getShape());
+      Value(r.second).replaceAllUsesWith(
+          stablehlo::ReshapeOp::create(b, again->getLoc(), type, row)
+              .getResult());
+    }
+    // What led to it is computed for nothing.
+    WhileOp reader = second.op;
+    SmallVector<Operation *> ops;
+    for (Operation &op : reader->getRegion(1).front().without_terminator())
+      ops.push_back(&op);
+    for (Operation *op : llvm::reverse(ops))
+      if (op->use_empty() && isMemoryEffectFree(op))
+        op->erase();
+    return fresh;
+  }
+};
+
+} // namespace
+
+int64_t countRecomputed(ModuleOp module) {
+  int64_t count = 0;
+  forEachPair(module, [&](const Counted &, const Counted &, LoopPair &,
+                          ArrayRef<Recomputed> found) {
+    count += static_cast<int64_t>(found.size());
+  });
+  return count;
+}
+
+} // namespace shoal
