@@ -2,7 +2,7 @@
 BUILD := build
 NINJA := ninja -C $(BUILD)
 
-.PHONY: all setup configure build demo check check-fast accept bench bench-gpu fuzz models docs format clean help asan ubsan tsan fuzz-loaders
+.PHONY: all setup configure build demo check check-fast accept bench bench-gpu bench-overlap fuzz models docs format clean help asan ubsan tsan fuzz-loaders
 
 all: build
 
@@ -40,6 +40,9 @@ bench: build ## compile time, step time, bytes and memory beside XLA:CPU (some m
 
 bench-gpu: build ## on a GPU: the models, then products, attention, norms and a training step, beside cuBLAS and PyTorch
 	.venv/bin/python benchmarks/bench_gpu.py
+
+bench-overlap: build ## what hiding communication brings: modelled on DGX H100, measured over emulated links
+	.venv/bin/python benchmarks/bench_overlap.py
 
 fuzz: build ## random programs in random shardings, N ranks against one and JAX
 	.venv/bin/python test/Fuzz/fuzz.py --stablehlo 10

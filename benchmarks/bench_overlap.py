@@ -1,15 +1,11 @@
 """Modelled step, exposed communication and lower bound of the full-size models on DGX H100, with all passes that hide
 communication and with none, and what overlap brings on this machine over emulated links. Writes docs/overlap.md.
 
-  bench_overlap.py [--models=NAME,…] [--measured | --modelled] [--build=DIR]
-
 The modelled part needs a minute. The measured one runs each program on 8 ranks in this process, with and without
 overlap in turn, over links whose bandwidth is set so that communication takes about as long as computation.
 """
 import argparse
-import gzip
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -25,7 +21,7 @@ PAGE = ROOT / "docs/overlap.md"
 FULL = ["llama3_8b", "llama3_70b", "gpt3_175b_4l", "gpt2_xl_unrolled", "mixtral_8x7b", "long_context_1m"]
 # Bytes a step and device that the passes must stay under.
 LIMITS = {"llama3_8b": 66e9, "gpt3_175b_4l": 20e9}
-MEASURED = ["gpt_fsdp", "gpt_train_tp_sp", "llama_train", "moe"]
+MEASURED = ["gpt_fsdp", "gpt_tp_sp", "llama_train", "moe"]
 
 
 def compiled(build, model, *options):
@@ -67,25 +63,137 @@ def modelled_table(rows):
 # ---- measured ------------------------------------------------------------------------------------------------------
 
 EXPORT = """
-import sys
+import os, sys
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 sys.path.insert(0, sys.argv[1])
-import medium, generate as g
+import medium, jax, numpy as np, generate as g
 from pathlib import Path
-g.export(Path(sys.argv[2]), sys.argv[3], {**g.MODELS, **medium.MEDIUM}[sys.argv[3]])
+out, case = Path(sys.argv[2]), medium.MEDIUM[sys.argv[3]]()
+with g.sharded(case, donate=False) as lowered:
+    (out / f"{case.name}.mlir").write_text(lowered.as_text())
+np.savez(out / f"{case.name}.npz", **{f"arg{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(case.args))})
 """
+LATENCY = 50e-6
 
 
-def run(build, package, inputs, links, repeat):
+def step_seconds(build, package, inputs, links, steps):
+    """Of each measured step, and the bytes that a rank sent."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "r.json"
-        subprocess.run([build / "bin/shoal-run", package, f"--input={inputs}", f"--repeat={repeat}",
-                        f"--report={report}", *([f"--emulate-links={links}"] if links else [])],
+        subprocess.run([build / "bin/shoal-run", package, f"--input={inputs}", f"--repeat={steps}",
+                        f"--report={report}", *([f"--emulate-links=*:{links / 1e9}:{LATENCY * 1e6}"] if links else [])],
                        check=True, stdout=subprocess.DEVNULL)
-        return json.loads(report.read_text())["measured"]
+        m = json.loads(report.read_text())["measured"]
+        s = m["step_s"]
+        return [s["min"], s["median"], s["max"]], m["bytes_sent_per_device"]
 
 
-def hardware(compute_scale, bandwidth):
-    """This machine as the model sees it: 8 ranks share its cores."""
-    return {"name": "emulated", "flops_per_second": 1e10 * compute_scale, "memory_bytes_per_second": 5e9 * compute_scale,
-            "memory_bytes": 4e9, "kernel_latency": 5e-6, "collective_latency": 0,
-            "links": [{"name": "emulated", "bytes_per_second": bandwidth, "latency": 20e-6}]}
+def hardware(folder, bandwidth, speed):
+    """This machine as the model sees it. `speed`: of one rank, as a share of a guess."""
+    path = folder / f"emulated-{speed:.3g}.json"
+    path.write_text(json.dumps({
+        "name": "emulated", "flops_per_second": 5e9 * speed, "memory_bytes_per_second": 2e9 * speed,
+        "memory_bytes": 4e9, "kernel_latency": 2e-6 / speed, "collective_latency": 0,
+        "links": [{"name": "emulated", "bytes_per_second": bandwidth, "latency": LATENCY}]}))
+    return path
+
+
+WAYS = {"none": ["--overlap=none"], "blocks": ["--overlap=blocks"], "all": ["--overlap=loops"]}
+
+
+def measured_row(build, folder, name, rounds, steps):
+    """The same program by several schedules, in turn, over links as fast as makes communication last about as long
+    as computation (measured without links)."""
+    subprocess.run([sys.executable, "-c", EXPORT, str(ROOT / "benchmarks"), str(folder), name], check=True)
+    model, inputs = folder / f"{name}.mlir", folder / f"{name}.npz"
+    plain = folder / f"{name}.so"
+    subprocess.run([build / "bin/shoal-compile", model, "--overlap=none", "-o", plain], check=True,
+                   stderr=subprocess.DEVNULL)
+    seconds, sent = step_seconds(build, plain, inputs, None, steps)
+    compute = statistics.median(seconds)
+    bandwidth = sent / compute
+    # The model is told how fast a rank computes, from that run alone.
+    report, _ = compiled(build, model, f"--hardware={hardware(folder, bandwidth, 1)}", "--overlap=none")
+    machine = hardware(folder, bandwidth, report["modelled"]["compute_s"] / compute)
+    times, predicted = {}, {}
+    for way, options in WAYS.items():
+        package = folder / f"{name}.{way}.so"
+        subprocess.run([build / "bin/shoal-compile", model, f"--hardware={machine}", *options, "-o", package,
+                        f"--report={folder / 'r.json'}"], check=True, stderr=subprocess.DEVNULL)
+        predicted[way] = json.loads((folder / "r.json").read_text())["modelled"]["step_s"]
+        times[way] = []
+    for _ in range(rounds):
+        for way in WAYS:
+            times[way] += step_seconds(build, folder / f"{name}.{way}.so", inputs, bandwidth, steps)[0]
+    return dict(name=name, bandwidth=bandwidth, compute=compute, predicted=predicted,
+                measured={way: statistics.median(t) for way, t in times.items()},
+                least={way: min(t) for way, t in times.items()})
+
+
+def ranking_holds(row, tolerance=0.03):
+    """Whether no two ways that the model tells apart by more than the tolerance are measured the other way round."""
+    p, m = row["predicted"], row["measured"]
+    return all(m[a] <= m[b] * (1 + tolerance) for a in WAYS for b in WAYS if p[a] < p[b] * (1 - tolerance))
+
+
+def measured_table(rows):
+    ms = lambda s: f"{s * 1e3:.1f}"
+    head = ("| model | link MB/s | step without links | " + " | ".join(f"{w}: measured (model)" for w in WAYS) +
+            " | speed-up, all over none | ranking |\n|---|---|---|" + "---|" * len(WAYS) + "---|---|\n")
+    return head + "".join(
+        f"| {r['name']} | {r['bandwidth'] / 1e6:.0f} | {ms(r['compute'])} | " +
+        " | ".join(f"{ms(r['measured'][w])} ({ms(r['predicted'][w])})" for w in WAYS) +
+        f" | {r['measured']['none'] / r['measured']['all']:.2f} | {'as modelled' if ranking_holds(r) else 'differs'} |\n"
+        for r in rows)
+
+
+# ---- page ----------------------------------------------------------------------------------------------------------
+
+def replace(page, mark, table):
+    begin, end = f"<!-- {mark} -->\n", f"<!-- end {mark} -->\n"
+    head, rest = page.split(begin)
+    return head + begin + table + end + rest.split(end)[1]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--build", type=Path, default=ROOT / "build")
+    p.add_argument("--full", nargs="*", default=FULL)
+    p.add_argument("--measured", nargs="*", default=MEASURED)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--steps", type=int, default=3)
+    p.add_argument("--no-page", action="store_true", help="print only")
+    args = p.parse_args()
+    tables, bad = {}, []
+    if args.full:
+        rows = []
+        for name in args.full:
+            rows.append(modelled_row(args.build, name))
+            print(modelled_table(rows[-1:]).splitlines()[-1], flush=True)
+            if rows[-1]["bytes"] > LIMITS.get(name, float("inf")):
+                bad.append(f"{name}: {rows[-1]['bytes'] / 1e9:.1f} GB sent, at most {LIMITS[name] / 1e9:.0f} wanted")
+            if rows[-1]["with_"] > rows[-1]["none"]:
+                bad.append(f"{name}: slower with overlap")
+        tables["modelled"] = modelled_table(rows)
+    if args.measured:
+        rows = []
+        with tempfile.TemporaryDirectory() as folder:
+            for name in args.measured:
+                rows.append(measured_row(args.build, Path(folder), name, args.rounds, args.steps))
+                print(measured_table(rows[-1:]).splitlines()[-1], flush=True)
+                if not ranking_holds(rows[-1]):
+                    bad.append(f"{name}: schedules rank otherwise than modelled")
+        tables["measured"] = measured_table(rows)
+    if not args.no_page:
+        page = PAGE.read_text()
+        for mark, table in tables.items():
+            page = replace(page, mark, table)
+        PAGE.write_text(page)
+    for line in bad:
+        print("NOT AS WANTED:", line)
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

@@ -96,3 +96,9 @@ def norm_chain(rng):
         return x
     return f, (g.normal(rng, 2048, 1024, scale=1), g.full(rng, 1, 1024), g.full(rng, 0, 1024)), \
         (P("data"), P(), P()), P("data")
+
+
+@medium("GPT-2 training step, tensor and sequence parallel", {"data": 2, "model": 4}, donate=(0, 1, 2))
+def gpt_tp_sp(rng):
+    return g._gpt_train(rng, g.gpt_tp_specs(GPT["L"]), "data", cfg=GPT,
+                        loss=partial(g.gpt_loss, residual=("data", "model", None)))

@@ -110,78 +110,100 @@ struct Trial {
 
 } // namespace
 
-/// Brings a copy of the module, which is to go into `phase`, to `scheduled`.
+/// Bytes of a device that a scheduled program takes.
+static int64_t peakOf(ModuleOp scheduled) {
+  int64_t peak = 0;
+  for (auto program : scheduled.getOps<plan::ProgramOp>()) {
+    peak += program.getArenaBytes().value_or(0);
+    program.walk([&](Operation *op) {
+      auto result = dyn_cast<plan::ResultOp>(op);
+      if (isa<plan::ArgumentOp>(op) || (result && !result.getArgument()))
+        peak += cast<plan::BufferType>(op->getResult(0).getType()).getBytes();
+    });
+  }
+  return peak;
+}
+
+/// Brings a copy of the module, which is to go into `phase`, to `scheduled`, by
+/// each of the ways; the fastest that fits the memory limit, or the first.
 static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
                                    const Hardware &hardware,
-                                   PipelineOptions options) {
+                                   PipelineOptions options,
+                                   ArrayRef<Overlap> ways) {
   options.remarks = false;
-  OwningOpRef<ModuleOp> copy = module.clone();
-  for (Phase p : allPhases)
-    if (phase <= p && p <= Phase::Scheduled &&
-        failed(runPasses(*copy, [&](OpPassManager &pm) {
+  // What has to be said is said when the program is made for good.
+  ScopedDiagnosticHandler silence(module.getContext(), [](Diagnostic &d) {
+    return success(d.getSeverity() == DiagnosticSeverity::Remark ||
+                   d.getSeverity() == DiagnosticSeverity::Warning);
+  });
+  OwningOpRef<ModuleOp> fused = module.clone();
+  for (Phase p :
+       {Phase::Sharded, Phase::Partitioned, Phase::Optimized, Phase::Fused})
+    if (phase <= p && failed(runPasses(*fused, [&](OpPassManager &pm) {
           return buildPhasePipeline(pm, p, options);
         })))
       return failure();
   SimulationOptions simulation;
   simulation.hardware = &hardware;
-  FailureOr<Simulation> time = simulateModule(*copy, simulation);
-  if (failed(time))
-    return failure();
-  Trial trial{time->stepSeconds, 0};
-  for (auto program : copy->getOps<plan::ProgramOp>()) {
-    trial.peak = program.getArenaBytes().value_or(0);
-    program.walk([&](Operation *op) {
-      auto result = dyn_cast<plan::ResultOp>(op);
-      if (isa<plan::ArgumentOp>(op) || (result && !result.getArgument()))
-        trial.peak +=
-            cast<plan::BufferType>(op->getResult(0).getType()).getBytes();
-    });
+  std::optional<Trial> best;
+  for (Overlap way : ways) {
+    options.overlap = way;
+    OwningOpRef<ModuleOp> scheduled = fused->clone();
+    if (failed(runPasses(*scheduled, [&](OpPassManager &pm) {
+          return buildPhasePipeline(pm, Phase::Scheduled, options);
+        })))
+      return failure();
+    FailureOr<Simulation> time = simulateModule(*scheduled, simulation);
+    if (failed(time))
+      return failure();
+    Trial trial{time->stepSeconds, peakOf(*scheduled)};
+    if (!best ||
+        (trial.seconds < best->seconds && trial.peak <= options.memoryLimit))
+      best = trial;
   }
-  return trial;
+  return *best;
 }
 
 /// Of what a checkpointed layer computes again, sets what is kept instead:
-/// what makes the step faster, most seconds per byte first, as far as there is
-/// memory.
+/// what makes the step faster, what saves most (collectives, as a rule) first,
+/// as far as there is memory.
 static LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,
                                 PipelineOptions &options) {
   int64_t count = countRecomputed(module);
   if (count == 0)
     return success();
-  PipelineOptions trial = options;
-  trial.overlap = Overlap::Blocks;
-  auto with = [&](std::vector<int64_t> keep) {
+  auto with = [&](std::vector<int64_t> keep, ArrayRef<Overlap> ways) {
+    PipelineOptions trial = options;
     trial.keep = std::move(keep);
-    // What is gathered as a whole was said already, or will be.
-    ScopedDiagnosticHandler silence(module.getContext(), [](Diagnostic &d) {
-      return success(d.getSeverity() == DiagnosticSeverity::Remark);
-    });
-    return tryProgram(module, Phase::Sharded, hardware, trial);
+    return tryProgram(module, Phase::Sharded, hardware, trial, ways);
   };
-  FailureOr<Trial> best = with({});
-  if (failed(best))
+  Overlap blocks[] = {Overlap::Blocks},
+          both[] = {Overlap::Blocks, Overlap::Loops};
+  ArrayRef<Overlap> ways = options.overlap == Overlap::Loops
+                               ? ArrayRef<Overlap>(both)
+                               : ArrayRef<Overlap>(blocks);
+  FailureOr<Trial> best = with({}, ways), plain = with({}, blocks);
+  if (failed(best) || failed(plain))
     return failure();
   struct Candidate {
     int64_t number;
-    double rate; ///< seconds per byte
+    double gain;
   };
   SmallVector<Candidate> candidates;
   for (int64_t i = 0; i < count; ++i) {
-    FailureOr<Trial> one = with({i});
+    FailureOr<Trial> one = with({i}, blocks);
     if (failed(one))
       return failure();
-    double gain = best->seconds - one->seconds;
-    if (gain > 0)
-      candidates.push_back({i, gain / static_cast<double>(std::max<int64_t>(
-                                          1, one->peak - best->peak))});
+    if (one->seconds < plain->seconds)
+      candidates.push_back({i, plain->seconds - one->seconds});
   }
   llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
-    return a.rate > b.rate;
+    return a.gain > b.gain;
   });
   for (const Candidate &candidate : candidates) {
     std::vector<int64_t> keep = options.keep;
     keep.push_back(candidate.number);
-    FailureOr<Trial> more = with(keep);
+    FailureOr<Trial> more = with(keep, ways);
     if (failed(more))
       return failure();
     if (more->seconds >= best->seconds || more->peak > options.memoryLimit)

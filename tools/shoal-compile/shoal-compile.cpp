@@ -27,8 +27,9 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
-                             dump, hardware, overlap = "loops", chunks, emit, entry,
-                             timings, argumentShapes, fatal, dumpCode;
+                             dump, hardware, overlap = "loops", chunks, keep,
+                             emit, entry, timings, argumentShapes, fatal,
+                             dumpCode;
   int64_t memoryLimit = 0;
   bool singleDevice = false, table = false, debugInfo = false,
        kernelTimes = false, emulate = false, remarks = false;
@@ -47,6 +48,18 @@ Result<Phase> phaseOption(const char *option, const std::string &text,
     return *phase;
   return Status::badInput(std::string("--") + option + ": '" + text +
                           "' is no phase; phases are " + phaseList());
+}
+
+/// "0,2,5"; false if it is not that.
+bool readNumbers(llvm::StringRef text, std::vector<int64_t> &numbers) {
+  llvm::SmallVector<llvm::StringRef> parts;
+  text.split(parts, ',', -1, /*KeepEmpty=*/!text.empty());
+  for (llvm::StringRef part : parts)
+    if (unsigned number; !part.getAsInteger(10, number))
+      numbers.push_back(number);
+    else
+      return false;
+  return true;
 }
 
 Status checkChip(const std::string &target, const std::string &chip) {
@@ -175,6 +188,9 @@ int compile(const Options &o) {
   options.overlap = o.overlap == "none"     ? Overlap::None
                     : o.overlap == "blocks" ? Overlap::Blocks
                                             : Overlap::Loops;
+  if (!readNumbers(o.keep, options.keep))
+    return fail(Status::badInput("--keep: '" + o.keep +
+                                 "' is no list of numbers like 0,2,5"));
   options.chunkProducts = o.chunks;
   options.remarks = o.remarks;
   options.from = *from;
@@ -291,6 +307,10 @@ int main(int argc, char **argv) {
             "axes (tp+sp; *: all) over which products with collectives work "
             "chunk by chunk (default: those with which the modelled step is "
             "shortest, where --hardware is given)");
+  line.text("keep", o.keep, "0,2,5",
+            "products that a checkpointed loop would compute again and that "
+            "are kept instead, by number (default: those that make the "
+            "modelled step shorter, where --hardware is given)");
   line.flag("remarks", o.remarks,
             "say what was changed about collectives, and the modelled gain");
   line.text("trace", o.trace, "FILE.json",

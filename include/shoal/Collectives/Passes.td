@@ -73,8 +73,8 @@ def KeepRecomputed : CollectivePass<"shoal-keep-recomputed"> {
     the first loop and read by the second; what led to them there goes.
 
     Which are worth their memory is found by trial: compileModule compiles the
-    program with each, and keeps those that the simulator finds faster, most
-    seconds per byte first, while the schedule's peak fits the memory limit.
+    program with each, and keeps those that the simulator finds faster, those
+    that save most first, while the schedule's peak fits the memory limit.
   }];
   let options = [
     ListOption<"keep", "keep", "int64_t", "Numbers of products to keep">,
