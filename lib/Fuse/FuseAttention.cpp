@@ -109,7 +109,7 @@ bool Candidate::addCheap(Value value, unsigned depth) {
     return true;
   if (auto constant = dyn_cast<sh::ConstantOp>(op)) {
     auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
-    if (!dense || !(dense.isSplat() || dense.getNumElements() <= 64))
+    if (!dense || !dense.isSplat())
       return false;
     extra.insert(op);
     return true;

@@ -34,11 +34,11 @@ static bool isMinusInfinity(Value value) {
                    [](APFloat f) { return f.isInfinity() && f.isNegative(); });
 }
 
-/// Looks through what repeats or reshapes a row's statistic, and a maximum with
-/// minus infinity.
+/// Looks through what repeats, reshapes or transposes a row's statistic, and a
+/// maximum with minus infinity.
 static sh::ReduceOp reductionBehind(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    if (isa<sh::BroadcastInDimOp, sh::ReshapeOp>(op)) {
+    if (isa<sh::BroadcastInDimOp, sh::ReshapeOp, sh::TransposeOp>(op)) {
       value = op->getOperand(0);
       continue;
     }
@@ -69,12 +69,33 @@ static bool reducesBy(sh::ReduceOp reduce) {
            op->getOperand(1) == body.getArgument(0)));
 }
 
-/// The statistic is constant along the reduced dimension and in its place
-/// otherwise: its broadcast chain keeps dimensions in order.
-static bool isInPlace(Value statistic, sh::ReduceOp reduce) {
-  // Dimensions of `statistic` as dimensions of the reduction's operand.
-  ArrayRef<int64_t> shape = shapeOf(reduce.getInputs()[0]);
-  int64_t reduced = reduce.getDimensions()[0];
+/// If `value` is `base` transposed: where each of base's dimensions lies in it.
+static std::optional<SmallVector<int64_t>> transposed(Value value, Value base) {
+  SmallVector<int64_t> place;
+  for (unsigned d = 0; d < shapeOf(value).size(); ++d)
+    place.push_back(d);
+  while (value != base) {
+    auto transpose = value.getDefiningOp<sh::TransposeOp>();
+    if (!transpose)
+      return std::nullopt;
+    SmallVector<int64_t> next(place.size());
+    for (auto [i, d] : llvm::enumerate(transpose.getPermutation()))
+      next[d] = place[i];
+    place = next;
+    value = transpose.getOperand();
+  }
+  return place;
+}
+
+/// The statistic is constant along the reduced dimension of `scores`, which are
+/// the reduction's operand, maybe transposed, and in its place otherwise: its
+/// chain of broadcasts and transposes keeps dimensions.
+static bool isInPlace(Value statistic, sh::ReduceOp reduce, Value scores) {
+  auto places = transposed(scores, reduce.getInputs()[0]);
+  if (!places)
+    return false;
+  ArrayRef<int64_t> shape = shapeOf(scores);
+  int64_t reduced = (*places)[reduce.getDimensions()[0]];
   SmallVector<Operation *> chain;
   for (Value value = statistic; value.getDefiningOp() != reduce;) {
     Operation *op = value.getDefiningOp();
@@ -83,7 +104,7 @@ static bool isInPlace(Value statistic, sh::ReduceOp reduce) {
         isa<sh::MaxOp>(op) && isMinusInfinity(op->getOperand(0)) ? 1 : 0);
   }
   SmallVector<int64_t> place;
-  for (int64_t d = 0; d < int64_t(shape.size()); ++d)
+  for (int64_t d : *places)
     if (d != reduced)
       place.push_back(d);
   for (Operation *op : llvm::reverse(chain)) {
@@ -95,6 +116,9 @@ static bool isInPlace(Value statistic, sh::ReduceOp reduce) {
     if (auto broadcast = dyn_cast<sh::BroadcastInDimOp>(op)) {
       for (auto [i, d] : llvm::enumerate(broadcast.getBroadcastDimensions()))
         next[d] = place[i];
+    } else if (auto transpose = dyn_cast<sh::TransposeOp>(op)) {
+      for (auto [i, d] : llvm::enumerate(transpose.getPermutation()))
+        next[i] = place[d];
     } else {
       // A reshape that only adds or drops units.
       unsigned i = 0;
@@ -131,15 +155,20 @@ std::optional<Softmax> contraction::matchSoftmax(Value value) {
   sh::ReduceOp sum = reductionBehind(divide.getRhs());
   sh::ReduceOp max = reductionBehind(sub.getRhs());
   if (!sum || !max || !reducesBy<sh::AddOp>(sum) ||
-      !reducesBy<sh::MaxOp>(max) || sum.getInputs()[0] != exp.getResult() ||
-      max.getInputs()[0] != sub.getLhs() ||
-      sum.getDimensions()[0] != max.getDimensions()[0] ||
+      !reducesBy<sh::MaxOp>(max) ||
       !isMinusInfinity(max.getInitValues()[0]) ||
       !isSplatOf(sum.getInitValues()[0],
                  [](APFloat f) { return f.isZero(); }) ||
-      !isInPlace(sub.getRhs(), max) || !isInPlace(divide.getRhs(), sum))
+      !isInPlace(sub.getRhs(), max, sub.getLhs()) ||
+      !isInPlace(divide.getRhs(), sum, exp))
     return std::nullopt;
-  return Softmax{sub.getLhs(), max.getDimensions()[0], exp.getResult(),
+  auto dimension = [](sh::ReduceOp reduce, Value scores) {
+    return (*transposed(scores, reduce.getInputs()[0]))
+        [reduce.getDimensions()[0]];
+  };
+  if (dimension(max, sub.getLhs()) != dimension(sum, exp))
+    return std::nullopt;
+  return Softmax{sub.getLhs(), dimension(max, sub.getLhs()), exp.getResult(),
                  divide.getResult()};
 }
 
