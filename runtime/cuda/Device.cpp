@@ -117,7 +117,8 @@ Status Device::load(const rt::Package &package) {
        {std::pair(&copyKernel, "shoal_rt_copy"),
         std::pair(&fillKernel, "shoal_rt_fill"),
         std::pair(&foldKernel, "shoal_rt_fold"),
-        std::pair(&convertKernel, "shoal_rt_convert")})
+        std::pair(&convertKernel, "shoal_rt_convert"),
+        std::pair(&symmetricKernel, "shoal_rt_symmetric")})
     if (CUresult r = driver.moduleGetFunction(function, module, symbol))
       return Status::badInput(describe() + ": no kernel '" + symbol +
                               "': " + driver.describe(r));
@@ -319,6 +320,15 @@ CUresult Device::fold(FoldParams params, std::span<const CUdeviceptr> in,
     first += n;
   }
   return CUDA_SUCCESS;
+}
+
+CUresult Device::symmetric(const SymmetricParams &params,
+                           CUstream stream) const {
+  SymmetricParams own = params;
+  void *parameters[] = {&own};
+  return driver.launchKernel(symmetricKernel, SymmetricParams::blocks, 1, 1,
+                             kBlockThreads, 1, 1, 0, stream, parameters,
+                             nullptr);
 }
 
 CUresult Device::convert(const ConvertParams &params, CUstream stream) const {

@@ -4,9 +4,29 @@
 #include "cuda/Execution.h"
 #include "shoal/runtime/DType.h"
 
+#include <cstdlib>
+
 namespace shoal::cuda {
 
 using Kind = program::CollectiveKind;
+
+LocalTransport::LocalTransport(Execution &run) : run(run) {
+  const char *wanted = std::getenv("SHOAL_CUDA_SYMMETRIC");
+  isSymmetric = wanted && std::string_view(wanted) == "1";
+}
+
+/// The last rank frees what they share: all streams are idle then.
+void LocalTransport::leave(Rank &rank) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (++left < static_cast<int64_t>(run.program.header().numRanks))
+    return;
+  for (auto &[group, meeting] : meetings)
+    for (size_t i = 0; i < meeting->flags.size(); ++i) {
+      meeting->ranks[i]->device.makeCurrent();
+      rank.device.driver.memFree(meeting->flags[i]);
+    }
+  rank.device.makeCurrent();
+}
 
 LocalTransport::Meeting &LocalTransport::meeting(uint32_t group,
                                                  int64_t leader) {
@@ -60,6 +80,9 @@ bool LocalTransport::perform(Rank &rank, Meeting &m) {
   while (m.ranks[self] != &rank)
     ++self;
   const Issue &own = *m.issues[self];
+  // Kernels that meet need no order between the streams.
+  if (isSymmetric && canMeet(m))
+    return reduceSymmetric(rank, m);
   for (Rank *r : m.ranks)
     if (r != &rank && !rank.ok(d.streamWaitEvent(own.stream, r->readyEvent, 0),
                                "waiting for another rank"))
@@ -104,6 +127,105 @@ bool LocalTransport::perform(Rank &rank, Meeting &m) {
     m.ranks[i]->device.makeCurrent();
     good &= rank.ok(d.streamWaitEvent(m.issues[i]->stream, rank.doneEvent, 0),
                     "waiting for another rank");
+  }
+  rank.device.makeCurrent();
+  return good;
+}
+
+/// Reductions of few enough ranks, whose parts nobody writes while others read
+/// them.
+bool LocalTransport::canMeet(const Meeting &m) const {
+  const rt::CollectiveCall &call = m.first->call;
+  if (m.ranks.size() > SymmetricParams::most)
+    return false;
+  if (call.kind == Kind::AllReduce)
+    return true;
+  if (call.kind != Kind::ReduceScatter)
+    return false;
+  for (size_t b = 0; b < call.buffers.size(); ++b)
+    for (const Issue *i : m.issues)
+      if (i->out[b] < i->in[b] + static_cast<CUdeviceptr>(
+                                     call.buffers[b].inBytes) &&
+          i->in[b] < i->out[b] + static_cast<CUdeviceptr>(
+                                     call.buffers[b].outBytes))
+        return false;
+  return true;
+}
+
+/// Zero everywhere before the first kernel starts.
+bool LocalTransport::makeFlags(Rank &rank, Meeting &m) {
+  constexpr size_t bytes = SymmetricParams::flagWords * sizeof(uint64_t);
+  const Driver &d = rank.device.driver;
+  bool good = true;
+  for (size_t i = 0; i < m.ranks.size() && good; ++i) {
+    m.ranks[i]->device.makeCurrent();
+    CUdeviceptr flags = 0;
+    good = rank.ok(d.memAlloc(&flags, bytes), "memory for flags");
+    if (!good)
+      break;
+    m.flags.push_back(flags);
+    CUstream stream = m.issues[i]->stream;
+    good = rank.ok(d.memsetD8Async(flags, 0, bytes, stream), "a fill") &&
+           rank.ok(d.streamSynchronize(stream), "a fill");
+  }
+  rank.device.makeCurrent();
+  return good;
+}
+
+/// All ranks' kernels; nothing else orders their streams.
+bool LocalTransport::reduceSymmetric(Rank &rank, Meeting &m) {
+  const rt::CollectiveCall &call = m.first->call;
+  if (m.flags.empty() && !makeFlags(rank, m))
+    return false;
+  int64_t size = static_cast<int64_t>(m.ranks.size());
+  SymmetricParams p = {};
+  p.ranks = size;
+  std::copy(m.flags.begin(), m.flags.end(), p.flags);
+  FoldParams &fold = p.fold;
+  fold.reduction = static_cast<int32_t>(call.reduction);
+  fold.numIn = size;
+  bool good = true;
+  for (size_t b = 0; b < call.buffers.size() && good; ++b) {
+    const auto &buffer = call.buffers[b];
+    int64_t width = rt::byteSize(buffer.type);
+    fold.type = static_cast<int32_t>(buffer.type);
+    p.number = m.launches++;
+    for (p.rank = 0; p.rank < size && good; ++p.rank) {
+      const Issue &issue = *m.issues[static_cast<size_t>(p.rank)];
+      int64_t offset, bytes;
+      if (call.kind == Kind::AllReduce) {
+        // A slice of everybody's, for everybody.
+        int64_t count = width ? buffer.inBytes / width : 0;
+        int64_t each = (count + size - 1) / size;
+        offset = std::min(count, p.rank * each) * width;
+        bytes = std::min(count * width - offset, each * width);
+        fold.rows = 1;
+        fold.numOut = size;
+        for (int64_t i = 0; i < size; ++i)
+          fold.out[i] = m.issues[static_cast<size_t>(i)]->out[b] +
+                        static_cast<CUdeviceptr>(offset);
+      } else {
+        int64_t inRow = call.params[1], outRow = call.params[2];
+        offset = std::min(inRow, p.rank * outRow);
+        bytes = std::min(outRow, inRow - offset);
+        fold.rows = call.params[0];
+        fold.inPitch = inRow;
+        fold.outPitch = outRow;
+        fold.numOut = 1;
+        fold.out[0] = issue.out[b];
+        if (!issue.out[b])
+          bytes = 0;
+      }
+      // A rank without a share meets the others all the same.
+      fold.count = width ? std::max<int64_t>(0, bytes) / width : 0;
+      for (int64_t i = 0; i < size; ++i)
+        fold.in[i] = m.issues[static_cast<size_t>(i)]->in[b] +
+                     static_cast<CUdeviceptr>(offset);
+      Rank &own = *m.ranks[static_cast<size_t>(p.rank)];
+      own.device.makeCurrent();
+      good = rank.ok(own.device.symmetric(p, issue.stream),
+                     "a reduction on the memory of peers");
+    }
   }
   rank.device.makeCurrent();
   return good;

@@ -1,7 +1,9 @@
 // Collectives without NCCL: ranks of one process, on one GPU or on GPUs that
 // reach each other's memory. The last member of a group to arrive puts the
 // copies and reductions of all on its stream, behind what the others' streams
-// hold; then the others go on behind them.
+// hold; then the others go on behind them. With SHOAL_CUDA_SYMMETRIC=1 sums and
+// the like are one kernel per rank on its own stream instead, which reads and
+// writes the others' memory and meets the others in flags there.
 #ifndef SHOAL_RUNTIME_CUDA_LOCALTRANSPORT_H
 #define SHOAL_RUNTIME_CUDA_LOCALTRANSPORT_H
 
@@ -18,7 +20,7 @@ class Execution;
 
 class LocalTransport final : public Transport {
 public:
-  explicit LocalTransport(Execution &run) : run(run) {}
+  explicit LocalTransport(Execution &run);
   bool join(Rank &) override { return true; }
   size_t workspaceBytes(const rt::CollectiveCall &, int64_t,
                         int64_t) const override {
@@ -28,7 +30,7 @@ public:
   /// A step's graph would span all ranks.
   bool canCapture() const override { return false; }
   void abort() override {}
-  void leave(Rank &) override {}
+  void leave(Rank &rank) override;
 
 private:
   struct Meeting {
@@ -39,14 +41,22 @@ private:
     std::vector<Rank *> ranks; ///< by position
     std::vector<const Issue *> issues;
     const Issue *first = nullptr;
+    /// For kernels that meet: each rank's flags, and launches so far.
+    std::vector<CUdeviceptr> flags;
+    uint64_t launches = 0;
   };
   Meeting &meeting(uint32_t group, int64_t leader);
   bool perform(Rank &rank, Meeting &meeting);
   bool reduce(Rank &rank, const Meeting &meeting, size_t b);
+  bool canMeet(const Meeting &meeting) const;
+  bool makeFlags(Rank &rank, Meeting &meeting);
+  bool reduceSymmetric(Rank &rank, Meeting &meeting);
   bool ragged(Rank &rank, const Meeting &meeting);
 
   Execution &run;
+  bool isSymmetric = false;
   std::mutex mutex;
+  int64_t left = 0;
   std::map<std::pair<uint32_t, int64_t>, std::unique_ptr<Meeting>> meetings;
 };
 

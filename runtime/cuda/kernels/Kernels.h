@@ -48,6 +48,20 @@ struct FoldParams {
   uint64_t in[most], out[most];
 };
 
+/// shoal_rt_symmetric: a fold of memory of all ranks of a group (peer windows),
+/// by kernels that every rank runs at the same time on its own stream, with no
+/// other order between them: they meet before the first load and after the last
+/// store. `fold` is this rank's share. Launched with `blocks` blocks.
+struct SymmetricParams {
+  static constexpr int most = FoldParams::most, blocks = 4;
+  /// Of each rank's `flags`, words: [block][rank], 0 before the first launch.
+  static constexpr int flagWords = blocks * most;
+  FoldParams fold;
+  uint64_t flags[most];
+  int64_t rank, ranks;
+  uint64_t number; ///< of the launch over these flags, from 0
+};
+
 /// shoal_rt_convert: to and from types that a collective library can reduce.
 enum class Convert : int32_t {
   ToInt32 = 0,   ///< integers of up to 16 bits, extended

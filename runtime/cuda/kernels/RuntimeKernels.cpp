@@ -4,6 +4,10 @@
 
 #include "Formats.h" // of lib/Codegen/KernelMath: one source of narrow floats
 
+#ifndef __NVPTX__
+#include <sched.h>
+#endif
+
 using namespace shoal::cuda;
 namespace math = shoal::math;
 
@@ -459,6 +463,77 @@ void convert(const ConvertParams &p, const Place &place) {
 SHOAL_KERNEL(shoal_rt_fold, FoldParams, fold)
 SHOAL_KERNEL(shoal_rt_convert, ConvertParams, convert)
 
+//===----------------------------------------------------------------------===//
+// On the memory of peers
+//===----------------------------------------------------------------------===//
+
+namespace {
+uint64_t *flagOf(const SymmetricParams &p, int64_t owner, int64_t block,
+                 int64_t rank) {
+  return reinterpret_cast<uint64_t *>(p.flags[owner]) +
+         block * SymmetricParams::most + rank;
+}
+/// What this thread, and with it its block, did before is seen by that rank.
+void signal(uint64_t *flag, uint64_t value) {
+#ifdef __NVPTX__
+  __scoped_atomic_store_n(flag, value, __ATOMIC_RELEASE,
+                          __MEMORY_SCOPE_SYSTEM);
+#else
+  __atomic_store_n(flag, value, __ATOMIC_RELEASE);
+#endif
+}
+void await(const uint64_t *flag, uint64_t value) {
+#ifdef __NVPTX__
+  while (__scoped_atomic_load_n(flag, __ATOMIC_ACQUIRE,
+                                __MEMORY_SCOPE_SYSTEM) < value)
+    ;
+#else
+  while (__atomic_load_n(flag, __ATOMIC_ACQUIRE) < value)
+    sched_yield();
+#endif
+}
+} // namespace
+
+#ifdef __NVPTX__
+/// Block b of every rank has come here.
+static void meet(const SymmetricParams &p, uint64_t value) {
+  int64_t rank = __nvvm_read_ptx_sreg_tid_x();
+  int64_t block = __nvvm_read_ptx_sreg_ctaid_x();
+  __nvvm_bar_sync(0);
+  if (rank < p.ranks) {
+    signal(flagOf(p, rank, block, p.rank), value);
+    await(flagOf(p, p.rank, block, rank), value);
+  }
+  __nvvm_bar_sync(0);
+}
+
+extern "C" __attribute__((device_kernel)) void
+shoal_rt_symmetric(SymmetricParams p) {
+  int64_t threads = int64_t(__nvvm_read_ptx_sreg_nctaid_x()) *
+                    __nvvm_read_ptx_sreg_ntid_x();
+  int64_t thread = int64_t(__nvvm_read_ptx_sreg_ctaid_x()) *
+                       __nvvm_read_ptx_sreg_ntid_x() +
+                   __nvvm_read_ptx_sreg_tid_x();
+  meet(p, 2 * p.number + 1);
+  fold(p.fold, Place{thread, threads, 0, 1});
+  meet(p, 2 * p.number + 2);
+}
+#else
+static void meet(const SymmetricParams &p, uint64_t value) {
+  for (int64_t rank = 0; rank < p.ranks; ++rank)
+    signal(flagOf(p, rank, 0, p.rank), value);
+  for (int64_t rank = 0; rank < p.ranks; ++rank)
+    await(flagOf(p, p.rank, 0, rank), value);
+}
+
+extern "C" void shoal_rt_symmetric(void **params, const void *) {
+  auto &p = *static_cast<const SymmetricParams *>(params[0]);
+  meet(p, 2 * p.number + 1);
+  fold(p.fold, Place{0, 1, 0, 1});
+  meet(p, 2 * p.number + 2);
+}
+#endif
+
 #ifndef __NVPTX__
 /// Where the stand-in driver finds them by name.
 extern "C" void *shoal_rt_host_kernel(const char *name) {
@@ -469,7 +544,8 @@ extern "C" void *shoal_rt_host_kernel(const char *name) {
   static const Entry entries[] = {{"shoal_rt_copy", shoal_rt_copy},
                                   {"shoal_rt_fill", shoal_rt_fill},
                                   {"shoal_rt_fold", shoal_rt_fold},
-                                  {"shoal_rt_convert", shoal_rt_convert}};
+                                  {"shoal_rt_convert", shoal_rt_convert},
+                                  {"shoal_rt_symmetric", shoal_rt_symmetric}};
   for (const Entry &e : entries)
     if (__builtin_strcmp(e.name, name) == 0)
       return reinterpret_cast<void *>(e.kernel);

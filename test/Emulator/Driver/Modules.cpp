@@ -72,6 +72,17 @@ static void report(unsigned count, const int *options, void **values,
     std::snprintf(log, size, "%s", text);
 }
 
+static std::mutex launchLock;
+static std::map<std::string, uint64_t> &launchesByName() {
+  static auto *all = new std::map<std::string, uint64_t>;
+  return *all;
+}
+/// How often kernels of this name have run, on all devices.
+extern "C" uint64_t shoal_standin_launches(const char *name) {
+  std::lock_guard guard(launchLock);
+  return launchesByName()[name];
+}
+
 //===--- What a launch touches --------------------------------------------===//
 
 static size_t structBytes(const std::string &name) {
@@ -81,6 +92,8 @@ static size_t structBytes(const std::string &name) {
     return sizeof(FillParams);
   if (name == "shoal_rt_fold")
     return sizeof(FoldParams);
+  if (name == "shoal_rt_symmetric")
+    return sizeof(SymmetricParams);
   return sizeof(ConvertParams);
 }
 
@@ -214,6 +227,10 @@ static CUresult launch(const CUlaunchConfig &config, Function *function,
   }
   work->run = [function, shape, values = std::move(values)] {
     State &s = state();
+    {
+      std::lock_guard guard(launchLock);
+      ++launchesByName()[function->name];
+    }
     if (s.fault == "lost") {
       std::lock_guard guard(s.lock);
       if (++s.launches == s.faultAt)

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <random>
+#include <thread>
 #include <vector>
 
 using namespace shoal::cuda;
@@ -118,4 +119,61 @@ TEST(RuntimeKernels, Convert) {
               return ConvertParams{base, base + 16000, 777, int32_t(type),
                                    int32_t(what)};
             });
+}
+
+/// Kernels of three ranks, each in a thread, that meet in memory: all_reduce in
+/// slices, again and again over the same flags.
+TEST(RuntimeKernels, Symmetric) {
+  ASSERT_NE(image(), nullptr);
+  auto kernel = reinterpret_cast<ShoalEmuKernel>(
+      dlsym(image(), "shoal_rt_symmetric"));
+  ASSERT_NE(kernel, nullptr);
+  constexpr int64_t ranks = 3, count = 1001, each = 334;
+  std::vector<std::vector<float>> memory(ranks, std::vector<float>(count));
+  std::vector<std::vector<uint64_t>> flags(
+      ranks, std::vector<uint64_t>(SymmetricParams::flagWords, 0));
+  std::vector<float> want(count, 0);
+  for (int64_t r = 0; r < ranks; ++r) {
+    for (int64_t i = 0; i < count; ++i)
+      want[i] += memory[r][i] = float((r + 1) * (i % 17));
+    shoal_emu_add_memory(memory[r].data(), count * 4, "a window");
+    shoal_emu_add_memory(flags[r].data(), flags[r].size() * 8, "flags");
+  }
+  for (uint64_t number = 0; number < 3; ++number) {
+    std::vector<std::thread> threads;
+    std::vector<uint32_t> failed(ranks, 0);
+    for (int64_t r = 0; r < ranks; ++r)
+      threads.emplace_back([&, r] {
+        SymmetricParams p{};
+        p.rank = r, p.ranks = ranks, p.number = number;
+        p.fold.type = int32_t(DType::F32);
+        p.fold.reduction = number == 0 ? 1 : 4; // a sum, then maxima
+        p.fold.numIn = p.fold.numOut = ranks;
+        p.fold.count = std::min(each, count - r * each);
+        p.fold.rows = 1;
+        for (int64_t i = 0; i < ranks; ++i) {
+          p.fold.in[i] = p.fold.out[i] =
+              reinterpret_cast<uint64_t>(memory[i].data() + r * each);
+          p.flags[i] = reinterpret_cast<uint64_t>(flags[i].data());
+        }
+        ShoalEmuLaunch launch{};
+        launch.grid[0] = SymmetricParams::blocks;
+        launch.grid[1] = launch.grid[2] = 1;
+        launch.block[0] = kBlockThreads, launch.block[1] = launch.block[2] = 1;
+        launch.kernel = "shoal_rt_symmetric";
+        void *values[] = {&p};
+        kernel(values, &launch);
+        failed[r] = launch.failed;
+      });
+    for (std::thread &thread : threads)
+      thread.join();
+    for (int64_t r = 0; r < ranks; ++r) {
+      EXPECT_EQ(failed[r], 0u);
+      EXPECT_EQ(memory[r], want);
+    }
+  }
+  for (int64_t r = 0; r < ranks; ++r) {
+    shoal_emu_remove_memory(memory[r].data());
+    shoal_emu_remove_memory(flags[r].data());
+  }
 }

@@ -4,6 +4,7 @@
 
 #include "core/CollectiveCall.h"
 
+#include <dlfcn.h>
 #include <random>
 
 using namespace shoal;
@@ -112,6 +113,20 @@ TEST(CudaCollectives, Reductions) {
         return a;
       }());
     }
+}
+
+/// That the test above means what it says.
+TEST(CudaCollectives, SymmetricKernelsRun) {
+  useStandIns();
+  void *driver = dlopen(std::getenv("SHOAL_CUDA_LIBRARY"), RTLD_NOW);
+  ASSERT_NE(driver, nullptr);
+  auto launches = reinterpret_cast<uint64_t (*)(const char *)>(
+      dlsym(driver, "shoal_standin_launches"));
+  ASSERT_NE(launches, nullptr);
+  Case c(4, DType::F32, 12, 12, Kind::AllReduce, Reduction::Add, {});
+  uint64_t before = launches("shoal_rt_symmetric");
+  c.check();
+  EXPECT_EQ(launches("shoal_rt_symmetric"), before + 4);
 }
 
 TEST(CudaCollectives, MinimumAndMaximumOfSpecialValues) {

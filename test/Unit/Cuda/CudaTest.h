@@ -12,7 +12,8 @@
 namespace shoal::rt {
 
 /// How the ranks of a program are put on devices.
-enum class Where { Host, OneDevice, Nccl };
+/// Symmetric: on one device, sums by kernels on the memory of peers.
+enum class Where { Host, OneDevice, Nccl, Symmetric };
 
 inline void useStandIns() {
   ::setenv("SHOAL_CUDA_LIBRARY", STANDIN_FOLDER "/libcuda.so.1", 0);
@@ -29,8 +30,9 @@ inline Result<RunResult> runOn(Where where, TestProgram &p, uint32_t main,
   if (where == Where::Host)
     return runPackage(*package, std::move(arguments), options);
   useStandIns();
-  if (where == Where::OneDevice)
+  if (where == Where::OneDevice || where == Where::Symmetric)
     cuda.ranksPerDevice = p.ranks;
+  ::setenv("SHOAL_CUDA_SYMMETRIC", where == Where::Symmetric ? "1" : "0", 1);
   return runPackageOnCuda(*package, std::move(arguments), options, cuda);
 }
 
@@ -45,7 +47,7 @@ inline void expectSameEverywhere(TestProgram &p, uint32_t main,
                                  const std::vector<HostTensor> &arguments,
                                  const RunOptions &options = {}) {
   std::vector<RunResult> all;
-  for (Where where : {Where::Host, Where::OneDevice, Where::Nccl}) {
+  for (Where where : {Where::Host, Where::OneDevice, Where::Nccl, Where::Symmetric}) {
     std::vector<HostTensor> own;
     for (const HostTensor &t : arguments)
       own.push_back(copyOf(t));
@@ -53,7 +55,8 @@ inline void expectSameEverywhere(TestProgram &p, uint32_t main,
     ASSERT_TRUE(r) << static_cast<int>(where) << ": " << r.status().message();
     all.push_back(std::move(*r));
   }
-  for (size_t w : {1, 2}) {
+  constexpr const char *names[] = {"host", "one device", "NCCL", "symmetric"};
+  for (size_t w : {1, 2, 3}) {
     ASSERT_EQ(all[w].results.size(), all[0].results.size());
     EXPECT_EQ(all[w].bytesSentPerDevice, all[0].bytesSentPerDevice);
     EXPECT_EQ(all[w].collectivesPerDevice, all[0].collectivesPerDevice);
@@ -62,7 +65,7 @@ inline void expectSameEverywhere(TestProgram &p, uint32_t main,
       HostTensor &got = all[w].results[i], &want = all[0].results[i];
       for (size_t b = 0; b < want.buffer.size(); ++b)
         ASSERT_EQ(got.data()[b], want.data()[b])
-            << (w == 1 ? "one device" : "NCCL") << ", result " << i << ", byte "
+            << names[w] << ", result " << i << ", byte "
             << b << ": " << ::testing::PrintToString(values(got)) << " not "
             << ::testing::PrintToString(values(want));
     }
