@@ -3,7 +3,7 @@
   python test/Walk/walk.py gathers [--only CASE…] [--json FILE]
   python test/Walk/walk.py numbers [--only CASE…] [--meshes 2x4,3x2] [--uneven 0|1]
 
-`gathers` compiles every case (cases.py) with each dimension of each operand and
+`gathers` compiles every case (cases/) with each dimension of each operand and
 result cut alone, to the phase `partitioned`, and looks at what moved. It fails
 when an operand is gathered whole, or an op is computed whole on every device,
 and docs/gathers.md does not list it. --json writes the table that
