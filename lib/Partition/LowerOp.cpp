@@ -263,10 +263,13 @@ void Partitioner::remarkGather(Operation *op, OpModel &model,
         remark << "nothing says how calls of '" << call.getCallTargetName()
                << "' can be computed in parts; an attribute sdy.sharding_rule, "
                   "or shoal.rule for all calls of the name, does";
+      else if (const Factor &factor = model.getRule().factors[f];
+               factor.kind == FactorKind::Reduction && !factor.reduction)
+        remark << "what its body makes of parts of that dimension cannot be "
+                  "combined; it needs them one after the other";
       else
         remark << "the op cannot be computed in parts along a "
-               << stringifyFactorKind(model.getRule().factors[f].kind)
-               << " dimension yet";
+               << stringifyFactorKind(factor.kind) << " dimension";
       return;
     }
   }

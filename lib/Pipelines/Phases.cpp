@@ -54,10 +54,16 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-mark-loops",           "shoal-externalize-constants",
       "shoal-tag-origins",          "shoal-strip-shardings",
       "shoal-verify-imported"};
-  static const StringRef sharded[] = {
-      "shoal-shard-pipeline", "shoal-keep-recomputed", "shoal-propagate", "shoal-recognize-top-k",
-      "shoal-widen-sums",     "shoal-choose",    "shoal-insert-reshards",
-      "shoal-verify-sharded", "shoal-export-sdy"};
+  static const StringRef sharded[] = {"shoal-shard-pipeline",
+                                      "shoal-keep-recomputed",
+                                      "shoal-propagate",
+                                      "shoal-recognize-top-k",
+                                      "shoal-recognize-batched-indices",
+                                      "shoal-widen-sums",
+                                      "shoal-choose",
+                                      "shoal-insert-reshards",
+                                      "shoal-verify-sharded",
+                                      "shoal-export-sdy"};
   static const StringRef partitioned[] = {
       "shoal-partition-pipeline", "shoal-partition", "shoal-keep-with-owner",
       "shoal-verify-partitioned", "shoal-export-stablehlo"};
@@ -65,14 +71,18 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-optimize-pipeline", "shoal-simplify-collectives",
       "shoal-move-out-of-loops", "shoal-chunk-products"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
-  static const StringRef scheduled[] = {
-      "shoal-schedule-pipeline", "shoal-outline-lone-ops",
-      "shoal-bind-host-scalars", "shoal-order",
-      "shoal-overlap",           "shoal-pipeline-loops",
-      "shoal-combine-collectives",
-      "shoal-split-collectives", "shoal-bufferize",
-      "shoal-assign-offsets",    "shoal-verify-schedule",
-      "shoal-print-program"};
+  static const StringRef scheduled[] = {"shoal-schedule-pipeline",
+                                        "shoal-outline-lone-ops",
+                                        "shoal-bind-host-scalars",
+                                        "shoal-order",
+                                        "shoal-overlap",
+                                        "shoal-pipeline-loops",
+                                        "shoal-combine-collectives",
+                                        "shoal-split-collectives",
+                                        "shoal-bufferize",
+                                        "shoal-assign-offsets",
+                                        "shoal-verify-schedule",
+                                        "shoal-print-program"};
   switch (phase) {
   case Phase::Imported:
     return imported;
@@ -140,7 +150,8 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        (o.overlap == Overlap::None ? " overlap=false" : "") +
                        (o.chunkProducts.empty()
                             ? ""
-                            : " chunk-products=" + o.chunkProducts) + "}");
+                            : " chunk-products=" + o.chunkProducts) +
+                       "}");
   case Phase::Fused:
     return add(pm, "shoal-fuse-pipeline{target=" + o.target + "}");
   case Phase::Scheduled:

@@ -8,6 +8,7 @@ using namespace mlir;
 void shoal::buildShardPipeline(OpPassManager &pm, int64_t memoryLimit) {
   pm.addPass(createPropagate());
   pm.addPass(createRecognizeTopK());
+  pm.addPass(createRecognizeBatchedIndices());
   pm.addPass(createWidenSumsPass());
   ChooseOptions choose;
   choose.memoryLimit = memoryLimit;

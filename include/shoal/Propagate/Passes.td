@@ -59,6 +59,26 @@ def RecognizeTopK : Pass<"shoal-recognize-top-k", "mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::chlo::ChloDialect"];
 }
 
+def RecognizeBatchedIndices
+    : Pass<"shoal-recognize-batched-indices", "mlir::ModuleOp"> {
+  let summary = "Index components that are their own position become batch "
+                "dimensions";
+  let description = [{
+    `x[arange(n), i]` and `x.at[arange(n), i].set(v)` address a dimension by
+    the position in the batch. As a batch dimension of gather and scatter it is
+    one with that of the indices: cut, it needs nothing from other devices.
+
+    ```mlir
+    %p = stablehlo.iota dim = 0 : tensor<8x1xi32>
+    %j = stablehlo.concatenate %p, %i, dim = 1
+    // … collapsed_slice_dims = [0, 1], start_index_map = [0, 1] … (%x, %j)
+    // becomes
+    // … collapsed_slice_dims = [1], operand_batching_dims = [0],
+    //   start_indices_batching_dims = [0], start_index_map = [1] … (%x, %i)
+    ```
+  }];
+}
+
 def Choose : Pass<"shoal-choose", "mlir::ModuleOp"> {
   let summary = "Chooses one form per op by modelled cost over the graph";
   let description = [{

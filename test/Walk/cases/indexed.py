@@ -37,6 +37,23 @@ def gather_batched(z):
     return gather([Arg((v, b, d)), Arg((n, b, 1), "i32", v, True)], (n, b, d), "offset_dims = [2], collapsed_slice_dims = [0], operand_batching_dims = [1], start_indices_batching_dims = [1], start_index_map = [0], index_vector_dim = 2", (1, 1, d))
 
 
+def _positions(b, n):
+    """Indices that address a first dimension by the position in the batch, as x[arange(b), i] has them."""
+    column, pair = tensor((b, n, 1), "i32"), tensor((b, n, 2), "i32")
+    return (f"$p = stablehlo.iota dim = 0 : {column}\n$0 = stablehlo.constant dense<0> : {column}\n$m = stablehlo.constant dense<{b}> : {column}\n"
+            f"$l = stablehlo.compare LT, $p, $0, SIGNED : ({column}, {column}) -> {tensor((b, n, 1), 'i1')}\n$s = stablehlo.add $p, $m : {column}\n"
+            f"$q = stablehlo.select $l, $s, $p : {tensor((b, n, 1), 'i1')}, {column}\n"
+            f"$j = stablehlo.concatenate $q, $a1, dim = 2 : ({column}, {column}) -> {pair}\n")
+
+
+@case("stablehlo.gather")
+def gather_positions(z):
+    b, v, d, n = z(8), z(12), z(6), z(4)
+    c = gather([Arg((b, v, d)), Arg((b, n, 1), "i32", v, True)], (b, n, d), "offset_dims = [2], collapsed_slice_dims = [0, 1], start_index_map = [0, 1], index_vector_dim = 2", (1, 1, d))
+    c.body = _positions(b, n) + c.body.replace("$a1", "$j").replace(tensor((b, n, 1), "i32"), tensor((b, n, 2), "i32"))
+    return c
+
+
 @case("stablehlo.gather")
 def gather_fixed_start(z):
     v, d, n, w = z(16), z(8), z(6), z(4)
@@ -90,6 +107,20 @@ def scatter_points(z):
     v, d, n = z(12), z(6), z(8)
     return scatter([Arg((v, d)), Arg((2, n), "i32", 8, True), Arg((n,))],
                    "inserted_window_dims = [0, 1], scatter_dims_to_operand_dims = [1, 0], index_vector_dim = 0", "add")
+
+
+def _scatter_positions():
+    for body in ["add", "set"]:
+        def make(z, body=body):
+            b, v, d, n = z(8), z(12), z(6), z(4)
+            c = scatter([Arg((b, v, d)), Arg((b, n, 1), "i32", v, True), Arg((b, n, d))],
+                        "update_window_dims = [2], inserted_window_dims = [0, 1], scatter_dims_to_operand_dims = [0, 1], index_vector_dim = 2", body)
+            c.body = _positions(b, n) + c.body.replace("$a1", "$j").replace(tensor((b, n, 1), "i32"), tensor((b, n, 2), "i32"))
+            return c
+        CASES[f"scatter_positions_{body}"] = ("stablehlo.scatter", make)
+
+
+_scatter_positions()
 
 
 @case("stablehlo.scatter")
