@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 import generate  # noqa: E402
+import program  # noqa: E402
 import structure  # noqa: E402
 from judge import Judge  # noqa: E402
 from ops.instance import DTYPES  # noqa: E402
@@ -44,7 +45,7 @@ def inputs(args, seed):
 def compare(got, want, value):
     if got.shape != want.shape:
         return f"shape {got.shape}, want {want.shape}"
-    if value.dtype not in generate.EXACT:
+    if value.dtype not in program.EXACT:
         bad = np.asarray(got != want)
     elif value.exact:
         got, want = got.astype(np.float64), want.astype(np.float64)

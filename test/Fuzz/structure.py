@@ -3,7 +3,7 @@ and branches that depend on data, calls; and a few functions of chlo.
 
 They are drawn in the wider programs only (seeds from 1,000,000 on).
 """
-from generate import Value, _product, is_num, kind_of, literal, nums, same_shape_pair, tensor
+from program import Value, _product, is_num, kind_of, literal, nums, same_shape_pair, tensor
 
 
 # ---------------------------------------------------------------- manual regions
