@@ -15,12 +15,6 @@ void addReduction(RuleBuilder &builder, ArrayRef<int64_t> operandDims,
   builder.last().reduction = ReductionKind::Add;
 }
 
-/// A product is linear in each factor, unless both are the same value.
-void passProduct(RuleBuilder &builder, Value lhs, Value rhs) {
-  if (lhs != rhs)
-    builder.passPartial(kAdd, {0}).passPartial(kAdd, {1});
-}
-
 //===----------------------------------------------------------------------===//
 // dot_general
 //===----------------------------------------------------------------------===//
@@ -126,9 +120,9 @@ ShardingRule makeConvolution(Operation *op, Value lhsValue, Value rhsValue,
                       op->getResultTypes());
 
   if (batchGroups > 1)
-    builder.add({dims.getInputBatchDimension(),
-                 dims.getKernelOutputFeatureDimension()},
-                {dims.getOutputFeatureDimension()}, batchGroups);
+    builder.add(
+        {dims.getInputBatchDimension(), dims.getKernelOutputFeatureDimension()},
+        {dims.getOutputFeatureDimension()}, batchGroups);
   builder.add({dims.getInputBatchDimension(), kNone},
               {dims.getOutputBatchDimension()},
               out[dims.getOutputBatchDimension()]);
@@ -140,7 +134,8 @@ ShardingRule makeConvolution(Operation *op, Value lhsValue, Value rhsValue,
     WindowMap window;
     window.size = rhs[r];
     window.stride = strides && !strides->empty() ? (*strides)[i] : 1;
-    window.dilation = rhsDilation && !rhsDilation->empty() ? (*rhsDilation)[i] : 1;
+    window.dilation =
+        rhsDilation && !rhsDilation->empty() ? (*rhsDilation)[i] : 1;
     window.baseDilation =
         lhsDilation && !lhsDilation->empty() ? (*lhsDilation)[i] : 1;
     window.offset = paddingLow.empty() ? 0 : -paddingLow[i];
@@ -156,10 +151,10 @@ ShardingRule makeConvolution(Operation *op, Value lhsValue, Value rhsValue,
     builder.add({dims.getInputFeatureDimension(),
                  dims.getKernelOutputFeatureDimension()},
                 {dims.getOutputFeatureDimension()}, featureGroups);
-  addReduction(builder,
-               {dims.getInputFeatureDimension(),
-                dims.getKernelInputFeatureDimension()},
-               rhs[dims.getKernelInputFeatureDimension()]);
+  addReduction(
+      builder,
+      {dims.getInputFeatureDimension(), dims.getKernelInputFeatureDimension()},
+      rhs[dims.getKernelInputFeatureDimension()]);
   builder.add({kNone, dims.getKernelOutputFeatureDimension()},
               {dims.getOutputFeatureDimension()},
               out[dims.getOutputFeatureDimension()] /
@@ -174,11 +169,11 @@ ShardingRule makeConvolution(ConvolutionOp op, Purpose purpose) {
     for (auto [i, value] : llvm::enumerate(padding->getValues<int64_t>()))
       if (i % 2 == 0)
         low.push_back(value);
-  return makeConvolution(op, op.getLhs(), op.getRhs(),
-                         op.getDimensionNumbers(), op.getWindowStrides(),
-                         op.getLhsDilation(), op.getRhsDilation(), low,
-                         op.getWindowReversal(), op.getFeatureGroupCount(),
-                         op.getBatchGroupCount(), purpose);
+  return makeConvolution(op, op.getLhs(), op.getRhs(), op.getDimensionNumbers(),
+                         op.getWindowStrides(), op.getLhsDilation(),
+                         op.getRhsDilation(), low, op.getWindowReversal(),
+                         op.getFeatureGroupCount(), op.getBatchGroupCount(),
+                         purpose);
 }
 
 ShardingRule convolutionRule(ConvolutionOp op) {
@@ -186,6 +181,15 @@ ShardingRule convolutionRule(ConvolutionOp op) {
 }
 
 } // namespace
+
+void passProduct(RuleBuilder &builder, Value lhs, Value rhs) {
+  if (lhs == rhs)
+    return;
+  if (isNeverInfinite(rhs))
+    builder.passPartial(kAdd, {0});
+  if (isNeverInfinite(lhs))
+    builder.passPartial(kAdd, {1});
+}
 
 ShardingRule convolutionFormRule(ConvolutionOp op) {
   return makeConvolution(op, Purpose::Forms);

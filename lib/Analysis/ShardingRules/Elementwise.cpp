@@ -30,9 +30,23 @@ ShardingRule monotoneUnary(Operation *op) {
   return pointwiseBuilder(op).passPartial(kMin | kMax, {0}).build();
 }
 
+/// The same where op is NaN below some number: the largest element may be above
+/// it and that of one part below.
+ShardingRule monotoneAbove(Operation *op) {
+  return pointwiseBuilder(op).passPartial(kMin, {0}).build();
+}
+
 //===----------------------------------------------------------------------===//
 // Arithmetic
 //===----------------------------------------------------------------------===//
+
+/// Minima and maxima of the operand pass when `shift` is added to it. Integers
+/// wrap around, floats without infinities overflow: not monotone. An infinite
+/// shift makes NaN of the infinity that parts without elements hold.
+void passShifted(RuleBuilder &builder, int64_t operand, Value shift) {
+  if (hasInfinity(shift.getType()) && isNeverInfinite(shift))
+    builder.passPartial(kMin | kMax, {operand});
+}
 
 ShardingRule addRule(AddOp op) {
   RuleBuilder builder = pointwiseBuilder(op);
@@ -42,8 +56,8 @@ ShardingRule addRule(AddOp op) {
         .passPartial(kAnd | kMin, {1})
         .build();
   builder.passPartial(kAdd, {0, 1});
-  if (elementOf(op.getLhs()).isFloat()) // Integers wrap: not monotone.
-    builder.passPartial(kMin | kMax, {0}).passPartial(kMin | kMax, {1});
+  passShifted(builder, 0, op.getRhs());
+  passShifted(builder, 1, op.getLhs());
   return builder.build();
 }
 
@@ -51,8 +65,7 @@ ShardingRule subtractRule(SubtractOp op) {
   RuleBuilder builder = pointwiseBuilder(op);
   if (!isBool(op.getLhs()))
     builder.passPartial(kAdd, {0, 1});
-  if (elementOf(op.getLhs()).isFloat())
-    builder.passPartial(kMin | kMax, {0});
+  passShifted(builder, 0, op.getRhs());
   return builder.build();
 }
 
@@ -63,17 +76,16 @@ ShardingRule multiplyRule(MulOp op) {
         .passPartial(kOr | kMax, {0})
         .passPartial(kOr | kMax, {1})
         .build();
-  // x·x is not linear in x.
-  if (op.getLhs() != op.getRhs())
-    builder.passPartial(kAdd, {0}).passPartial(kAdd, {1});
+  passProduct(builder, op.getLhs(), op.getRhs());
   return builder.passPartial(kMul, {0, 1}).build();
 }
 
 ShardingRule divideRule(DivOp op) {
   RuleBuilder builder = pointwiseBuilder(op);
-  // Integer division rounds each term.
-  if (isa<FloatType, ComplexType>(elementOf(op.getLhs())) &&
-      op.getLhs() != op.getRhs())
+  // Integer division rounds each term; by zero, terms have infinities of
+  // either sign.
+  if (isa<FloatType>(elementOf(op.getLhs())) &&
+      isNeverZeroNorInfinite(op.getRhs()))
     builder.passPartial(kAdd, {0});
   return builder.build();
 }
@@ -85,16 +97,18 @@ ShardingRule negateRule(NegOp op) {
 ShardingRule maxRule(MaxOp op) {
   RuleBuilder builder = pointwiseBuilder(op);
   if (!isa<ComplexType>(elementOf(op.getLhs())))
-    builder.passPartial(kMax, {0, 1}).passPartial(kMin, {0}).passPartial(kMin,
-                                                                         {1});
+    builder.passPartial(kMax, {0, 1})
+        .passPartial(kMin, {0})
+        .passPartial(kMin, {1});
   return builder.build();
 }
 
 ShardingRule minRule(MinOp op) {
   RuleBuilder builder = pointwiseBuilder(op);
   if (!isa<ComplexType>(elementOf(op.getLhs())))
-    builder.passPartial(kMin, {0, 1}).passPartial(kMax, {0}).passPartial(kMax,
-                                                                         {1});
+    builder.passPartial(kMin, {0, 1})
+        .passPartial(kMax, {0})
+        .passPartial(kMax, {1});
   return builder.build();
 }
 
@@ -146,13 +160,15 @@ ShardingRule convertRule(ConvertOp op) {
   RuleBuilder builder = pointwiseBuilder(op);
   if (convertIsLinear(from, to))
     builder.passPartial(kAdd, {0});
-  if (isa<FloatType>(from) && isa<FloatType>(to))
+  // (Without infinities, what is out of range is NaN, be it far below.)
+  if (isa<FloatType>(from) && hasInfinity(to))
     builder.passPartial(kMin | kMax, {0});
   return builder.build();
 }
 
 ShardingRule bitcastConvertRule(BitcastConvertOp op) {
-  ArrayRef<int64_t> in = shapeOf(op.getOperand()), out = shapeOf(op.getResult());
+  ArrayRef<int64_t> in = shapeOf(op.getOperand()),
+                    out = shapeOf(op.getResult());
   RuleBuilder builder(op);
   // The innermost dimension of the side with the narrower type is the bytes of
   // one element of the other.
@@ -197,9 +213,9 @@ void attachElementwise(MLIRContext *context) {
             NotOp, PopulationCountOp, PowOp, ReducePrecisionOp, RemOp,
             ShiftLeftOp, ShiftRightArithmeticOp, ShiftRightLogicalOp, SineOp,
             TanOp, MapOp, RsqrtOp>(context);
-  attachAll<monotoneUnary, CbrtOp, CeilOp, ExpOp, Expm1Op, FloorOp, Log1pOp,
-            LogOp, LogisticOp, RoundNearestEvenOp, RoundOp, SignOp, SqrtOp,
-            TanhOp>(context);
+  attachAll<monotoneUnary, CbrtOp, CeilOp, ExpOp, Expm1Op, FloorOp, LogisticOp,
+            RoundNearestEvenOp, RoundOp, SignOp, TanhOp>(context);
+  attachAll<monotoneAbove, Log1pOp, LogOp, SqrtOp>(context);
   attachAll<linearUnary, RealOp, ImagOp>(context);
   // Quantized types: scales make sums of stored values meaningless.
   attachAll<pointwise, UniformQuantizeOp, UniformDequantizeOp>(context);

@@ -56,6 +56,18 @@ ShardingRule pointwise(mlir::Operation *op);
 /// its two arguments; nullopt for any other body.
 std::optional<ReductionKind> getReductionKind(mlir::Region &body);
 
+/// Whether the type's elements (real ones) may be infinite at all.
+bool hasInfinity(mlir::Type type);
+/// Whether it is known that no element is infinite (NaN may be): what a value
+/// is multiplied by, if its parts are multiplied one by one and then added.
+bool isNeverInfinite(mlir::Value value);
+/// The same, and none is zero: constants that one may divide by.
+bool isNeverZeroNorInfinite(mlir::Value value);
+
+/// A product is linear in each factor, unless both are the same value or the
+/// other one may be infinite.
+void passProduct(RuleBuilder &builder, mlir::Value lhs, mlir::Value rhs);
+
 /// The rules that forms follow where they differ from those that shardings
 /// propagate by (see getFormRule).
 ShardingRule convolutionFormRule(mlir::stablehlo::ConvolutionOp op);

@@ -61,9 +61,9 @@ func.func @slicing(%a: tensor<4x8xf32>, %u: tensor<4x2xf32>, %s: tensor<f32>, %i
 // CHECK-LABEL: func @contraction
 func.func @contraction(%a: tensor<2x4x8xf32>, %b: tensor<2x8x16xf32>, %m: tensor<4x8xf32>, %v: tensor<8xf32>,
                        %x: tensor<2x16x16x3xf32>, %w: tensor<3x3x3x8xf32>) {
-  // CHECK: stablehlo.dot_general {{.*}}<([i, j, l], [i, l, k])->([i, j, k]) {i=2, j=4, k=16, l=8} reduction={l} linear=[0, 1]>
+  // CHECK: stablehlo.dot_general {{.*}}<([i, j, l], [i, l, k])->([i, j, k]) {i=2, j=4, k=16, l=8} reduction={l}>
   %0 = stablehlo.dot_general %a, %b, batching_dims = [0] x [0], contracting_dims = [2] x [1] : (tensor<2x4x8xf32>, tensor<2x8x16xf32>) -> tensor<2x4x16xf32>
-  // CHECK: stablehlo.dot {{.*}}<([i, j], [j])->([i]) {i=4, j=8} reduction={j} linear=[0, 1]>
+  // CHECK: stablehlo.dot {{.*}}<([i, j], [j])->([i]) {i=4, j=8} reduction={j}>
   %1 = stablehlo.dot %m, %v : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4xf32>
   // CHECK: stablehlo.convolution{{.*}}<([i, j, k, l], [n, o, l, m])->([i, j, k, m]) {i=2, j=16, k=16, l=3, m=8, n=3, o=3} reduction={l} permutation={j, k}
   %2 = "stablehlo.convolution"(%x, %w) <{batch_group_count = 1 : i64, feature_group_count = 1 : i64,
@@ -122,7 +122,7 @@ func.func @indexing(%t: tensor<32x8xf32>, %i: tensor<4x6x1xi32>, %u: tensor<4x6x
 func.func @linear_algebra(%a: tensor<2x4x4xf32>, %b: tensor<2x4x3xf32>, %c: tensor<2x8xcomplex<f32>>, %r: tensor<2x8xf32>) {
   // CHECK: stablehlo.cholesky {{.*}}<([i, j, k])->([i, j, k]) {i=2, j=4, k=4} need_replication={j, k}>
   %0 = stablehlo.cholesky %a, lower = true : tensor<2x4x4xf32>
-  // CHECK: "stablehlo.triangular_solve"{{.*}}<([i, j, l], [i, j, k])->([i, l, k]) {i=2, j=4, k=3, l=4} need_replication={j, l} linear=[1]>
+  // CHECK: "stablehlo.triangular_solve"{{.*}}<([i, j, l], [i, j, k])->([i, l, k]) {i=2, j=4, k=3, l=4} need_replication={j, l}>
   %1 = "stablehlo.triangular_solve"(%a, %b) <{left_side = true, lower = true, transpose_a = #stablehlo<transpose NO_TRANSPOSE>, unit_diagonal = false}>
     : (tensor<2x4x4xf32>, tensor<2x4x3xf32>) -> tensor<2x4x3xf32>
   // CHECK: stablehlo.fft {{.*}}<([i, j])->([i, j]) {i=2, j=8} need_replication={j}{{.*}} linear=[0]>
