@@ -123,6 +123,19 @@ bool shoal::HostScalars::isHostView(Operation *op) const {
 
 std::optional<shoal::CountedLoop>
 shoal::HostScalars::getCountedLoop(stablehlo::WhileOp loop) const {
+  std::optional<CountedLoop> counted = matchCountedLoop(loop);
+  if (!counted || !scalars.contains(counted->end) ||
+      !scalars.contains(loop.getCond().getArgument(counted->ivIndex)))
+    return std::nullopt;
+  // The host counts in 64 bits, signed.
+  Type type = getElementTypeOrSelf(counted->begin.getType());
+  if (type.isInteger(1) || type.isUnsignedInteger(64))
+    return std::nullopt;
+  return counted;
+}
+
+std::optional<shoal::CountedLoop>
+shoal::matchCountedLoop(stablehlo::WhileOp loop) {
   Block &cond = loop.getCond().front(), &body = loop.getBody().front();
   auto compare =
       cond.getTerminator()->getOperand(0).getDefiningOp<stablehlo::CompareOp>();
@@ -160,7 +173,7 @@ shoal::HostScalars::getCountedLoop(stablehlo::WhileOp loop) const {
       break;
     }
   }
-  if (!isCarried(iv) || !scalars.contains(iv) || !scalars.contains(end))
+  if (!isCarried(iv) || !isRankZeroInteger(iv.getType()))
     return std::nullopt;
 
   CountedLoop result;
@@ -174,8 +187,6 @@ shoal::HostScalars::getCountedLoop(stablehlo::WhileOp loop) const {
   result.end = end;
   auto type = cast<IntegerType>(getElementTypeOrSelf(iv.getType()));
   result.isUnsigned = type.isUnsigned() || type.getWidth() == 1;
-  if (type.getWidth() == 1 || (result.isUnsigned && type.getWidth() == 64))
-    return std::nullopt;
 
   // The next value: iv + constant.
   Value next = body.getTerminator()->getOperand(result.ivIndex);
@@ -208,6 +219,8 @@ shoal::HostScalars::getCountedLoop(stablehlo::WhileOp loop) const {
   result.inclusive = direction == Direction::LE || direction == Direction::GE;
 
   auto begin = getConstantInt(result.begin), bound = getConstantInt(end);
+  if (result.isUnsigned && (begin.value_or(0) < 0 || bound.value_or(0) < 0))
+    return std::nullopt; // Beyond 63 bits.
   unsigned width = type.getWidth();
   int64_t limit =
       width >= 64 ? INT64_MAX

@@ -5,6 +5,7 @@
 #include "dialects/StableHLO/StableHLO.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
+#include "shoal/Analysis/HostScalars.h"
 
 using namespace mlir;
 using namespace shoal;
@@ -92,50 +93,11 @@ std::optional<PlacementState> ShardedView::required(OpOperand &operand) const {
   return PlacementState::replicated(shapeOf(type));
 }
 
-static std::optional<int64_t> constantOf(Value value) {
-  DenseIntElementsAttr attr;
-  if (!matchPattern(value, m_Constant(&attr)) || attr.getNumElements() != 1)
-    return std::nullopt;
-  return (*attr.getValues<APInt>().begin()).getSExtValue();
-}
-
 std::optional<int64_t> shoal::getTripCount(Operation *op) {
   if (auto attr = op->getAttrOfType<IntegerAttr>("shoal.trip_count"))
     return attr.getInt();
-  auto loop = dyn_cast<sh::WhileOp>(op);
-  if (!loop || loop.getCond().empty())
-    return std::nullopt;
-  // cond: compare LT, arg, limit; body: yields arg + 1 in its place.
-  Operation *end = loop.getCond().front().getTerminator();
-  if (end->getNumOperands() != 1)
-    return std::nullopt;
-  auto compare = end->getOperand(0).getDefiningOp<sh::CompareOp>();
-  if (!compare ||
-      compare.getComparisonDirection() != sh::ComparisonDirection::LT)
-    return std::nullopt;
-  auto counter = dyn_cast<BlockArgument>(compare.getLhs());
-  if (!counter || counter.getOwner() != &loop.getCond().front())
-    return std::nullopt;
-  unsigned index = counter.getArgNumber();
-  auto limit = constantOf(compare.getRhs());
-  if (!limit)
-    if (auto bound = dyn_cast<BlockArgument>(compare.getRhs()))
-      if (bound.getOwner() == counter.getOwner())
-        limit = constantOf(op->getOperand(bound.getArgNumber()));
-  auto start = constantOf(op->getOperand(index));
-  if (!limit || !start)
-    return std::nullopt;
-  auto step = loop.getBody()
-                  .front()
-                  .getTerminator()
-                  ->getOperand(index)
-                  .getDefiningOp<sh::AddOp>();
-  if (!step)
-    return std::nullopt;
-  auto by = constantOf(step.getRhs());
-  if (!by)
-    by = constantOf(step.getLhs());
-  if (!by || *by <= 0)
-    return std::nullopt;
-  return std::max<int64_t>(0, ceilDiv(*limit - *start, *by));
+  if (auto loop = dyn_cast<sh::WhileOp>(op))
+    if (std::optional<CountedLoop> counted = matchCountedLoop(loop))
+      return counted->tripCount;
+  return std::nullopt;
 }

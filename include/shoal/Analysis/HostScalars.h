@@ -25,6 +25,11 @@ struct CountedLoop {
   std::optional<int64_t> tripCount;
 };
 
+/// The loop as one that counts, by its own text alone: its bound may be any
+/// value from outside, or a constant in its condition. Loops that would wrap
+/// around in the counter's type, or run away from the bound, do not count.
+std::optional<CountedLoop> matchCountedLoop(mlir::stablehlo::WhileOp loop);
+
 /// Host scalars of the code under an operation: rank-0 integers (and i1) that
 /// derive from constants, the rank and loop counters by integer arithmetic
 /// alone. Values carried by a loop are host scalars if their initial and their
@@ -43,6 +48,7 @@ public:
   /// a block that is contiguous in memory: a view, if left outside kernels.
   bool isHostView(mlir::Operation *op) const;
 
+  /// matchCountedLoop where counter and bound are host scalars.
   std::optional<CountedLoop>
   getCountedLoop(mlir::stablehlo::WhileOp loop) const;
 
