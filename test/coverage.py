@@ -149,16 +149,23 @@ def scan():
 
 
 def moves():
-    """op -> [cases, movements seen] of the walk over shardings."""
-    sys.path.insert(0, str(HERE / "Walk"))
-    from cases import CASES
-    table = collections.defaultdict(lambda: [0, set()])
-    for op, _ in CASES.values():
-        table[op][0] += 1
+    """op -> class of dimension -> [how many were cut, movements seen], from the walk over shardings."""
+    table = collections.defaultdict(lambda: collections.defaultdict(lambda: [0, set()]))
     path = HERE / "Walk" / "movements.json"
     for row in json.loads(path.read_text()) if path.exists() else []:
-        table[row["op"]][1].update(row.get("moved") or ())
+        seen = table[row["op"]][row["class"]]
+        seen[0] += 1
+        seen[1].update(row["moved"])
     return table
+
+
+def cuts(classes):
+    """Cells: the classes of dimensions that were cut, and what each of them moved."""
+    order = ["pass-through", "reduction", "window", "indexed", "ordered", "need-replication", "none", "around it"]
+    names = {"need-replication": "whole", "none": "unmapped"}
+    found = sorted(classes, key=order.index)
+    return (", ".join(f"{names.get(c, c)} {classes[c][0]}" for c in found),
+            "; ".join(f"{names.get(c, c)}: {', '.join(sorted(classes[c][1]))}" for c in found if classes[c][1]) or ("nothing" if found else ""))
 
 
 def type_list(found):
@@ -177,16 +184,17 @@ def render():
     lines = ["# What is tested, and where the judges differ", "",
              "Made by `test/coverage.py` from the programs that the tests run; the suite fails where it is out of date. Element types",
              "are those of operands and results. Forms are different attributes. Judges: the specification (written in Python, functions",
-             "by mpmath), numpy, JAX on the same StableHLO text. Cut: cases of `test/Walk` that run the operation in every sharding of its",
-             "dimensions, with the movements seen.", "", DIFFERENCES]
+             "by mpmath), numpy, JAX on the same StableHLO text. Sharded: how many dimensions of each class `test/Walk` cuts, each alone, of the",
+             "operation's cases, checking that nothing is gathered but what docs/gathers.md lists, and what then moves. A class says what the",
+             "sharding rule takes the dimension for; *whole*: everyone needs all of it; *unmapped*: the rule does not name it; *around it*: it belongs",
+             "to an operation before or behind, or the operation has no rule of its own (loops, branches).", "", DIFFERENCES]
     empty = []
     for dialect in names:
-        lines += [f"## {dialect}", "", "| operation | element types | forms | programs | judged by | cut |",
-                  "| --- | --- | --- | --- | --- | --- |"]
+        lines += [f"## {dialect}", "", "| operation | element types | forms | programs | judged by | sharded | movement |",
+                  "| --- | --- | --- | --- | --- | --- | --- |"]
         for name in names[dialect]:
             short = name.split(".", 1)[1]
-            cases, moved = sharded[name] if name in sharded else (0, ())
-            cut = (f"{cases}" + (": " + ", ".join(sorted(map(str, moved))) if moved else "")) if cases else ""
+            cut = cuts(sharded[name]) if name in sharded else ("", "")
             if name in types or counts[name]:
                 judged = ", ".join(sorted(judges[name])) or ELSEWHERE.get(short, "in regions of the above")
                 row = (type_list(types[name]), len(forms[name]) or "", counts[name] or "in regions", judged)
@@ -195,7 +203,7 @@ def render():
             else:
                 empty.append(name)
                 row = ("", "", "", "nothing")
-            lines.append(f"| {short} | {row[0]} | {row[1]} | {row[2]} | {row[3]} | {cut} |")
+            lines.append(f"| {short} | {row[0]} | {row[1]} | {row[2]} | {row[3]} | {cut[0]} | {cut[1]} |")
         lines.append("")
     return "\n".join(lines), empty
 

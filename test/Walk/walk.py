@@ -131,11 +131,26 @@ def listed_gathers():
     return [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")]
 
 
+def classes(name, folder):
+    """(which, number) -> the class of each dimension by the op's sharding rule,
+    for those arguments and results that are the op's own."""
+    op, make = CASES[name]
+    path = f"{folder}/rule.mlir"
+    Path(path).write_text(program(make(Sizes(32)), [{}], MESHES["4"]))
+    p = shoal("shoal-opt", path, "--shoal-test-print-rules=kinds")
+    found = {}
+    for line in re.findall(rf"remark: kinds of {re.escape(op)}:(.*)", p.stderr):
+        for which, i, kinds in re.findall(r"(operand|result)(\d+)=(\S*)", line):
+            found[which, int(i)] = kinds.split(",")
+    return found
+
+
 def cut_alone(name):
     """What happens with each dimension cut alone: a list of dictionaries."""
     op, make = CASES[name]
     rows = []
     with tempfile.TemporaryDirectory() as tmp:
+        kinds = classes(name, tmp)
         for uneven in (False, True):
             case = make(Sizes(32, uneven))
             for which, i, shape in tensors(case):
@@ -146,6 +161,7 @@ def cut_alone(name):
                     Path(path).write_text(program(case, [{(which, i): {d: ['"a"']}}], MESHES["4"], in_signature=True))
                     p = shoal("shoal-compile", path, "--compile-to=partitioned", f"--report={report}")
                     row = dict(op=op, case=name, tensor=which, number=i, dim=d, uneven=uneven)
+                    row["class"] = kinds[which, i][d] if (which, i) in kinds else "around it"
                     if p.returncode:
                         row["error"] = p.stderr.strip()[:300]
                     else:
@@ -185,7 +201,7 @@ def gathers(args):
                 failed += 1
     if args.json:
         # One line per case and dimension: kinds of movement, not bytes.
-        lines = [json.dumps(dict(op=r["op"], case=r["case"], dim=f"{r['tensor']}{r['number']} {r['dim']}", moved=sorted(r.get("moved", ()))))
+        lines = [json.dumps(dict(op=r["op"], case=r["case"], dim=f"{r['tensor']}{r['number']} {r['dim']}", **{"class": r["class"]}, moved=sorted(r.get("moved", ()))))
                  for r in rows if not r["uneven"]]
         Path(args.json).write_text("[\n" + ",\n".join(lines) + "\n]\n")
     print(f"{len(rows)} shardings of {len(names)} cases, {failed} problems")
