@@ -31,6 +31,8 @@ ptxas = glob.glob(os.path.join(config.shoal_src_root, ".venv", "lib", "python3*"
                                "site-packages", "nvidia", "cu13", "bin", "ptxas"))
 if ptxas or shutil.which("ptxas") or os.environ.get("SHOAL_PTXAS"):
     config.available_features.add("ptxas")
+    config.substitutions.append(("%ptxas", os.environ.get("SHOAL_PTXAS") or
+                                 (ptxas or [shutil.which("ptxas")])[0]))
 
 if shutil.which("mpirun"):
     config.available_features.add("mpirun")

@@ -52,14 +52,26 @@ struct FoldParams {
 /// by kernels that every rank runs at the same time on its own stream, with no
 /// other order between them: they meet before the first load and after the last
 /// store. `fold` is this rank's share. Launched with `blocks` blocks.
-struct SymmetricParams {
+struct Meeting {
   static constexpr int most = FoldParams::most, blocks = 4;
   /// Of each rank's `flags`, words: [block][rank], 0 before the first launch.
   static constexpr int flagWords = blocks * most;
-  FoldParams fold;
   uint64_t flags[most];
   int64_t rank, ranks;
   uint64_t number; ///< of the launch over these flags, from 0
+};
+struct SymmetricParams : Meeting {
+  FoldParams fold;
+};
+
+/// shoal_rt_multimem_all_reduce, shoal_rt_multimem_reduce_scatter
+/// (MultimemKernels.cpp): sums of f32 by the switch (NVLS). `window` is the
+/// multicast address of the same place in the memory of all; elements [first,
+/// first + count), multiples of 4, are this rank's share. They go back to the
+/// window, or to `out`.
+struct MultimemParams : Meeting {
+  uint64_t window, out;
+  int64_t first, count;
 };
 
 /// shoal_rt_convert: to and from types that a collective library can reduce.

@@ -1,12 +1,9 @@
 // The runtime's own kernels. Compiled by clang twice: to PTX, which the runtime
 // carries as text, and for the host, for the test suite's stand-in driver.
 #include "Kernels.h"
+#include "Meet.h"
 
 #include "Formats.h" // of lib/Codegen/KernelMath: one source of narrow floats
-
-#ifndef __NVPTX__
-#include <sched.h>
-#endif
 
 using namespace shoal::cuda;
 namespace math = shoal::math;
@@ -467,46 +464,7 @@ SHOAL_KERNEL(shoal_rt_convert, ConvertParams, convert)
 // On the memory of peers
 //===----------------------------------------------------------------------===//
 
-namespace {
-uint64_t *flagOf(const SymmetricParams &p, int64_t owner, int64_t block,
-                 int64_t rank) {
-  return reinterpret_cast<uint64_t *>(p.flags[owner]) +
-         block * SymmetricParams::most + rank;
-}
-/// What this thread, and with it its block, did before is seen by that rank.
-void signal(uint64_t *flag, uint64_t value) {
 #ifdef __NVPTX__
-  __scoped_atomic_store_n(flag, value, __ATOMIC_RELEASE,
-                          __MEMORY_SCOPE_SYSTEM);
-#else
-  __atomic_store_n(flag, value, __ATOMIC_RELEASE);
-#endif
-}
-void await(const uint64_t *flag, uint64_t value) {
-#ifdef __NVPTX__
-  while (__scoped_atomic_load_n(flag, __ATOMIC_ACQUIRE,
-                                __MEMORY_SCOPE_SYSTEM) < value)
-    ;
-#else
-  while (__atomic_load_n(flag, __ATOMIC_ACQUIRE) < value)
-    sched_yield();
-#endif
-}
-} // namespace
-
-#ifdef __NVPTX__
-/// Block b of every rank has come here.
-static void meet(const SymmetricParams &p, uint64_t value) {
-  int64_t rank = __nvvm_read_ptx_sreg_tid_x();
-  int64_t block = __nvvm_read_ptx_sreg_ctaid_x();
-  __nvvm_bar_sync(0);
-  if (rank < p.ranks) {
-    signal(flagOf(p, rank, block, p.rank), value);
-    await(flagOf(p, p.rank, block, rank), value);
-  }
-  __nvvm_bar_sync(0);
-}
-
 extern "C" __attribute__((device_kernel)) void
 shoal_rt_symmetric(SymmetricParams p) {
   int64_t threads = int64_t(__nvvm_read_ptx_sreg_nctaid_x()) *
@@ -519,13 +477,6 @@ shoal_rt_symmetric(SymmetricParams p) {
   meet(p, 2 * p.number + 2);
 }
 #else
-static void meet(const SymmetricParams &p, uint64_t value) {
-  for (int64_t rank = 0; rank < p.ranks; ++rank)
-    signal(flagOf(p, rank, 0, p.rank), value);
-  for (int64_t rank = 0; rank < p.ranks; ++rank)
-    await(flagOf(p, p.rank, 0, rank), value);
-}
-
 extern "C" void shoal_rt_symmetric(void **params, const void *) {
   auto &p = *static_cast<const SymmetricParams *>(params[0]);
   meet(p, 2 * p.number + 1);

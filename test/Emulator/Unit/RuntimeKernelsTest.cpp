@@ -121,59 +121,107 @@ TEST(RuntimeKernels, Convert) {
             });
 }
 
-/// Kernels of three ranks, each in a thread, that meet in memory: all_reduce in
-/// slices, again and again over the same flags.
-TEST(RuntimeKernels, Symmetric) {
-  ASSERT_NE(image(), nullptr);
-  auto kernel = reinterpret_cast<ShoalEmuKernel>(
-      dlsym(image(), "shoal_rt_symmetric"));
-  ASSERT_NE(kernel, nullptr);
-  constexpr int64_t ranks = 3, count = 1001, each = 334;
-  std::vector<std::vector<float>> memory(ranks, std::vector<float>(count));
-  std::vector<std::vector<uint64_t>> flags(
-      ranks, std::vector<uint64_t>(SymmetricParams::flagWords, 0));
-  std::vector<float> want(count, 0);
-  for (int64_t r = 0; r < ranks; ++r) {
-    for (int64_t i = 0; i < count; ++i)
-      want[i] += memory[r][i] = float((r + 1) * (i % 17));
-    shoal_emu_add_memory(memory[r].data(), count * 4, "a window");
-    shoal_emu_add_memory(flags[r].data(), flags[r].size() * 8, "flags");
+namespace {
+/// Windows and flags of three ranks, whose kernels run in a thread each.
+struct Ranks {
+  static constexpr int64_t ranks = 3, count = 1008, each = count / ranks;
+  std::vector<std::vector<float>> memory;
+  std::vector<std::vector<uint64_t>> flags;
+  std::vector<float> sums;
+
+  Ranks()
+      : memory(ranks, std::vector<float>(count)),
+        flags(ranks, std::vector<uint64_t>(Meeting::flagWords, 0)),
+        sums(count, 0) {
+    for (int64_t r = 0; r < ranks; ++r) {
+      for (int64_t i = 0; i < count; ++i)
+        sums[i] += memory[r][i] = float((r + 1) * (i % 17));
+      shoal_emu_add_memory(memory[r].data(), count * 4, "a window");
+      shoal_emu_add_memory(flags[r].data(), flags[r].size() * 8, "flags");
+    }
   }
-  for (uint64_t number = 0; number < 3; ++number) {
+  ~Ranks() {
+    for (int64_t r = 0; r < ranks; ++r) {
+      shoal_emu_remove_memory(memory[r].data());
+      shoal_emu_remove_memory(flags[r].data());
+    }
+  }
+
+  /// One launch by every rank; `fill` sets what is the kernel's own.
+  template <typename Params, typename Fill>
+  void run(void *library, const char *name, uint64_t number, Fill fill) {
+    ASSERT_NE(library, nullptr);
+    auto kernel = reinterpret_cast<ShoalEmuKernel>(dlsym(library, name));
+    ASSERT_NE(kernel, nullptr);
     std::vector<std::thread> threads;
     std::vector<uint32_t> failed(ranks, 0);
     for (int64_t r = 0; r < ranks; ++r)
       threads.emplace_back([&, r] {
-        SymmetricParams p{};
+        Params p{};
         p.rank = r, p.ranks = ranks, p.number = number;
-        p.fold.type = int32_t(DType::F32);
-        p.fold.reduction = number == 0 ? 1 : 4; // a sum, then maxima
-        p.fold.numIn = p.fold.numOut = ranks;
-        p.fold.count = std::min(each, count - r * each);
-        p.fold.rows = 1;
-        for (int64_t i = 0; i < ranks; ++i) {
-          p.fold.in[i] = p.fold.out[i] =
-              reinterpret_cast<uint64_t>(memory[i].data() + r * each);
+        for (int64_t i = 0; i < ranks; ++i)
           p.flags[i] = reinterpret_cast<uint64_t>(flags[i].data());
-        }
+        fill(p, r);
         ShoalEmuLaunch launch{};
-        launch.grid[0] = SymmetricParams::blocks;
+        launch.grid[0] = Meeting::blocks;
         launch.grid[1] = launch.grid[2] = 1;
         launch.block[0] = kBlockThreads, launch.block[1] = launch.block[2] = 1;
-        launch.kernel = "shoal_rt_symmetric";
+        launch.kernel = name;
         void *values[] = {&p};
         kernel(values, &launch);
         failed[r] = launch.failed;
       });
     for (std::thread &thread : threads)
       thread.join();
-    for (int64_t r = 0; r < ranks; ++r) {
-      EXPECT_EQ(failed[r], 0u);
-      EXPECT_EQ(memory[r], want);
-    }
+    EXPECT_EQ(failed, std::vector<uint32_t>(ranks, 0));
   }
-  for (int64_t r = 0; r < ranks; ++r) {
-    shoal_emu_remove_memory(memory[r].data());
-    shoal_emu_remove_memory(flags[r].data());
+};
+} // namespace
+
+/// all_reduce in slices, again and again over the same flags.
+TEST(RuntimeKernels, Symmetric) {
+  Ranks all;
+  for (uint64_t number = 0; number < 3; ++number) {
+    all.run<SymmetricParams>(
+        image(), "shoal_rt_symmetric", number,
+        [&](SymmetricParams &p, int64_t r) {
+          p.fold.type = int32_t(DType::F32);
+          p.fold.reduction = number == 0 ? 1 : 4; // a sum, then maxima
+          p.fold.numIn = p.fold.numOut = Ranks::ranks;
+          p.fold.count = Ranks::each;
+          p.fold.rows = 1;
+          for (int64_t i = 0; i < Ranks::ranks; ++i)
+            p.fold.in[i] = p.fold.out[i] = reinterpret_cast<uint64_t>(
+                all.memory[i].data() + r * Ranks::each);
+        });
+    for (auto &memory : all.memory)
+      EXPECT_EQ(memory, all.sums);
   }
+}
+
+/// The same by the switch: reduce_scatter, then all_reduce.
+TEST(RuntimeKernels, Multimem) {
+  void *library = dlopen(SHOAL_MULTIMEM_KERNELS_IMAGE, RTLD_NOW);
+  Ranks all;
+  std::vector<void *> members;
+  for (auto &memory : all.memory)
+    members.push_back(memory.data());
+  alignas(256) static char window[Ranks::count * 4]; // stands for all of them
+  shoal_emu_add_multicast(window, sizeof(window), members.data(),
+                          members.size());
+  std::vector<float> parts(Ranks::count, -1);
+  shoal_emu_add_memory(parts.data(), parts.size() * 4, "parts");
+  auto fill = [&](MultimemParams &p, int64_t r) {
+    p.window = reinterpret_cast<uint64_t>(window);
+    p.first = r * Ranks::each;
+    p.count = Ranks::each;
+    p.out = reinterpret_cast<uint64_t>(parts.data() + p.first);
+  };
+  all.run<MultimemParams>(library, "shoal_rt_multimem_reduce_scatter", 0, fill);
+  EXPECT_EQ(parts, all.sums);
+  all.run<MultimemParams>(library, "shoal_rt_multimem_all_reduce", 1, fill);
+  for (auto &memory : all.memory)
+    EXPECT_EQ(memory, all.sums);
+  shoal_emu_remove_memory(parts.data());
+  shoal_emu_remove_multicast(window);
 }
