@@ -144,10 +144,10 @@ bool LocalTransport::canMeet(const Meeting &m) const {
     return false;
   for (size_t b = 0; b < call.buffers.size(); ++b)
     for (const Issue *i : m.issues)
-      if (i->out[b] < i->in[b] + static_cast<CUdeviceptr>(
-                                     call.buffers[b].inBytes) &&
-          i->in[b] < i->out[b] + static_cast<CUdeviceptr>(
-                                     call.buffers[b].outBytes))
+      if (i->out[b] <
+              i->in[b] + static_cast<CUdeviceptr>(call.buffers[b].inBytes) &&
+          i->in[b] <
+              i->out[b] + static_cast<CUdeviceptr>(call.buffers[b].outBytes))
         return false;
   return true;
 }

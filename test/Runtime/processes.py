@@ -20,7 +20,7 @@ def start(count, args, env=None, victim_env=None, victim=3):
         port = str(random.randrange(20000, 60000))
         processes = []
         for i in range(count):
-            e = dict(os.environ, RANK=str(i), WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
+            e = dict(os.environ, RANK=str(i), LOCAL_RANK=str(i), WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
                      SHOAL_NUM_THREADS="1", SHOAL_TEST_STALL_SECONDS="3", **(env or {}))
             if i == victim:
                 e.update(victim_env or {})

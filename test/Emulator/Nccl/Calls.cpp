@@ -32,13 +32,87 @@ static bool hangs() {
   return std::string(shoal_standin_fault(&at)) == "hang" && ++count == at;
 }
 
+//===--- Ranks of other processes -----------------------------------------===//
+
+static size_t inBytes(const Call &call, int size, bool isRoot) {
+  size_t bytes = call.count * typeBytes(call.type);
+  if (call.kind == CallKind::Recv ||
+      (call.kind == CallKind::Broadcast && !isRoot))
+    return 0;
+  return call.kind == CallKind::ReduceScatter ? bytes * size : bytes;
+}
+static size_t outBytes(const Call &call, int size) {
+  size_t bytes = call.count * typeBytes(call.type);
+  if (call.kind == CallKind::Send)
+    return 0;
+  return call.kind == CallKind::AllGather ? bytes * size : bytes;
+}
+
+static std::string callFile(const Ring &ring, uint64_t number, int rank) {
+  return ring.name + ".call" + std::to_string(number) + "." +
+         std::to_string(rank);
+}
+static std::string transferFile(const Ring &ring, int from, int to,
+                                uint64_t number) {
+  return ring.name + ".send" + std::to_string(number) + "." +
+         std::to_string(from) + "." + std::to_string(to);
+}
+
+/// The call and its input.
+static std::vector<char> pack(const Call &call, int size, int rank) {
+  size_t bytes = inBytes(call, size, call.peer == rank);
+  std::vector<char> result(sizeof(Call) + bytes);
+  std::memcpy(result.data(), &call, sizeof(Call));
+  if (bytes)
+    std::memcpy(result.data() + sizeof(Call), call.in, bytes);
+  return result;
+}
+
+/// Calls of other processes that are there by now. True if all are.
+static bool lookForCalls(Ring &ring, Meeting &meeting, uint64_t number) {
+  bool all = true;
+  for (int rank = 0; rank < ring.size; ++rank) {
+    if (!meeting.calls[rank] && ring.isRemote(rank))
+      if (auto bytes = tryRead(callFile(ring, number, rank))) {
+        RemoteCall &remote = meeting.remote[rank];
+        std::memcpy(&remote.call, bytes->data(), sizeof(Call));
+        remote.in.assign(bytes->begin() + sizeof(Call), bytes->end());
+        remote.out.resize(outBytes(remote.call, ring.size));
+        remote.call.in = remote.in.data();
+        remote.call.out = remote.out.data();
+        meeting.calls[rank] = &remote.call;
+      }
+    all &= meeting.calls[rank] != nullptr;
+  }
+  return all;
+}
+
 //===--- Execution --------------------------------------------------------===//
+
+/// All calls are there.
+static void meet(Ring &ring, Meeting &meeting, uint64_t number) {
+  std::string difference = compare(meeting.calls);
+  if (difference.empty())
+    perform(meeting.calls);
+  else
+    shoal_standin_violation(
+        ("call " + std::to_string(number) + " of a communicator: " + difference)
+            .c_str());
+  meeting.done = true;
+  ring.changed.notify_all();
+}
 
 static void arrive(ncclComm_t comm, const Call &call, uint64_t number) {
   Ring &ring = *comm->ring;
   std::lock_guard guard(ring.lock);
   if (call.kind == CallKind::Send || call.kind == CallKind::Recv) {
     bool send = call.kind == CallKind::Send;
+    if (ring.isRemote(call.peer)) {
+      if (send)
+        publish(transferFile(ring, comm->rank, call.peer, number),
+                pack(call, ring.size, comm->rank));
+      return;
+    }
     auto key = std::make_tuple(send ? comm->rank : call.peer,
                                send ? call.peer : comm->rank, number);
     Transfer &transfer = ring.transfers[key];
@@ -61,16 +135,12 @@ static void arrive(ncclComm_t comm, const Call &call, uint64_t number) {
     Meeting &meeting = ring.meetings[number];
     meeting.calls.resize(ring.size);
     meeting.calls[comm->rank] = &call;
-    if (++meeting.here < size_t(ring.size))
-      return;
-    std::string difference = compare(meeting.calls);
-    if (difference.empty())
-      perform(meeting.calls);
-    else
-      shoal_standin_violation(("call " + std::to_string(number) +
-                               " of a communicator: " + difference)
-                                  .c_str());
-    meeting.done = true;
+    if (!sharedFolder().empty())
+      publish(callFile(ring, number, comm->rank),
+              pack(call, ring.size, comm->rank));
+    if (++meeting.here == size_t(ring.size))
+      meet(ring, meeting, number);
+    return;
   }
   ring.changed.notify_all();
 }
@@ -79,8 +149,28 @@ static void arrive(ncclComm_t comm, const Call &call, uint64_t number) {
 static void await(ncclComm_t comm, const Call &call, uint64_t number) {
   Ring &ring = *comm->ring;
   std::unique_lock guard(ring.lock);
+  auto pause = [&] {
+    ring.changed.wait_for(guard, std::chrono::milliseconds(1));
+  };
   if (call.kind == CallKind::Send || call.kind == CallKind::Recv) {
     bool send = call.kind == CallKind::Send;
+    if (ring.isRemote(call.peer)) {
+      std::string file = transferFile(ring, call.peer, comm->rank, number);
+      while (!send && !comm->aborted) {
+        auto bytes = tryRead(file);
+        if (!bytes) {
+          pause();
+          continue;
+        }
+        if (bytes->size() != sizeof(Call) + call.count * typeBytes(call.type))
+          shoal_standin_violation("a send and its receive differ in size");
+        else
+          std::memcpy(call.out, bytes->data() + sizeof(Call),
+                      bytes->size() - sizeof(Call));
+        break;
+      }
+      return;
+    }
     auto key = std::make_tuple(send ? comm->rank : call.peer,
                                send ? call.peer : comm->rank, number);
     ring.changed.wait(
@@ -90,6 +180,13 @@ static void await(ncclComm_t comm, const Call &call, uint64_t number) {
     if (!transfer.send && !transfer.recv)
       ring.transfers.erase(key);
     return;
+  }
+  while (!sharedFolder().empty() && !ring.meetings[number].done &&
+         !comm->aborted) {
+    if (lookForCalls(ring, ring.meetings[number], number))
+      meet(ring, ring.meetings[number], number);
+    else
+      pause();
   }
   ring.changed.wait(
       guard, [&] { return ring.meetings[number].done || comm->aborted; });
@@ -130,21 +227,11 @@ static CUresult execute(const std::vector<Issued> &calls, bool hang) {
 //===--- Issue ------------------------------------------------------------===//
 
 static size_t inBytes(const Issued &issued) {
-  const Call &call = issued.call;
-  size_t bytes = call.count * typeBytes(call.type);
-  if (call.kind == CallKind::Recv ||
-      (call.kind == CallKind::Broadcast && call.peer != issued.comm->rank))
-    return 0;
-  return call.kind == CallKind::ReduceScatter ? bytes * issued.comm->ring->size
-                                              : bytes;
+  return inBytes(issued.call, issued.comm->ring->size,
+                 issued.call.peer == issued.comm->rank);
 }
 static size_t outBytes(const Issued &issued) {
-  const Call &call = issued.call;
-  size_t bytes = call.count * typeBytes(call.type);
-  if (call.kind == CallKind::Send)
-    return 0;
-  return call.kind == CallKind::AllGather ? bytes * issued.comm->ring->size
-                                          : bytes;
+  return outBytes(issued.call, issued.comm->ring->size);
 }
 
 static ncclResult_t check(const Issued &issued) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <unistd.h>
 
 using namespace shoal::standin;
 
@@ -13,13 +14,53 @@ static std::map<std::string, std::shared_ptr<Ring>> &registry() {
   return *all;
 }
 
+static void finishSplit(Ring &parent, uint64_t number,
+                        std::map<int, Ring::Part> &parts);
+
+static std::string splitFile(const Ring &ring, uint64_t number, int rank) {
+  return ring.name + ".split" + std::to_string(number) + "." +
+         std::to_string(rank);
+}
+
+/// Splits that ranks of other processes have asked for meanwhile.
+static void lookForSplits(Ring &ring) {
+  std::lock_guard guard(ring.lock);
+  for (auto &[number, parts] : ring.splits) {
+    if (ring.finishedSplits.count(number))
+      continue;
+    for (int rank = 0; rank < ring.size; ++rank)
+      if (ring.isRemote(rank) && !parts.count(rank))
+        if (auto bytes = tryRead(splitFile(ring, number, rank))) {
+          Ring::Part part = {0, 0, nullptr};
+          std::memcpy(&part.color, bytes->data(), sizeof(int));
+          std::memcpy(&part.key, bytes->data() + sizeof(int), sizeof(int));
+          parts[rank] = part;
+        }
+    if (parts.size() == size_t(ring.size))
+      finishSplit(ring, number, parts);
+  }
+}
+
 static bool isReady(ncclComm_t comm) {
   if (comm->aborted)
     return true;
+  if (!sharedFolder().empty()) {
+    if (comm->parent)
+      lookForSplits(*comm->parent);
+    if (comm->ring && comm->splitting)
+      lookForSplits(*comm->ring);
+  }
   if (!comm->ring || comm->splitting)
     return false;
   std::lock_guard guard(comm->ring->lock);
-  return comm->ring->joined == comm->ring->size;
+  Ring &ring = *comm->ring;
+  for (int rank = 0; rank < ring.size && !comm->parent; ++rank)
+    if (ring.isRemote(rank) &&
+        tryRead(ring.name + ".join." + std::to_string(rank)))
+      continue;
+    else if (!ring.ranks[rank])
+      return false;
+  return true;
 }
 
 static ncclResult_t waitIfBlocking(ncclComm_t comm,
@@ -32,7 +73,9 @@ static ncclResult_t waitIfBlocking(ncclComm_t comm,
 }
 
 /// Called with the parent's lock when its last rank has asked for the split.
-static void finishSplit(Ring &parent, std::map<int, Ring::Part> &parts) {
+static void finishSplit(Ring &parent, uint64_t number,
+                        std::map<int, Ring::Part> &parts) {
+  parent.finishedSplits.insert(number);
   std::map<int, std::vector<std::tuple<int, int, ncclComm_t>>> colors;
   for (auto &[rank, part] : parts)
     if (part.color != NCCL_SPLIT_NOCOLOR)
@@ -40,18 +83,24 @@ static void finishSplit(Ring &parent, std::map<int, Ring::Part> &parts) {
   for (auto &[color, members] : colors) {
     std::sort(members.begin(), members.end());
     auto ring = std::make_shared<Ring>();
-    ring->size = ring->joined = members.size();
+    ring->size = members.size();
+    ring->name = parent.name + "-" + std::to_string(number) + "-" +
+                 std::to_string(color);
     for (size_t i = 0; i < members.size(); ++i) {
       ncclComm_t comm = std::get<2>(members[i]);
+      ring->ranks.push_back(comm);
+      if (!comm) // of another process
+        continue;
       comm->rank = i;
       comm->ring = ring;
-      ring->ranks.push_back(comm);
     }
     for (auto &member : members)
-      std::get<2>(member)->splitting = 0;
+      if (ncclComm_t comm = std::get<2>(member))
+        comm->splitting = 0;
   }
   for (auto &[rank, part] : parts)
-    --parent.ranks[rank]->splitting;
+    if (parent.ranks[rank])
+      --parent.ranks[rank]->splitting;
 }
 
 extern "C" {
@@ -73,8 +122,8 @@ const char *ncclGetLastError(ncclComm_t) { return ""; }
 ncclResult_t ncclGetUniqueId(ncclUniqueId *id) {
   static std::atomic<uint64_t> count{0};
   std::memset(id->internal, 0, sizeof id->internal);
-  std::snprintf(id->internal, sizeof id->internal, "stand-in %llu",
-                (unsigned long long)++count);
+  std::snprintf(id->internal, sizeof id->internal, "stand-in-%d-%llu",
+                int(getpid()), (unsigned long long)++count);
   return ncclSuccess;
 }
 
@@ -94,6 +143,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *result, int numRanks,
     if (!ring) {
       ring = std::make_shared<Ring>();
       ring->size = numRanks;
+      ring->name = id.internal;
       ring->ranks.assign(numRanks, nullptr);
     }
     comm->ring = ring;
@@ -104,7 +154,8 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *result, int numRanks,
       return ncclInvalidUsage;
     }
     ring->ranks[rank] = comm;
-    ++ring->joined;
+    if (!sharedFolder().empty())
+      publish(ring->name + ".join." + std::to_string(rank), {});
   }
   *result = comm;
   return waitIfBlocking(comm, config);
@@ -127,16 +178,24 @@ ncclResult_t ncclCommSplit(ncclComm_t parent, int color, int key,
   if (color != NCCL_SPLIT_NOCOLOR) {
     comm = new ncclComm;
     comm->token = parent->token;
+    comm->parent = parent->ring;
     comm->splitting = 1;
   }
   Ring &ring = *parent->ring;
   {
     std::lock_guard guard(ring.lock);
     ++parent->splitting;
-    auto &parts = ring.splits[parent->splits++];
+    uint64_t number = parent->splits++;
+    auto &parts = ring.splits[number];
     parts[parent->rank] = {color, key, comm};
+    if (!sharedFolder().empty()) {
+      std::vector<char> bytes(2 * sizeof(int));
+      std::memcpy(bytes.data(), &color, sizeof(int));
+      std::memcpy(bytes.data() + sizeof(int), &key, sizeof(int));
+      publish(splitFile(ring, number, parent->rank), bytes);
+    }
     if (parts.size() == size_t(ring.size))
-      finishSplit(ring, parts);
+      finishSplit(ring, number, parts);
   }
   *result = comm;
   return waitIfBlocking(parent, config);

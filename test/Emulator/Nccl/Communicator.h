@@ -1,11 +1,13 @@
-// The stand-in for libnccl.so.2: ranks are threads of one process, each call a
-// piece of work of its stream that meets the other ranks' calls.
+// The stand-in for libnccl.so.2: ranks are threads, each call a piece of work
+// of its stream that meets the other ranks' calls. Ranks of other processes
+// leave theirs, with the data, as files in the folder SHOAL_TEST_NCCL_DIR.
 #ifndef SHOAL_TEST_EMULATOR_NCCL_COMMUNICATOR_H
 #define SHOAL_TEST_EMULATOR_NCCL_COMMUNICATOR_H
 
 #include "../Driver/State.h"
 #include "nccl/Nccl.h"
 
+#include <optional>
 #include <set>
 
 namespace shoal::standin {
@@ -31,9 +33,16 @@ struct Call {
   int type, op, peer; ///< peer: the root, or the other side
 };
 
+/// A call of a rank of another process, with copies of its memory.
+struct RemoteCall {
+  Call call;
+  std::vector<char> in, out;
+};
+
 /// The calls of all ranks that belong together.
 struct Meeting {
   std::vector<const Call *> calls; ///< by rank; null: not here yet
+  std::map<int, RemoteCall> remote;
   size_t here = 0;
   bool done = false;
 };
@@ -48,8 +57,8 @@ struct Ring {
   std::mutex lock;
   std::condition_variable changed;
   int size;
-  std::vector<ncclComm_t> ranks;
-  int joined = 0;
+  std::string name;              ///< the same in all processes
+  std::vector<ncclComm_t> ranks; ///< null: of another process, or not here yet
   std::map<uint64_t, Meeting> meetings;
   std::map<std::tuple<int, int, uint64_t>, Transfer> transfers;
   /// Splits under way, by number: color, key and result of each rank.
@@ -58,7 +67,17 @@ struct Ring {
     ncclComm_t comm;
   };
   std::map<uint64_t, std::map<int, Part>> splits;
+  std::set<uint64_t> finishedSplits;
+
+  bool isRemote(int rank) const;
 };
+
+// Files between processes (Files.cpp).
+/// "": all ranks are of this process.
+const std::string &sharedFolder();
+/// Appears at once, with all its bytes.
+void publish(const std::string &name, const std::vector<char> &bytes);
+std::optional<std::vector<char>> tryRead(const std::string &name);
 
 inline size_t typeBytes(int type) {
   static constexpr size_t bytes[] = {1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1};
@@ -77,7 +96,8 @@ const char *nameOf(CallKind kind);
 } // namespace shoal::standin
 
 struct shoal::nccl::ncclComm {
-  std::shared_ptr<shoal::standin::Ring> ring; ///< null until a split is done
+  std::shared_ptr<shoal::standin::Ring> ring;   ///< null until a split is done
+  std::shared_ptr<shoal::standin::Ring> parent; ///< of one that is split off
   int rank = 0;
   std::shared_ptr<char> token; ///< one for all communicators of a rank
   shoal::standin::Device *device = nullptr;
