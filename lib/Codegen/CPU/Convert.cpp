@@ -5,6 +5,8 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/IR/IntrinsicsNVPTX.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -24,8 +26,15 @@ llvm::Value *maskTop16(IRBuilder &ir, llvm::Value *bits) {
 }
 
 /// Of an f32: by integer operations, since the processor's conversion flushes
-/// subnormals.
+/// subnormals; GPUs have one that does not.
 llvm::Value *roundToBF16(IRBuilder &ir, llvm::Value *value) {
+  if (ir.GetInsertBlock()->getModule()->getTargetTriple().isNVPTX()) {
+    llvm::Value *narrow =
+        ir.CreateIntrinsic(llvm::Intrinsic::nvvm_f2bf16_rn, {}, {value});
+    llvm::Value *half = ir.CreateZExt(
+        ir.CreateBitCast(narrow, ir.getInt16Ty()), ir.getInt32Ty());
+    return ir.CreateBitCast(ir.CreateShl(half, 16), ir.getFloatTy());
+  }
   llvm::Value *bits = ir.CreateBitCast(value, ir.getInt32Ty());
   llvm::Value *last = ir.CreateAnd(ir.CreateLShr(bits, 16), ir.getInt32(1));
   llvm::Value *rounded =
