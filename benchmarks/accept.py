@@ -8,6 +8,7 @@ models in examples/models; the peer's figures are in benchmarks/peer.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -203,6 +204,35 @@ def bad_input(tmp):
         line("bad input: truncated .so", False, f"cannot compile: {out.strip()[-200:]}")
 
 
+CHIPS = ["sm_80", "sm_90a", "sm_100a"]
+# Too slow for emulated kernels: minutes of convolutions.
+SLOW_EMULATED = ["resnet_spatial"]
+
+
+def on_gpu(names, tmp):
+    """Cubins of all models for three chips, and the models with inputs on the stand-ins of CUDA and NCCL."""
+    kept = os.environ["SHOAL_CACHE_DIR"]
+    for name in names:
+        for chip in CHIPS:
+            os.environ["SHOAL_CACHE_DIR"] = tempfile.mkdtemp(dir=tmp)  # cold
+            code, out, seconds, _ = run("shoal-compile", model_file(name), "--target=cuda", f"--chip={chip}",
+                                        "--fatal=spills", "-o", Path(tmp) / "gpu.so")
+            timed = (name, chip) == ("gpt_train_dp_tp", "sm_90a")
+            line(f"cubins without spills{', at most 10 s' if timed else ''}: {name}, {chip}",
+                 code == 0 and (not timed or seconds <= 10), f"{seconds:.1f} s" if code == 0 else out[:200])
+    os.environ["SHOAL_CACHE_DIR"] = kept
+    for kernels in ("gpu", "cpu"):
+        for name in names:
+            if not (MODELS / f"{name}.in.npz").exists() or (kernels == "gpu" and name in SLOW_EMULATED):
+                continue
+            p = subprocess.run([sys.executable, str(TOP / "test" / "Emulator" / "models.py"), f"--kernels={kernels}",
+                                name], text=True, capture_output=True)
+            line(f"on the stand-ins, {'emulated' if kernels == 'gpu' else 'CPU'} kernels: {name}", p.returncode == 0,
+                 p.stdout.strip().splitlines()[-1] if p.returncode else "")
+    if not shutil.which("nvidia-smi"):
+        line("models and benchmarks on a GPU (make bench-gpu)", None, "no GPU here")
+
+
 def beside_xla(figures):
     """Issue 6: steps, compilation and memory beside XLA:CPU, from one run of bench.py (or its bench.json)."""
     import bench
@@ -232,7 +262,7 @@ def beside_xla(figures):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--only", default="", help="single, ranks, time, full, scaling, scripts, bad or bench; default: all")
+    p.add_argument("--only", default="", help="single, ranks, time, full, scaling, scripts, bad, gpu or bench; default: all")
     p.add_argument("--figures", type=Path, help="a bench.json to judge, in place of running bench.py")
     p.add_argument("--models", nargs="*", default=list(MANIFEST))
     args = p.parse_args()
@@ -252,6 +282,8 @@ def main():
             scripts()
         if args.only in ("", "bad"):
             bad_input(tmp)
+        if args.only in ("", "gpu"):
+            on_gpu(args.models, tmp)
         if args.only in ("", "bench"):
             beside_xla(args.figures)
     print(f"{failures} failures")
