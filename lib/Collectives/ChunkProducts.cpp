@@ -157,6 +157,10 @@ private:
         computeTypeOf(dot.getLhs().getType()), bytes);
   }
 
+  double copySeconds(double bytes) {
+    return prices.hardware().kernelSeconds(0, ComputeType::F32, bytes);
+  }
+
   /// Blocks that travel for the longest: n - 1 permutes, two at a time.
   double travel(double compute, double permute, int64_t n) {
     int64_t steps = n / 2;
@@ -259,6 +263,11 @@ private:
       before += secondsOf(dot, 1, 0, 0);
       chunk += secondsOf(dot, n, role.kind == Role::Free ? other : 0,
                          role.kind == Role::Contracting ? result : 0);
+      // Blocks of the result go to their place; the other operand's are cut
+      // out.
+      chunk +=
+          copySeconds(2 * (role.kind == Role::Contracting ? other : result) /
+                      static_cast<double>(n));
     }
     double permute =
         prices
@@ -369,9 +378,12 @@ private:
                tensorBytesOf(dot->getOperand(1 - operand).getType())),
            sum = static_cast<double>(tensorBytesOf(block));
     double before = prices.of(op).seconds + secondsOf(dot, 1, 0, 0);
-    // What comes by is read and added.
+    // The operand's block is cut out, and what comes by is added.
+    double cutBytes =
+        static_cast<double>(tensorBytesOf(dot->getOperand(operand).getType())) /
+        static_cast<double>(n);
     double chunk = secondsOf(dot, n, role.kind == Role::Free ? other : 0, 0) +
-                   sum / prices.hardware().memoryBytesPerSecond;
+                   copySeconds(2 * cutBytes) + copySeconds(3 * sum);
     double permute = prices
                          .of(CollectiveType::Permute,
                              comm::getTensorBytes(block), groups, op)

@@ -8,7 +8,9 @@
 #include "shoal/Report/Report.h"
 #include "shoal/Simulate/SimulateModule.h"
 
+#include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
+#include "dialects/StableHLO/StableHLO.h"
 #include "dialects/VHLO/VHLO.h"
 
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -106,6 +108,7 @@ namespace {
 struct Trial {
   double seconds = 0;
   int64_t peak = 0; ///< bytes of a device
+  double work = 0;  ///< seconds of all kernels, and of all collectives
 };
 
 } // namespace
@@ -156,7 +159,8 @@ static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
     FailureOr<Simulation> time = simulateModule(*scheduled, simulation);
     if (failed(time))
       return failure();
-    Trial trial{time->stepSeconds, peakOf(*scheduled)};
+    Trial trial{time->stepSeconds, peakOf(*scheduled),
+                time->computeSeconds + time->communicationSeconds};
     if (!best ||
         (trial.seconds < best->seconds && trial.peak <= options.memoryLimit))
       best = trial;
@@ -164,9 +168,9 @@ static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
   return *best;
 }
 
-/// Of what a checkpointed layer computes again, sets what is kept instead:
-/// what makes the step faster, what saves most (collectives, as a rule) first,
-/// as far as there is memory.
+/// Of what a checkpointed layer computes again, sets what is kept instead: of
+/// what saves work (collectives, as a rule, most), so much, the best first, as
+/// makes the shortest step and fits the memory.
 static LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,
                                 PipelineOptions &options) {
   int64_t count = countRecomputed(module);
@@ -182,9 +186,10 @@ static LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,
   ArrayRef<Overlap> ways = options.overlap == Overlap::Loops
                                ? ArrayRef<Overlap>(both)
                                : ArrayRef<Overlap>(blocks);
-  FailureOr<Trial> best = with({}, ways), plain = with({}, blocks);
-  if (failed(best) || failed(plain))
+  FailureOr<Trial> best = with({}, ways);
+  if (failed(best))
     return failure();
+  double work = best->work;
   struct Candidate {
     int64_t number;
     double gain;
@@ -194,31 +199,33 @@ static LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,
     FailureOr<Trial> one = with({i}, blocks);
     if (failed(one))
       return failure();
-    if (one->seconds < plain->seconds)
-      candidates.push_back({i, plain->seconds - one->seconds});
+    if (one->work < work)
+      candidates.push_back({i, work - one->work});
   }
   llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
     return a.gain > b.gain;
   });
+  double before = best->seconds;
+  std::vector<int64_t> keep;
   for (const Candidate &candidate : candidates) {
-    std::vector<int64_t> keep = options.keep;
     keep.push_back(candidate.number);
     FailureOr<Trial> more = with(keep, ways);
     if (failed(more))
       return failure();
-    if (more->seconds >= best->seconds || more->peak > options.memoryLimit)
-      continue;
-    if (options.remarks)
-      module.emitRemark() << "product " << candidate.number
-                          << " of a loop is kept, not computed again (modelled "
-                             "step: "
-                          << llvm::formatv("{0:f3} -> {1:f3} ms",
-                                           best->seconds * 1e3,
-                                           more->seconds * 1e3)
-                          << ")";
-    best = more;
-    options.keep = std::move(keep);
+    if (more->peak > options.memoryLimit) {
+      keep.pop_back();
+    } else if (more->seconds < best->seconds) {
+      best = more;
+      options.keep = keep;
+    }
   }
+  if (options.remarks && !options.keep.empty())
+    module.emitRemark() << options.keep.size()
+                        << " products are kept for a loop that would compute "
+                           "them again (modelled step: "
+                        << llvm::formatv("{0:f3} -> {1:f3} ms", before * 1e3,
+                                         best->seconds * 1e3)
+                        << ")";
   return success();
 }
 
@@ -256,17 +263,40 @@ static LogicalResult chooseProgram(ModuleOp module, Phase phase,
     chosen.remarks = remarks;
     return success();
   };
+  bool hasLoops =
+      module->walk([](stablehlo::WhileOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
+  SmallVector<Overlap> ways{Overlap::Blocks};
+  if (hasLoops)
+    ways.push_back(Overlap::Loops);
+  auto permutesIn = [](ModuleOp m) {
+    int64_t count = 0;
+    m.walk([&](comm::PermuteOp) { ++count; });
+    return count;
+  };
+  std::optional<int64_t> permutes;
   for (const std::string &axes : chunks) {
     PipelineOptions trial = options;
     trial.remarks = false;
     trial.chunkProducts = axes;
     OwningOpRef<ModuleOp> fused = module.clone();
-    for (Phase p : {Phase::Optimized, Phase::Fused})
-      if (phase <= p && failed(runPasses(*fused, [&](OpPassManager &pm) {
-            return buildPhasePipeline(pm, p, trial);
-          })))
+    auto bring = [&](Phase p) {
+      return runPasses(*fused, [&](OpPassManager &pm) {
+        return buildPhasePipeline(pm, p, trial);
+      });
+    };
+    if (phase <= Phase::Optimized) {
+      if (failed(bring(Phase::Optimized)))
         return failure();
-    for (Overlap overlap : {Overlap::Blocks, Overlap::Loops}) {
+      int64_t count = permutesIn(*fused);
+      if (permutes && count == *permutes)
+        continue; // nothing was worth it: the same program
+      if (!permutes)
+        permutes = count;
+      if (failed(bring(Phase::Fused)))
+        return failure();
+    }
+    for (Overlap overlap : ways) {
       trial.overlap = overlap;
       if (failed(judge(*fused, trial)))
         return failure();
