@@ -26,6 +26,12 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
     chunks.remarks = options.remarks;
     pm.addPass(createChunkProducts(chunks));
   }
+  if (options.splitLevels) {
+    SplitLevelsOptions levels;
+    levels.hardware = options.hardware;
+    levels.remarks = options.remarks;
+    pm.addPass(createSplitLevels(levels));
+  }
   pm.addPass(createCSEPass());
 }
 

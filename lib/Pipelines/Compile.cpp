@@ -304,6 +304,31 @@ static LogicalResult chooseProgram(ModuleOp module, Phase phase,
     if (!chosenFused || chosen.chunkProducts == axes)
       chosenFused = std::move(fused);
   }
+  // Reductions over several levels, where there are any that gain alone.
+  if (phase <= Phase::Optimized) {
+    PipelineOptions trial = chosen;
+    trial.remarks = false;
+    trial.splitLevels = true;
+    OwningOpRef<ModuleOp> fused = module.clone();
+    auto bring = [&](Phase p) {
+      return runPasses(*fused, [&](OpPassManager &pm) {
+        return buildPhasePipeline(pm, p, trial);
+      });
+    };
+    auto reductionsIn = [](ModuleOp m) {
+      int64_t count = 0;
+      m.walk([&](comm::ReduceScatterOp) { ++count; });
+      return count;
+    };
+    if (failed(bring(Phase::Optimized)))
+      return failure();
+    if (reductionsIn(*fused) > reductionsIn(*chosenFused)) {
+      if (failed(bring(Phase::Fused)) || failed(judge(*fused, trial)))
+        return failure();
+      if (chosen.splitLevels)
+        chosenFused = std::move(fused);
+    }
+  }
   // Buckets are made from a simpler model than the simulator's.
   PipelineOptions trial = chosen;
   trial.remarks = false;
@@ -311,6 +336,7 @@ static LogicalResult chooseProgram(ModuleOp module, Phase phase,
   if (failed(judge(*chosenFused, trial)))
     return failure();
   options.combine = chosen.combine;
+  options.splitLevels = chosen.splitLevels;
   options.chunkProducts = chosen.chunkProducts;
   options.overlap = chosen.overlap;
   return success();

@@ -69,7 +69,8 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-verify-partitioned", "shoal-export-stablehlo"};
   static const StringRef optimized[] = {
       "shoal-optimize-pipeline", "shoal-simplify-collectives",
-      "shoal-move-out-of-loops", "shoal-chunk-products"};
+      "shoal-move-out-of-loops", "shoal-chunk-products",
+      "shoal-split-levels"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
   static const StringRef scheduled[] = {"shoal-schedule-pipeline",
                                         "shoal-outline-lone-ops",
@@ -147,7 +148,7 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        std::to_string(o.memoryLimit) +
                        (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
                        (o.remarks ? " remarks=true" : "") +
-                       (o.overlap == Overlap::None ? " overlap=false" : "") +
+                       (o.splitLevels ? " split-levels=true" : "") +
                        (o.chunkProducts.empty()
                             ? ""
                             : " chunk-products=" + o.chunkProducts) +

@@ -80,9 +80,9 @@ public:
     }
   }
 
-  /// What goes first in list scheduling: what can start first, or what has the
-  /// longest way to go.
-  enum class Rule { Earliest, LongestChain };
+  /// What goes first in list scheduling: what can start first; what has the
+  /// longest way to go; the same of what does not let the device wait.
+  enum class Rule { Earliest, LongestChain, NoIdling };
 
   bool hasBoth() const {
     bool compute = false, links = false;
@@ -127,9 +127,12 @@ public:
         // what it could have run beside.
         auto rank = [&](unsigned id, double at) {
           double computes = times[id].resource == 0;
-          return rule == Rule::LongestChain
+          double idles = !free.empty() && ready[id] > free[0];
+          return rule == Rule::Earliest
+                     ? std::array{at, computes, -rest[id], double(id)}
+                 : rule == Rule::LongestChain
                      ? std::array{-rest[id], computes, at, double(id)}
-                     : std::array{at, computes, -rest[id], double(id)};
+                     : std::array{idles, idles ? at : 0, -rest[id], double(id)};
         };
         if (best == open.end() || rank(*it, start) < rank(*best, bestStart)) {
           best = it;
@@ -185,14 +188,42 @@ public:
       number();
       return true;
     };
+    auto firstPlace = [&](unsigned id) {
+      size_t first = 0;
+      for (unsigned dep : deps[id])
+        first = std::max(first, at[dep] + 1);
+      return first;
+    };
+    // Where the device waits, something from later on that could run.
+    auto fillGap = [&] {
+      SmallVector<double> ready(times.size(), 0), free;
+      SmallVector<std::pair<double, size_t>> gaps;
+      for (auto [i, id] : llvm::enumerate(order)) {
+        double before = free.empty() ? 0 : free[0];
+        double start = startOf(id, ready, free);
+        if (times[id].resource == 0 && times[id].seconds > 0 && start > before)
+          gaps.push_back({before - start, i});
+        place(id, ready, free);
+      }
+      llvm::sort(gaps);
+      for (auto [length, gap] : gaps)
+        for (size_t later = gap + 1; later < order.size() && budget > 0;
+             ++later) {
+          unsigned id = order[later];
+          if (times[id].resource == 0 && times[id].seconds > 0 &&
+              firstPlace(id) <= gap && tryAt(later, gap))
+            return true;
+        }
+      return false;
+    };
+    while (budget > 0 && fillGap()) {
+    }
     for (bool changed = true; changed && budget > 0;) {
       changed = false;
       for (unsigned id = 0; id + 1 < nodes.size() && budget > 0; ++id) {
         if (times[id].seconds == 0)
           continue;
-        size_t first = 0, last = nodes.size() - 1;
-        for (unsigned dep : deps[id])
-          first = std::max(first, at[dep] + 1);
+        size_t first = firstPlace(id), last = nodes.size() - 1;
         for (unsigned user : nodes[id].users)
           last = std::min(last, at[user] - 1);
         // Near ones all, far ones ever more sparsely, and the ends.
@@ -306,8 +337,9 @@ struct Overlap : impl::OverlapBase<Overlap> {
         int64_t limit = std::max(graph.peakOf(order), budget);
         double time = schedule.makespan(order);
         SmallVector<unsigned> written = order;
-        for (auto rule : {BlockSchedule::Rule::Earliest,
-                          BlockSchedule::Rule::LongestChain}) {
+        for (auto rule :
+             {BlockSchedule::Rule::Earliest, BlockSchedule::Rule::LongestChain,
+              BlockSchedule::Rule::NoIdling}) {
           SmallVector<unsigned> other = schedule.list(limit, rule);
           if (other.size() != count)
             continue;

@@ -6,6 +6,16 @@
 
 namespace shoal {
 
+/// How many collectives an instruction does at once.
+static int64_t combinedIn(const program::View &program,
+                          const program::Instruction &i) {
+  std::span<const int64_t> ops = program.operands(i);
+  if (i.opcode == program::Opcode::CollectiveStart)
+    ops = ops.subspan(1);
+  return ops[0] == int64_t(program::CollectiveKind::RaggedAllToAll) ? 1
+                                                                    : ops[3];
+}
+
 std::string chromeTrace(const program::View &program,
                         const Simulation &simulation) {
   auto instructions =
@@ -31,6 +41,8 @@ std::string chromeTrace(const program::View &program,
           j.attributeObject("args", [&] {
             std::string_view loc = program.str(i.loc);
             j.attribute("loc", llvm::StringRef(loc.data(), loc.size()));
+            if (e.communication)
+              j.attribute("combined", combinedIn(program, i));
           });
         });
       }

@@ -161,6 +161,8 @@ public:
   /// What the ranks of this process are doing.
   World::Activity activity() const;
   void resume(Rank *rank);
+  /// Whether collectives take time in which nobody has to compute.
+  bool carriesSlowly() const { return links || options.world; }
   std::string groupName(uint32_t group) const;
   std::string locationOf(const program::Instruction &i) const;
 

@@ -90,9 +90,15 @@ bool Rank::collective(const program::Instruction &i,
     events[event] = sequence[group] + 1;
     eventGroups[event] = group;
   }
-  return run_.meet(*this, group, std::move(call), std::move(buffers), i,
-                   !start) ||
-         start;
+  bool goesOn = run_.meet(*this, group, std::move(call), std::move(buffers), i,
+                          !start);
+  if (start && run_.carriesSlowly()) {
+    // With more ranks than cores those that have not come yet should come
+    // before this one computes: only then are the bytes under way meanwhile.
+    run_.resume(this);
+    return false;
+  }
+  return goesOn || start;
 }
 
 void Execution::fail(Status status) {

@@ -86,7 +86,7 @@ class Checker:
         env = {"SHOAL_TEST_POISON": "1", "SHOAL_TEST_FAULT": f"delay:{seed}"}
         low = dict(env, SHOAL_TEST_OPT_LEVEL="0")
         first = ("ranks", [], env if seed % 8 == 0 or self.args.full else low)
-        others = [("ranks, any forms", [], dict(low, SHOAL_TEST_FORMS=str(seed))), ("single device", ["--single-device"], low)]
+        others = [("ranks, any forms and order", [], dict(low, SHOAL_TEST_FORMS=str(seed), SHOAL_TEST_SCHEDULE=str(seed))), ("single device", ["--single-device"], low)]
         return [first] + (others if self.args.full else [others[seed % 2]])
 
     def check(self, seed, ops=None):

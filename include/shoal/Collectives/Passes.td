@@ -59,6 +59,25 @@ def MoveOutOfLoops : CollectivePass<"shoal-move-out-of-loops"> {
   ];
 }
 
+def SplitLevels : CollectivePass<"shoal-split-levels"> {
+  let summary = "Large reductions over fast and slow links go in parts over both";
+  let description = [{
+    An all_reduce whose group spans nodes becomes, for each of several parts of
+    the tensor, a reduce_scatter within the node, an all_reduce of the share
+    between nodes, and an all_gather within the node: one part uses the slow
+    links while another uses the fast ones. Axes that go beyond a node are cut
+    where it ends. The number of parts (1, 2, 4, 8 or 16) is that with the
+    least modelled time, the copy that puts parts together included; where one
+    all_reduce is as fast, it stays.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed and what it is modelled to save">
+  ];
+}
+
 def KeepRecomputed : CollectivePass<"shoal-keep-recomputed"> {
   let summary = "What a rematerialized layer computes again is kept instead";
   let description = [{

@@ -15,15 +15,15 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
       *this, "memory-limit",
       llvm::cl::desc("Bytes that a device may hold; 0: no limit"),
       llvm::cl::init(0)};
-  Option<bool> overlap{
-      *this, "overlap",
-      llvm::cl::desc("Prepare for hiding collectives behind computation"),
-      llvm::cl::init(true)};
   Option<std::string> chunkProducts{
       *this, "chunk-products",
       llvm::cl::desc("Axes over which products with collectives work in "
                      "chunks: tp+sp; *: all"),
       llvm::cl::init("")};
+  Option<bool> splitLevels{
+      *this, "split-levels",
+      llvm::cl::desc("Reductions over several levels of links go in parts"),
+      llvm::cl::init(false)};
   Option<bool> remarks{*this, "remarks",
                        llvm::cl::desc("Say what was changed, and the gain"),
                        llvm::cl::init(false)};

@@ -59,6 +59,9 @@ struct PipelineOptions {
   bool combine = true;
   /// Remarks say what was changed about collectives, and the modelled gain.
   bool remarks = false;
+  /// Large reductions over fast and slow links go in parts over both.
+  /// compileModule tries it where times are modelled.
+  bool splitLevels = false;
   /// Numbers of the products that are kept for a loop that would compute them
   /// again (shoal-keep-recomputed). compileModule tries them where times are
   /// modelled and a memory limit is known.
