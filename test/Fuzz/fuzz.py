@@ -1,6 +1,6 @@
 """Differential fuzzing: N ranks against one rank and against JAX.
 
-  python test/Fuzz/fuzz.py [--seeds A:B] [--ops N] [--only GENERATOR…] [--keep DIR] [--jobs N] [--full] [--stablehlo N]
+  python test/Fuzz/fuzz.py [--seeds A:B] [--ops N] [--only GENERATOR…] [--keep DIR] [--jobs N] [--full] [--stablehlo N] [--infinite]
 
 Makes one random program with random shardings per seed (generate.py), runs it
 on all ranks of its mesh with the forms that cost chooses, and with any forms
@@ -9,7 +9,8 @@ where JAX and Shoal differ StableHLO's reference interpreter, or XLA without its
 algebraic simplifications. A failing program
 is kept under DIR as SEED.mlir, SEED.npz and SEED.out.npz, cut to the shortest
 beginning that still fails. One program in eight is compiled with LLVM's full
-effort (--full: all, and all ways to run). Seeds from 1,000,000 on give wider programs: more element
+effort (--full: all, and all ways to run). With --infinite some elements of float
+arguments are infinite or zero, and one device is the reference. Seeds from 1,000,000 on give wider programs: more element
 types and meshes, manual regions, control flow that depends on data. Exits 1 when anything failed.
 """
 import argparse
@@ -42,6 +43,15 @@ def inputs(args, seed):
     return [rng.integers(n, n + 9, v.shape).astype(DTYPES[v.dtype]) for n, v in zip(low, args)]
 
 
+def infinite(arrays, seed):
+    """Some elements of the floats infinite, or zero."""
+    rng = np.random.default_rng(seed)
+    for a in arrays:
+        if a.dtype.kind not in "iub" and a.size:
+            n = max(1, a.size // 12)
+            a.reshape(-1)[rng.integers(0, a.size, n)] = rng.choice([np.inf, -np.inf, 0.0], n)
+
+
 def compare(got, want, value):
     if got.shape != want.shape:
         return f"shape {got.shape}, want {want.shape}"
@@ -52,7 +62,9 @@ def compare(got, want, value):
         bad = ~((got == want) | (np.isnan(got) & np.isnan(want)))
     else:
         digits = 23 if value.dtype == "f32" else 45
-        bad = ~(np.abs(got - want) <= (value.err + 8) * 2.0**-digits * max(1.0, value.bound))
+        same = (got == want) | (np.isnan(got) & np.isnan(want))
+        with np.errstate(invalid="ignore"):
+            bad = ~(same | (np.abs(got - want) <= (value.err + 8) * 2.0**-digits * max(1.0, value.bound)))
     if not bad.any():
         return None
     i = tuple(int(x) for x in np.argwhere(bad)[0])
@@ -97,6 +109,8 @@ class Checker:
             only = (only or []) + (g if isinstance(g, list) else [g])
         text, plain, params, results, mesh = generate.make(seed, ops, only)
         arrays = inputs(params, seed)
+        if self.args.infinite:
+            return self.check_infinite(seed, text, arrays, results)
         good, want = self.judge.ask("run", plain, arrays)
         if not good:
             good, other = self.judge.ask("interpret", plain, arrays)
@@ -128,6 +142,26 @@ class Checker:
                 if problem:
                     self.keep(seed, text, arrays, want)
                     return f"stablehlo: {problem}"
+        return None
+
+    def check_infinite(self, seed, text, arrays, results):
+        """Ranks, with the forms of cost and with any, against one device."""
+        infinite(arrays, seed)
+        low, want = {"SHOAL_TEST_POISON": "1", "SHOAL_TEST_OPT_LEVEL": "0"}, None
+        with tempfile.TemporaryDirectory() as tmp:
+            path, npz, out = f"{tmp}/{seed}.mlir", f"{tmp}/in.npz", f"{tmp}/out.npz"
+            Path(path).write_text(text)
+            np.savez(npz, **{f"arg{i}": a for i, a in enumerate(store(arrays))})
+            for where, flags, env in [("single device", ["--single-device"], low), ("ranks", [], low),
+                                      ("ranks, any forms", [], dict(low, SHOAL_TEST_FORMS=str(seed)))]:
+                if problem := self.runner.run(path, npz, out, *flags, env=env):
+                    return f"{where}: {problem}"
+                with np.load(out) as file:
+                    got = [load(file[f"out{i}"], v.dtype) for i, v in enumerate(results)]
+                want = want or got
+                if problem := first_difference(got, want, results):
+                    self.keep(seed, text, arrays, want)
+                    return f"{where}: {problem}"
         return None
 
     def run_exported(self, path, arrays, want, results):
@@ -167,6 +201,7 @@ def main():
     p.add_argument("--keep", help="folder for failing programs")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--full", action="store_true", help="LLVM's full effort and all ways to run")
+    p.add_argument("--infinite", action="store_true", help="some arguments' elements infinite or zero; one device judges")
     p.add_argument("--stablehlo", type=int, default=0, metavar="N", help="run every Nth program's partitioned module, printed by --emit=stablehlo, under JAX")
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
