@@ -2,7 +2,7 @@
 BUILD := build
 NINJA := ninja -C $(BUILD)
 
-.PHONY: all setup configure build demo check check-fast accept bench bench-gpu bench-overlap fuzz models docs format clean help asan ubsan tsan fuzz-loaders
+.PHONY: all setup configure build demo check check-fast accept bench bench-gpu bench-overlap fuzz models docs format clean help asan ubsan asan-runtime tsan fuzz-loaders
 
 all: build
 
@@ -58,8 +58,11 @@ asan ubsan: build ## all tests under AddressSanitizer and UBSan (build-asan; the
 	cmake --preset asan
 	ninja -C build-asan check
 
-tsan: build ## the runtime's tests and six models on their ranks under ThreadSanitizer (build-tsan)
-	test/Runtime/tsan.sh
+tsan: build ## the runtime's tests and six models on their ranks, in one process and in four, under ThreadSanitizer (build-tsan)
+	test/Runtime/sanitized.sh tsan
+
+asan-runtime: build ## the same under AddressSanitizer and UBSan (build-asan; some minutes)
+	test/Runtime/sanitized.sh asan
 
 fuzz-loaders: build ## npz files and packages under libFuzzer, a minute each (build-asan)
 	cmake --preset asan

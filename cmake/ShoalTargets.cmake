@@ -14,8 +14,12 @@ if(SHOAL_SANITIZE)
   string(REPLACE ";" "," _shoal_sanitize "${SHOAL_SANITIZE}")
   # Every finding ends the program, those of UBSan too. Not vptr: it needs the
   # type of every object, and most come from a library built without it.
+  set(_shoal_findings "")
+  if("undefined" IN_LIST SHOAL_SANITIZE)
+    set(_shoal_findings -fno-sanitize=vptr -fno-sanitize-recover=all)
+  endif()
   target_compile_options(shoal_options INTERFACE
-    -fsanitize=${_shoal_sanitize} -fno-sanitize=vptr -fno-sanitize-recover=all
+    -fsanitize=${_shoal_sanitize} ${_shoal_findings}
     -fno-omit-frame-pointer -g1)
   target_link_options(shoal_options INTERFACE -fsanitize=${_shoal_sanitize})
 endif()

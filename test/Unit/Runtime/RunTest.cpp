@@ -89,12 +89,11 @@ TEST(Run, EightRanks) {
   }
 }
 
-Status runWith(const std::string &fault, double stall = 30) {
+Status runWith(const std::string &fault) {
   Sample s;
   Result<Package> package = s.p.package(s.main);
   RunOptions o;
   o.fault = Fault::parse(fault);
-  o.stallSeconds = stall;
   Result<RunResult> r = runPackage(*package, input(), o);
   return r ? Status::ok() : r.status();
 }
@@ -129,12 +128,17 @@ TEST(Run, SkippedCollectiveIsNamed) {
 }
 
 TEST(RunDeathTest, HungRankEndsTheRun) {
-  // In a child: its thread hangs for ever.
+  // In a child: its thread hangs for ever, so the package must stay.
   EXPECT_EXIT(
       {
-        Status s = runWith("hang:5:1", 0.3);
-        std::fprintf(stderr, "%s\n", s.message().c_str());
-        ::_exit(static_cast<int>(s.code()));
+        Sample s;
+        Result<Package> package = s.p.package(s.main);
+        RunOptions o;
+        o.fault = Fault::parse("hang:5:1");
+        o.stallSeconds = 0.3;
+        Result<RunResult> r = runPackage(*package, input(), o);
+        std::fprintf(stderr, "%s\n", r.status().message().c_str());
+        ::_exit(static_cast<int>(r.status().code()));
       },
       ::testing::ExitedWithCode(3),
       "no progress.*rank 5 hangs in all_gather over \"x\".*m.mlir:3:1");

@@ -72,10 +72,11 @@ struct RunResult {
 
 /// Runs the package on `arguments` (global values, one per argument of the
 /// program, of its types). With several processes all of them call this;
-/// results are complete in process 0 and empty in the others. Errors: exit code 2 if it cannot start (memory,
-/// a missing custom call), 3 for a fault, with a message that names the rank
-/// and what it was doing. After a fault of a rank that does not return, threads
-/// may still be busy: the caller should leave by _exit.
+/// results are complete in process 0 and empty in the others. Errors: exit code
+/// 2 if it cannot start (memory, a missing custom call), 3 for a fault, with a
+/// message that names the rank and what it was doing. After a fault of a rank
+/// that does not return, threads may still be busy with the package: the caller
+/// should leave by _exit, without destroying it.
 Result<RunResult> runPackage(const Package &package,
                              std::vector<HostTensor> arguments,
                              const RunOptions &options);
