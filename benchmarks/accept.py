@@ -252,12 +252,15 @@ def beside_xla(figures):
                 bound = .5 if ranks == "all" else None
             else:
                 bound = 1.
-            where = f"{name}, {'one device' if ranks == '1' else 'all ranks'}"
+            # There Shoal unrolls the manual region; JAX's twin is a plain attention: another program.
+            comparable = (name, ranks) != ("ring_attention", "1")
+            where = f"{name}, {'one device' if ranks == '1' else 'all ranks'}" + ("" if comparable else " (another program)")
             bounded = "step beside XLA's" if bound is None else f"step at most {bound} of XLA's"
             line(f"{bounded}: {where}", None if bound is None else step <= bound, f"{step:.2f}")
             for what in ("compile_s", "memory"):
                 ratio = ours[what] / xla[what]
-                line(f"{what.removesuffix('_s')} at most XLA's: {where}", round(ratio, 2) <= 1, f"{ratio:.2f}")
+                line(f"{what.removesuffix('_s')} at most XLA's: {where}", round(ratio, 2) <= 1 if comparable else None,
+                     f"{ratio:.2f}" + (f", processor time {ours['compile_cpu_s'] / xla['compile_cpu_s']:.2f}" if what == "compile_s" else ""))
 
 
 def main():

@@ -8,6 +8,7 @@ of JSON. The first line it prints says what compiling took and needs.
 """
 import json
 import os
+import resource
 import sys
 import time
 
@@ -19,20 +20,27 @@ import generate as g
 import jax
 import numpy as np
 
+
+
+def cpu():
+    use = resource.getrusage(resource.RUSAGE_SELF)
+    return use.ru_utime + use.ru_stime
+
+
 case = {**g.MODELS, **medium.MEDIUM}[name]()
 if ranks == "all":
     with g.sharded(case, donate=False) as lowered:
-        start = time.monotonic()
+        start, start_cpu = time.monotonic(), cpu()
         step = lowered.compile()
 else:
     lowered = jax.jit(case.ref or case.fn, keep_unused=True).lower(*case.args)
-    start = time.monotonic()
+    start, start_cpu = time.monotonic(), cpu()
     step = lowered.compile()
-seconds = time.monotonic() - start
+seconds, cpu_seconds = time.monotonic() - start, cpu() - start_cpu
 memory = step.memory_analysis()
 args = jax.tree.unflatten(jax.tree.structure(case.args), [
     jax.device_put(x, s) for x, s in zip(jax.tree.leaves(case.args), jax.tree.leaves(step.input_shardings[0]))])
-print(json.dumps(dict(compile_s=seconds, memory=memory.argument_size_in_bytes + memory.output_size_in_bytes +
+print(json.dumps(dict(compile_s=seconds, compile_cpu_s=cpu_seconds, memory=memory.argument_size_in_bytes + memory.output_size_in_bytes +
                       memory.temp_size_in_bytes - memory.alias_size_in_bytes)), flush=True)
 for line in sys.stdin:
     times = []

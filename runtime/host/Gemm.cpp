@@ -30,24 +30,54 @@ uint16_t toBF16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/// Row-major f32 product; rhs rows are contiguous. For each row of out the
-/// sum over k is in order, whatever the machine's vectors.
+/// R rows and W columns of a product: their sums stay in registers, each added
+/// up in order of k.
+template <int R, int W>
+[[gnu::always_inline]] inline void
+productTile(int64_t k, const float *lhs, int64_t lhsM, int64_t lhsK,
+            const float *rhs, int64_t rhsK, float *out, int64_t outM) {
+  using Vector [[gnu::vector_size(W * sizeof(float))]] = float;
+  Vector sums[R] = {};
+  for (int64_t l = 0; l < k; ++l) {
+    Vector b;
+    std::memcpy(&b, rhs + l * rhsK, sizeof(b));
+    for (int i = 0; i < R; ++i)
+      sums[i] += lhs[i * lhsM + l * lhsK] * b;
+  }
+  for (int i = 0; i < R; ++i)
+    std::memcpy(out + i * outM, &sums[i], sizeof(sums[i]));
+}
+
+template <int W>
+[[gnu::always_inline]] inline void
+productColumns(int64_t m, int64_t k, const float *lhs, int64_t lhsM,
+               int64_t lhsK, const float *rhs, int64_t rhsK, float *out,
+               int64_t outM) {
+  int64_t i = 0;
+  for (; i + 4 <= m; i += 4)
+    productTile<4, W>(k, lhs + i * lhsM, lhsM, lhsK, rhs, rhsK, out + i * outM,
+                      outM);
+  for (; i < m; ++i)
+    productTile<1, W>(k, lhs + i * lhsM, lhsM, lhsK, rhs, rhsK, out + i * outM,
+                      outM);
+}
+
+/// Row-major f32 product; rhs rows are contiguous. The sum over k is in order,
+/// whatever the machine's vectors.
 __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3",
                              "default"))) void
 smallProduct(int64_t m, int64_t n, int64_t k, const float *lhs, int64_t lhsM,
              int64_t lhsK, const float *rhs, int64_t rhsK, float *out,
              int64_t outM) {
-  for (int64_t i = 0; i < m; ++i) {
-    float *row = out + i * outM;
-    for (int64_t j = 0; j < n; ++j)
-      row[j] = 0;
-    for (int64_t l = 0; l < k; ++l) {
-      float a = lhs[i * lhsM + l * lhsK];
-      const float *b = rhs + l * rhsK;
-      for (int64_t j = 0; j < n; ++j)
-        row[j] += a * b[j];
-    }
-  }
+  int64_t j = 0;
+  for (; j + 16 <= n; j += 16)
+    productColumns<16>(m, k, lhs, lhsM, lhsK, rhs + j, rhsK, out + j, outM);
+  for (; j + 8 <= n; j += 8)
+    productColumns<8>(m, k, lhs, lhsM, lhsK, rhs + j, rhsK, out + j, outM);
+  for (; j + 4 <= n; j += 4)
+    productColumns<4>(m, k, lhs, lhsM, lhsK, rhs + j, rhsK, out + j, outM);
+  for (; j < n; ++j)
+    productColumns<1>(m, k, lhs, lhsM, lhsK, rhs + j, rhsK, out + j, outM);
 }
 
 std::vector<float> &scratch(int which) {
