@@ -3,6 +3,7 @@
 #include "shoal/Fuse/Passes.h"
 
 #include "Rematerialize.h"
+#include "SelectForScatter.h"
 
 #include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -40,6 +41,7 @@ public:
         functions.push_back(function);
     for (FunctionOpInterface function : functions) {
       sinkConstants(function);
+      selectForScatter(function);
       // Inner blocks first: what they take from theirs stays outside of loops.
       function.walk([&](Operation *op) {
         if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
