@@ -64,7 +64,7 @@ tsan: build ## the runtime's tests and six models on their ranks, in one process
 asan-runtime: build ## the same under AddressSanitizer and UBSan (build-asan; some minutes)
 	test/Runtime/sanitized.sh asan
 
-fuzz-loaders: build ## npz files and packages under libFuzzer, a minute each (build-asan)
+fuzz-loaders: build ## npz files, packages and program tables under libFuzzer, damaged MLIR text and bytecode; a minute each
 	cmake --preset asan
 	ninja -C build-asan FuzzNpz FuzzPackage FuzzTable
 	test/Unit/Fuzz/run.sh build-asan 60

@@ -17,3 +17,6 @@ for what in Npz Package Table; do
     { cat "$work/log"; exit 1; }
   grep 'stat::number_of_executed_units\|stat::peak_rss_mb' "$work/log"
 done
+echo "MLIR text and bytecode, $seconds s"
+"$top/.venv/bin/python" "$top/test/Unit/Fuzz/modules.py" "$top/build/bin" "$seconds" \
+  "$top/test/Dialect/StableHLO/quantized.mlir" "$top/examples/models/mlp_tp.mlir" "$top/examples/models/llama_decode.mlir"
