@@ -256,7 +256,8 @@ def beside_xla(figures):
             comparable = (name, ranks) != ("ring_attention", "1")
             where = f"{name}, {'one device' if ranks == '1' else 'all ranks'}" + ("" if comparable else " (another program)")
             bounded = "step beside XLA's" if bound is None else f"step at most {bound} of XLA's"
-            line(f"{bounded}: {where}", None if bound is None else step <= bound, f"{step:.2f}")
+            line(f"{bounded}: {where}", None if bound is None else step <= bound,
+                 f"{step:.2f} (of the least times {ours['step_s']['min'] / xla['step_s']['min']:.2f})")
             for what in ("compile_s", "memory"):
                 ratio = ours[what] / xla[what]
                 line(f"{what.removesuffix('_s')} at most XLA's: {where}", round(ratio, 2) <= 1 if comparable else None,

@@ -10,7 +10,8 @@ bench.json and bench.md. Steps repeat on the same inputs, nothing is donated.
 
 Columns: compile = whole compilation, cold, without JAX's tracing, as wall time
 and, in brackets, processor time (which other load changes little); step = median
-over all rounds; memory = arguments, results and temporaries of one device.
+over all rounds, with least and most; its ratio also of the least times, which
+other load changes least; memory = arguments, results and temporaries of one device.
 """
 import argparse
 import json
@@ -123,7 +124,7 @@ def table(rows):
             compiled = lambda s: f"{s['compile_s']:.2f} ({s['compile_cpu_s']:.2f})"
             step = lambda s: f"{s['median'] * 1e3:.2f} ({s['min'] * 1e3:.2f}–{s['max'] * 1e3:.2f})"
             lines.append(f"| {name} | {ranks} | {step(a['step_s'])} | {step(b['step_s'])} | "
-                         f"{a['step_s']['median'] / b['step_s']['median']:.2f} | {compiled(a)} | {compiled(b)} | "
+                         f"{a['step_s']['median'] / b['step_s']['median']:.2f} ({a['step_s']['min'] / b['step_s']['min']:.2f}) | {compiled(a)} | {compiled(b)} | "
                          f"{a['compile_s'] / b['compile_s']:.2f} ({a['compile_cpu_s'] / b['compile_cpu_s']:.2f}) | {a['memory'] / 1e6:.2f} | {b['memory'] / 1e6:.2f} | "
                          f"{a['memory'] / b['memory']:.2f} | {a['bytes_sent']:.0f} |")
     return "\n".join(lines)
@@ -134,8 +135,11 @@ def main():
     p.add_argument("--models", nargs="*", default=SMALL + ["gpt_train", "gpt_fsdp", "llama_train", "moe", "resnet", "norm_chain"])
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--steps", type=int, default=5)
+    p.add_argument("--table", type=Path, help="print the table of a bench.json instead of measuring")
     p.add_argument("--out", type=Path, default=TOP / "build" / "bench")
     args = p.parse_args()
+    if args.table:
+        return print(table(json.loads(args.table.read_text())))
     args.out.mkdir(parents=True, exist_ok=True)
     rows = {}
     with tempfile.TemporaryDirectory() as tmp:
