@@ -91,16 +91,20 @@ private:
     return sum;
   }
 
-  /// The members as one collective.
-  double together(ArrayRef<plan::CollectiveOp> members) {
-    plan::CollectiveOp first = members[0];
+  /// Bytes of the whole tensors of a collective.
+  static double wholeBytes(plan::CollectiveOp op) {
+    double whole = 0;
+    for (auto [in, out] : llvm::zip_equal(op.getInputs(), op.getOuts()))
+      whole += std::max(bytesOf(in), bytesOf(out));
+    return whole;
+  }
+
+  /// Seconds of a collective like `first`, of so many bytes.
+  double secondsWith(plan::CollectiveOp first, double whole) {
     auto [shape, isNew] = shapes.try_emplace(first.getGroup());
     if (isNew)
       shape->second = shapeOfGroup(firstGroup(first.getGroup()), hardware);
-    double n = static_cast<double>(shape->second.size()), whole = 0;
-    for (plan::CollectiveOp op : members)
-      for (auto [in, out] : llvm::zip_equal(op.getInputs(), op.getOuts()))
-        whole += std::max(bytesOf(in), bytesOf(out));
+    double n = static_cast<double>(shape->second.size());
     bool reduces = first.getKind() == plan::CollectiveKind::AllReduce;
     CollectiveType type = reduces ? CollectiveType::AllReduce
                           : first.getKind() == plan::CollectiveKind::AllGather
@@ -125,7 +129,9 @@ private:
     size_t count = list.size();
     SmallVector<Operation *> limits;
     SmallVector<int64_t> kept;
+    SmallVector<double> whole;
     for (plan::CollectiveOp op : list) {
+      whole.push_back(wholeBytes(op));
       limits.push_back(footprints.firstConflict(op));
       int64_t bytes = 0;
       for (Value value : footprints.readOnly(op))
@@ -143,6 +149,7 @@ private:
       bool any = false;
       double need = begin.lookup(limits[j]);
       int64_t held = 0;
+      double bytes = 0;
       for (size_t i = j + 1; i-- > 0;) {
         if (i < j) {
           // The earlier one moves down to the last of the bucket.
@@ -153,7 +160,8 @@ private:
             break;
           need = std::min(need, begin.lookup(limits[i]));
         }
-        double seconds = together(list.slice(i, j + 1 - i));
+        bytes += whole[i];
+        double seconds = secondsWith(list[j], bytes);
         State next = best[i];
         double start = std::max(next.end, begin.lookup(last) + next.stall);
         next.end = start + seconds;
@@ -175,9 +183,12 @@ private:
   Operation *merge(ArrayRef<plan::CollectiveOp> members) {
     plan::CollectiveOp last = members.back();
     if (remarks) {
-      double before = 0, after = together(members);
-      for (plan::CollectiveOp op : members)
-        before += together(op);
+      double before = 0, bytes = 0;
+      for (plan::CollectiveOp op : members) {
+        before += secondsWith(op, wholeBytes(op));
+        bytes += wholeBytes(op);
+      }
+      double after = secondsWith(last, bytes);
       std::string text;
       llvm::raw_string_ostream(text)
           << llvm::format("%.2f -> %.2f", before * 1e6, after * 1e6);

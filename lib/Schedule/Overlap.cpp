@@ -61,10 +61,6 @@ private:
   llvm::DenseMap<Attribute, double> kernels;
 };
 
-/// How many ops local search may place, of all orders that it tries: less than
-/// a second.
-constexpr int64_t kClimbSteps = 10'000'000;
-
 /// The block's ops on one stream of computation and one per level of links.
 class BlockSchedule {
 public:
@@ -155,9 +151,10 @@ public:
     return order;
   }
 
-  /// Moves single ops to where the makespan is shorter, as long as one is found
-  /// and there is time for it.
-  void climb(SmallVectorImpl<unsigned> &order, int64_t limit) const {
+  /// Moves single ops to where the makespan is shorter, as long as one is
+  /// found, for as many placements of ops as `budget` says.
+  void climb(SmallVectorImpl<unsigned> &order, int64_t limit,
+             int64_t budget) const {
     ArrayRef<BlockGraph::Node> nodes = graph.getNodes();
     SmallVector<SmallVector<unsigned>> deps(nodes.size());
     for (auto [id, node] : llvm::enumerate(nodes))
@@ -169,7 +166,6 @@ public:
         at[id] = i;
     };
     double best = makespan(order);
-    int64_t budget = kClimbSteps;
     number();
     auto tryAt = [&](size_t from, size_t to) {
       SmallVector<unsigned> next(order.begin(), order.end());
@@ -275,6 +271,10 @@ private:
 
 /// Beyond this the search, which is quadratic in what is ready, is left out.
 constexpr size_t kMaxOps = 20000;
+/// Placements of ops in local search: a tenth of a second; or a millisecond and
+/// some microseconds per op for programs that are just to be compiled.
+constexpr int64_t kThoroughSteps = 1'000'000, kFewSteps = 20'000,
+                  kStepsPerOp = 20;
 
 struct Overlap : impl::OverlapBase<Overlap> {
   using OverlapBase::OverlapBase;
@@ -299,6 +299,13 @@ struct Overlap : impl::OverlapBase<Overlap> {
         arguments += tensorBytesOf(argument.getType());
       improve(func.getBody().front(), scalars, times, memoryLimit - arguments);
     }
+  }
+
+  /// Time is spent where somebody asked for it: a machine's memory is given.
+  bool isThorough() const { return memoryLimit > 0; }
+  int64_t searchSteps(size_t count) const {
+    return isThorough() ? kThoroughSteps
+                        : kFewSteps + kStepsPerOp * static_cast<int64_t>(count);
   }
 
   /// Any order that the block's dependences allow.
@@ -340,6 +347,8 @@ struct Overlap : impl::OverlapBase<Overlap> {
         for (auto rule :
              {BlockSchedule::Rule::Earliest, BlockSchedule::Rule::LongestChain,
               BlockSchedule::Rule::NoIdling}) {
+          if (rule != BlockSchedule::Rule::Earliest && !isThorough())
+            continue;
           SmallVector<unsigned> other = schedule.list(limit, rule);
           if (other.size() != count)
             continue;
@@ -349,7 +358,7 @@ struct Overlap : impl::OverlapBase<Overlap> {
             order = std::move(other);
           }
         }
-        schedule.climb(order, limit);
+        schedule.climb(order, limit, searchSteps(count));
         if (order != written)
           graph.apply(order);
       }
