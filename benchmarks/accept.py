@@ -205,8 +205,6 @@ def bad_input(tmp):
 
 
 CHIPS = ["sm_80", "sm_90a", "sm_100a"]
-# Too slow for emulated kernels: minutes of convolutions.
-SLOW_EMULATED = ["resnet_spatial"]
 
 
 def on_gpu(names, tmp):
@@ -223,7 +221,7 @@ def on_gpu(names, tmp):
     os.environ["SHOAL_CACHE_DIR"] = kept
     for kernels in ("gpu", "cpu"):
         for name in names:
-            if not (MODELS / f"{name}.in.npz").exists() or (kernels == "gpu" and name in SLOW_EMULATED):
+            if not (MODELS / f"{name}.in.npz").exists():
                 continue
             p = subprocess.run([sys.executable, str(TOP / "test" / "Emulator" / "models.py"), f"--kernels={kernels}",
                                 name], text=True, capture_output=True)
