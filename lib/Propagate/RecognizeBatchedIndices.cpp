@@ -22,10 +22,26 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
+/// What a loop carries along unchanged is what it starts with.
+static Value outsideLoops(Value value) {
+  while (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto loop = dyn_cast<sh::WhileOp>(argument.getOwner()->getParentOp());
+    if (!loop)
+      break;
+    Block &body = loop.getBody().front();
+    unsigned number = argument.getArgNumber();
+    if (body.getTerminator()->getOperand(number) != body.getArgument(number))
+      break;
+    value = loop.getOperand()[number];
+  }
+  return value;
+}
+
 /// The integer that all elements of a value are, if one constant is.
 static std::optional<int64_t> getSplat(Value value) {
+  value = outsideLoops(value);
   while (auto broadcast = value.getDefiningOp<sh::BroadcastInDimOp>())
-    value = broadcast.getOperand();
+    value = outsideLoops(broadcast.getOperand());
   DenseIntElementsAttr elements;
   if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
     return std::nullopt;
@@ -62,6 +78,7 @@ static bool countsAlong(DenseIntElementsAttr elements, int64_t dim) {
 /// position, if there is one: an iota, however it was shaped, and made safe
 /// against being negative, as front ends write `x[arange(n), i]`.
 static std::optional<int64_t> getPositionDim(Value value) {
+  value = outsideLoops(value);
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || !type.hasStaticShape() || !value.getDefiningOp())
     return std::nullopt;

@@ -37,6 +37,29 @@ func.func @scatter(%x: tensor<4x32x3x5xf32>, %i: tensor<4x3x1xi32>, %j: tensor<4
   return %2 : tensor<4x32x3x5xf32>
 }
 
+// The positions are carried along by a loop, as scan does with constants.
+// CHECK-LABEL: @carried
+// CHECK: "stablehlo.gather"
+// CHECK-SAME: collapsed_slice_dims = [1], operand_batching_dims = [0]
+func.func @carried(%x: tensor<8x32xf32>, %i: tensor<8x1xi32>, %n: tensor<i32>) -> tensor<8xf32> {
+  %0 = stablehlo.iota dim = 0 : tensor<8xi32>
+  %z = stablehlo.constant dense<0> : tensor<i32>
+  %r = stablehlo.constant dense<0.0> : tensor<8xf32>
+  %1:3 = stablehlo.while(%k = %z, %p = %0, %y = %r) : tensor<i32>, tensor<8xi32>, tensor<8xf32> cond {
+    %c = stablehlo.compare LT, %k, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %c : tensor<i1>
+  } do {
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %next = stablehlo.add %k, %one : tensor<i32>
+    %2 = stablehlo.reshape %p : (tensor<8xi32>) -> tensor<8x1xi32>
+    %3 = stablehlo.concatenate %2, %i, dim = 1 : (tensor<8x1xi32>, tensor<8x1xi32>) -> tensor<8x2xi32>
+    %4 = "stablehlo.gather"(%x, %3) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0, 1], start_index_map = [0, 1], index_vector_dim = 1>, indices_are_sorted = false, slice_sizes = array<i64: 1, 1>}> : (tensor<8x32xf32>, tensor<8x2xi32>) -> tensor<8xf32>
+    %5 = stablehlo.add %y, %4 : tensor<8xf32>
+    stablehlo.return %next, %p, %5 : tensor<i32>, tensor<8xi32>, tensor<8xf32>
+  }
+  return %1#2 : tensor<8xf32>
+}
+
 // Fewer positions than the dimension has; positions that i8 cannot hold; the
 // diagonal, whose second component has to stay; a slice that is not collapsed.
 // CHECK-LABEL: @others
