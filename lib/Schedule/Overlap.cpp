@@ -271,9 +271,9 @@ private:
 
 /// Beyond this the search, which is quadratic in what is ready, is left out.
 constexpr size_t kMaxOps = 20000;
-/// Placements of ops in local search: a tenth of a second; or a millisecond and
+/// Placements of ops in local search: about a second; or a millisecond and
 /// some microseconds per op for programs that are just to be compiled.
-constexpr int64_t kThoroughSteps = 1'000'000, kFewSteps = 20'000,
+constexpr int64_t kThoroughSteps = 10'000'000, kFewSteps = 20'000,
                   kStepsPerOp = 20;
 
 struct Overlap : impl::OverlapBase<Overlap> {
