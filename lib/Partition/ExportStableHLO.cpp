@@ -166,6 +166,50 @@ private:
     }
     sh::ReturnOp::create(b, loc, ValueRange{r});
   }
+  /// XLA's collectives add, multiply and compare; bit by bit they reduce
+  /// booleans at most.
+  static bool isTakenByXla(ReductionKind kind, Type element) {
+    switch (kind) {
+    case ReductionKind::And:
+    case ReductionKind::Or:
+      return element.isInteger(1);
+    case ReductionKind::Xor:
+      return false;
+    default:
+      return true;
+    }
+  }
+  /// What the devices of each group have, reduced, on all of them.
+  Value reduceOver(Value value, ReductionKind kind, const Groups &groups) {
+    auto type = typeOf(value);
+    Type element = type.getElementType();
+    bool areEven = llvm::all_of(
+        groups, [&](auto &group) { return group.size() == groups[0].size(); });
+    if (isTakenByXla(kind, element) || !areEven) {
+      auto all = sh::AllReduceOp::create(
+          b, loc, TypeRange{type}, ValueRange{value}, groupsAttr(groups),
+          channel(), /*use_global_device_ids=*/true);
+      fillReducer(all->getRegion(0), kind, element);
+      return all->getResult(0);
+    }
+    SmallVector<int64_t> shape(type.getShape());
+    shape.insert(shape.begin(), 1);
+    Value line = sh::ReshapeOp::create(b, loc, type.clone(shape), value);
+    shape[0] = groups[0].size();
+    auto all = sh::AllGatherOp::create(
+        b, loc, TypeRange{type.clone(shape)}, ValueRange{line}, 0,
+        groupsAttr(groups), channel(), /*use_global_device_ids=*/true);
+    auto scalar = RankedTensorType::get({}, element);
+    Value neutral = sh::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(scalar,
+                               Attribute(getNeutralElement(kind, element))));
+    auto reduce = sh::ReduceOp::create(
+        b, loc, TypeRange{type}, ValueRange{all->getResult(0)},
+        ValueRange{neutral}, b.getDenseI64ArrayAttr({0}));
+    fillReducer(reduce.getBody(), kind, element);
+    return reduce->getResult(0);
+  }
   Value permute(Value value, ArrayRef<std::pair<int64_t, int64_t>> pairs) {
     SmallVector<int64_t> flat;
     for (auto [from, to] : pairs) {
@@ -206,21 +250,19 @@ private:
       return cutTo(all->getResult(0), dim,
                    cast<RankedTensorType>(gather.getType()).getDimSize(dim));
     }
-    if (auto reduce = dyn_cast<comm::AllReduceOp>(op)) {
-      auto all = sh::AllReduceOp::create(
-          b, loc, TypeRange{reduce.getType()}, ValueRange{reduce.getInput()},
-          groupsAttr(reduce.getGroups().getDeviceGroups(op)), channel(),
-          /*use_global_device_ids=*/true);
-      fillReducer(all->getRegion(0), reduce.getKind(),
-                  typeOf(reduce.getInput()).getElementType());
-      return all->getResult(0);
-    }
+    if (auto reduce = dyn_cast<comm::AllReduceOp>(op))
+      return reduceOver(reduce.getInput(), reduce.getKind(),
+                        reduce.getGroups().getDeviceGroups(op));
     if (auto scatter = dyn_cast<comm::ReduceScatterOp>(op)) {
       Groups groups = scatter.getGroups().getDeviceGroups(op);
       int64_t dim = scatter.getDim();
       auto type = cast<RankedTensorType>(scatter.getType());
       Value whole = padTo(scatter.getInput(), dim,
                           type.getDimSize(dim) * groups[0].size());
+      if (!isTakenByXla(scatter.getKind(), type.getElementType()))
+        return sliceAt(reduceOver(whole, scatter.getKind(), groups), dim,
+                       times(indexIn(groups), type.getDimSize(dim)),
+                       type.getDimSize(dim));
       auto all = sh::ReduceScatterOp::create(b, loc, type, whole, dim,
                                              groupsAttr(groups), channel(),
                                              /*use_global_device_ids=*/true);
@@ -272,14 +314,10 @@ private:
           b, loc, type, zero(type.getElementType()), ArrayRef<int64_t>{});
       Value masked =
           sh::SelectOp::create(b, loc, type, mine, cast.getInput(), zeros);
-      auto all = sh::AllReduceOp::create(
-          b, loc, TypeRange{type}, ValueRange{masked}, groupsAttr(groups),
-          channel(), /*use_global_device_ids=*/true);
-      fillReducer(all->getRegion(0),
-                  type.getElementType().isInteger(1) ? ReductionKind::Or
-                                                     : ReductionKind::Add,
-                  type.getElementType());
-      return all->getResult(0);
+      return reduceOver(masked,
+                        type.getElementType().isInteger(1) ? ReductionKind::Or
+                                                           : ReductionKind::Add,
+                        groups);
     }
     if (auto shift = dyn_cast<comm::ReblockOp>(op))
       return window(op, shift.getInput(), shift.getFill(), shift.getDim(),

@@ -73,3 +73,13 @@ func.func @reblock(%a: tensor<3xf32>, %fill: tensor<f32>) -> tensor<4xf32> {
   %0 = comm.reblock %a, %fill dim = 0 size = 10 offset = -1 step = 3 over <@m, {"x"}> : (tensor<3xf32>, tensor<f32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// Bits of integers, which XLA's all_reduce does not take.
+// CHECK-LABEL: func @bits
+// CHECK: %[[ALL:.*]] = "stablehlo.all_gather"
+// CHECK-SAME: -> tensor<4x3xui32>
+// CHECK: stablehlo.reduce(%[[ALL]] init: %{{.*}}) applies stablehlo.xor across dimensions = [0] : (tensor<4x3xui32>, tensor<ui32>) -> tensor<3xui32>
+func.func @bits(%a: tensor<3xui32>) -> tensor<3xui32> {
+  %0 = comm.all_reduce xor %a over <@m, {"x"}> : tensor<3xui32>
+  return %0 : tensor<3xui32>
+}
