@@ -48,6 +48,11 @@ if "fast" not in lit_config.params:
 # Test runs must not read or fill the user's cache.
 config.environment["SHOAL_CACHE_DIR"] = os.path.join(config.test_exec_root, "cache")
 
+# Under AddressSanitizer: LLVM's headers mark memory as poisoned that its library,
+# which is not instrumented, hands out; and compilers leave memory to the end.
+config.environment["ASAN_OPTIONS"] = os.environ.get(
+    "ASAN_OPTIONS", "allow_user_poisoning=0:detect_leaks=0")
+
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 llvm_config.add_tool_substitutions(
     [ToolSubst(t, unresolved="ignore") for t in
