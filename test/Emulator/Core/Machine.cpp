@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <utility>
 
 using namespace shoal::emu;
@@ -135,10 +136,19 @@ void shoal::emu::wake(Thread &thread) {
   setReady(*thread.block, thread, true);
 }
 
-void shoal::emu::spin(Thread &thread, Site &site) {
+void shoal::emu::spin(Thread &thread, Site &site, WaitsFor what) {
+  constexpr std::chrono::seconds patience(30);
   Runner &run = *running;
-  if (++run.block.spins > 200000 + uint64_t(4000) * run.block.threadCount)
-    fail(&site, "waits for ever: no thread of the block moves");
+  Block &block = run.block;
+  const uint64_t many = 200000 + uint64_t(4000) * block.threadCount;
+  if (++block.spins > many) {
+    auto now = std::chrono::steady_clock::now();
+    if (block.spins == many + 1)
+      block.stuckSince = now;
+    if (what == WaitsFor::Block || now - block.stuckSince > patience)
+      fail(&site, "waits for ever: no thread of the block moves");
+    std::this_thread::yield();
+  }
   thread.site = &site;
   switchTo(run, thread, pick(run, thread.index));
 }

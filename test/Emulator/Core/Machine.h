@@ -5,6 +5,7 @@
 
 #include "Abi.h"
 
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <random>
@@ -82,6 +83,7 @@ struct Block {
   NamedBarrier barriers[16];
   uint64_t ready[maxThreads / 64]; ///< threads that may run
   uint64_t spins;                  ///< failed polls since something moved
+  std::chrono::steady_clock::time_point stuckSince; ///< since they were many
   uint8_t *shared;
   /// What the arrivals at each mbarrier have released, by its offset.
   std::map<ptrdiff_t, Clocks> transactions;
@@ -99,8 +101,11 @@ std::string format(const char *pattern, ...)
 /// The fiber waits until wake() is called for it; its state must say so.
 void block(Thread &thread);
 void wake(Thread &thread);
-/// Lets others run; too many without any progress are an error.
-void spin(Thread &thread, Site &site);
+/// Lets others run; too many without any progress are an error. What is waited
+/// for is of this block alone, or may come from other blocks and devices as
+/// well: they are threads of the host, which may not have had a turn.
+enum class WaitsFor { Block, Anyone };
+void spin(Thread &thread, Site &site, WaitsFor what = WaitsFor::Anyone);
 inline void progress(Block &block) { block.spins = 0; }
 
 /// Meets the lanes of `mask` in this instruction; the last one calls `act`,

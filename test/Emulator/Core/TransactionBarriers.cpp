@@ -119,7 +119,7 @@ static void operate(Thread &thread, Site &site, const uint64_t *in,
     if (done)
       acquire(thread, clocks);
     else
-      spin(thread, site);
+      spin(thread, site, WaitsFor::Block);
     return;
   }
   }
