@@ -1,5 +1,7 @@
 #include "shoal/Analysis/Hardware.h"
 
+#include "mlir/IR/Operation.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
@@ -321,6 +323,14 @@ FailureOr<Hardware> getHardware(StringRef name, std::string &error) {
     return failure();
   }
   return reader.h;
+}
+
+FailureOr<Hardware> getHardware(StringRef name, Operation *at) {
+  std::string error;
+  FailureOr<Hardware> hardware = getHardware(name, error);
+  if (failed(hardware))
+    at->emitError() << "--hardware: " << error;
+  return hardware;
 }
 
 } // namespace shoal

@@ -432,12 +432,9 @@ struct ChunkProducts : impl::ChunkProductsBase<ChunkProducts> {
   using ChunkProductsBase::ChunkProductsBase;
 
   void runOnOperation() override {
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     Prices prices(*machine);
     for (auto func : getOperation().getOps<func::FuncOp>())
       Chunker(prices, axes, always, remarks).run(func);

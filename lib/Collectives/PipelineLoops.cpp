@@ -586,12 +586,9 @@ struct PipelineLoops : impl::PipelineLoopsBase<PipelineLoops> {
   void runOnOperation() override {
     if (memoryLimit == 0)
       return;
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (func.isExternal())
         continue;

@@ -534,12 +534,9 @@ struct SimplifyCollectives
   using SimplifyCollectivesBase::SimplifyCollectivesBase;
 
   void runOnOperation() override {
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     Prices prices(*machine);
     Context context{prices, remarks};
     RewritePatternSet patterns(&getContext());

@@ -159,12 +159,9 @@ struct SplitLevels : impl::SplitLevelsBase<SplitLevels> {
   using SplitLevelsBase::SplitLevelsBase;
 
   void runOnOperation() override {
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     Prices prices(*machine);
     Splitter splitter(prices, remarks);
     for (auto func : getOperation().getOps<func::FuncOp>()) {

@@ -225,12 +225,9 @@ struct CombineCollectives : impl::CombineCollectivesBase<CombineCollectives> {
   using CombineCollectivesBase::CombineCollectivesBase;
 
   void runOnOperation() override {
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     for (auto program : getOperation().getOps<plan::ProgramOp>()) {
       // All buffers at once: what is left of the limit is surely free.
       int64_t used = 0;

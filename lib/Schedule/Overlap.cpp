@@ -280,12 +280,9 @@ struct Overlap : impl::OverlapBase<Overlap> {
   using OverlapBase::OverlapBase;
 
   void runOnOperation() override {
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     // For tests: the numbers must be the same in every order.
     if (const char *seed = std::getenv("SHOAL_TEST_SCHEDULE"))
       random.emplace(static_cast<uint64_t>(std::atoll(seed)));

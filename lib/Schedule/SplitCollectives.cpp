@@ -71,12 +71,9 @@ struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
   using SplitCollectivesBase::SplitCollectivesBase;
 
   void runOnOperation() override {
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     for (auto program : getOperation().getOps<plan::ProgramOp>()) {
       SmallVector<plan::CollectiveOp> collectives;
       program.walk([&](plan::CollectiveOp op) {

@@ -14,6 +14,10 @@
 #include <utility>
 #include <vector>
 
+namespace mlir {
+class Operation;
+} // namespace mlir
+
 namespace shoal {
 
 /// Types of matrix products that devices have different rates for.
@@ -86,6 +90,9 @@ llvm::ArrayRef<llvm::StringRef> hardwarePresets();
 /// what is wrong.
 mlir::FailureOr<Hardware> getHardware(llvm::StringRef nameOrFile,
                                       std::string &error);
+/// The same for the option --hardware; what is wrong is an error at the op.
+mlir::FailureOr<Hardware> getHardware(llvm::StringRef nameOrFile,
+                                      mlir::Operation *at);
 
 } // namespace shoal
 
