@@ -282,6 +282,16 @@ DenseElementsAttr getFiller(Type type) {
       tensor, APInt::getZero(cast<IntegerType>(type).getWidth()));
 }
 
+DenseElementsAttr getNeutralOrFiller(ReductionKind kind, Type type) {
+  TypedAttr neutral = getNeutralElement(kind, type);
+  if (!neutral)
+    return getFiller(type);
+  if (auto dense = dyn_cast<DenseElementsAttr>(neutral))
+    return dense;
+  return DenseElementsAttr::get(RankedTensorType::get({}, type),
+                                Attribute(neutral));
+}
+
 TypedAttr getNeutralElement(ReductionKind kind, Type type) {
   Builder b(type.getContext());
   if (auto complex = dyn_cast<ComplexType>(type)) {

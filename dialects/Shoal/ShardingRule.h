@@ -150,6 +150,11 @@ mlir::TypedAttr getNeutralElement(ReductionKind kind, mlir::Type elementType);
 /// what nobody reads. A DenseElementsAttr of rank 0.
 mlir::DenseElementsAttr getFiller(mlir::Type elementType);
 
+/// The neutral element, or the filler of a type that has none: what devices hold
+/// that have no part in a value. A DenseElementsAttr of rank 0.
+mlir::DenseElementsAttr getNeutralOrFiller(ReductionKind kind,
+                                           mlir::Type elementType);
+
 /// Assembles rules. Factors are numbered in the order of their creation;
 /// a dimension that is never mapped gets a factor of its own at build().
 class RuleBuilder {

@@ -5,6 +5,8 @@
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Collectives/Passes.h"
 
+#include "dialects/Shoal/ShardingRule.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -174,24 +176,29 @@ private:
               .of(CollectiveType::AllReduce, comm::getTensorBytes(type),
                   reduce.getGroups(), reduce)
               .seconds;
-      TypedAttr neutral = neutralOf(*kind, type);
-      if (after >= before || !neutral)
+      if (after >= before || !getNeutralElement(*kind, type.getElementType()))
         continue;
       remarkGain(remarks, reduce, "once, after the loop", before, after);
       OpBuilder b(loop);
       Value init = loop->getOperand(i);
       Location loc = reduce.getLoc();
-      loop->setOperand(i, stablehlo::ConstantOp::create(
-                              b, loc, cast<ElementsAttr>(neutral)));
+      bool isZero = *kind == ReductionKind::Add &&
+                    (matchPattern(init, m_AnyZeroFloat()) ||
+                     matchPattern(init, m_Zero()));
+      // What starts at zero may go on doing so.
+      if (!isZero)
+        loop->setOperand(
+            i, stablehlo::ConstantOp::create(
+                   b, loc,
+                   getNeutralOrFiller(*kind, type.getElementType())
+                       .resizeSplat(type)));
       b.setInsertionPointAfter(loop);
       auto whole = AllReduceOp::create(b, loc, type, reduce.getKind(),
                                        loop->getResult(i), reduce.getGroups(),
                                        reduce.getReasonAttr(),
                                        reduce.getProvenanceAttr());
       Operation *last = whole;
-      if (*kind != ReductionKind::Add ||
-          !(matchPattern(init, m_AnyZeroFloat()) ||
-            matchPattern(init, m_Zero()))) {
+      if (!isZero) {
         Operation *sum = b.clone(*step);
         sum->setOperands({init, whole.getResult()});
         last = sum;
@@ -204,33 +211,6 @@ private:
     }
   }
 
-  static TypedAttr neutralOf(ReductionKind kind, RankedTensorType type) {
-    Type element = type.getElementType();
-    Builder b(element.getContext());
-    if (kind == ReductionKind::Add)
-      return cast_or_null<TypedAttr>(b.getZeroAttr(type));
-    bool isMax = kind == ReductionKind::Max;
-    if (auto real = dyn_cast<FloatType>(element)) {
-      const llvm::fltSemantics &semantics = real.getFloatSemantics();
-      if (!llvm::APFloat::semanticsHasInf(semantics))
-        return {};
-      return DenseElementsAttr::get(
-          type,
-          b.getFloatAttr(element, llvm::APFloat::getInf(semantics, isMax)));
-    }
-    auto integer = dyn_cast<IntegerType>(element);
-    if (!integer || integer.getWidth() == 1)
-      return {};
-    unsigned width = integer.getWidth();
-    bool isUnsigned = integer.isUnsigned();
-    llvm::APInt value =
-        isMax ? (isUnsigned ? llvm::APInt::getMinValue(width)
-                            : llvm::APInt::getSignedMinValue(width))
-              : (isUnsigned ? llvm::APInt::getMaxValue(width)
-                            : llvm::APInt::getSignedMaxValue(width));
-    return DenseElementsAttr::get(type, value);
-  }
-
   Prices &prices;
   int64_t spare;
   bool bounded, remarks;
@@ -240,12 +220,9 @@ struct MoveOutOfLoops : impl::MoveOutOfLoopsBase<MoveOutOfLoops> {
   using MoveOutOfLoopsBase::MoveOutOfLoopsBase;
 
   void runOnOperation() override {
-    std::string error;
-    FailureOr<Hardware> machine = getHardware(hardware, error);
-    if (failed(machine)) {
-      getOperation().emitError() << "--hardware: " << error;
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
       return signalPassFailure();
-    }
     Prices prices(*machine);
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (func.isExternal())

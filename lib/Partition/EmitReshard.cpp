@@ -107,9 +107,10 @@ private:
     Value isFirst =
         b.compare(LocalBuilder::Compare::EQ, b.axisIndex(step.atoms),
                   b.scalarInt(0, b.getI32Type()));
-    Value others =
-        neutral ? b.splat(type.getShape(), type.getElementType(), neutral)
-                : b.zeros(type);
+    Value others = b.splat(
+        type.getShape(), type.getElementType(),
+        getNeutralOrFiller(static_cast<ReductionKind>(step.after.partialKind),
+                           type.getElementType()));
     // The predicate of a select may be a scalar.
     return b.select(isFirst, value, others);
   }

@@ -137,16 +137,10 @@ struct KeepWithOwnerPass
     OpBuilder b(product->getContext());
     b.setInsertionPointAfter(product);
     auto type = cast<RankedTensorType>(product->getResult(0).getType());
-    Type element = type.getElementType();
-    TypedAttr neutral = getNeutralElement(ReductionKind::Add, element);
-    auto filler = dyn_cast_or_null<DenseElementsAttr>(neutral);
-    if (!filler)
-      filler = neutral
-                   ? DenseElementsAttr::get(RankedTensorType::get({}, element),
-                                            Attribute(neutral))
-                   : getFiller(element);
-    Value zero =
-        sh::ConstantOp::create(b, product->getLoc(), filler.resizeSplat(type));
+    Value zero = sh::ConstantOp::create(
+        b, product->getLoc(),
+        getNeutralOrFiller(ReductionKind::Add, type.getElementType())
+            .resizeSplat(type));
     auto select = sh::SelectOp::create(b, product->getLoc(), type, mask,
                                        product->getResult(0), zero);
     product->getResult(0).replaceAllUsesExcept(select, select);

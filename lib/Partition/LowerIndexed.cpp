@@ -31,9 +31,8 @@ static Value widenIndex(Value index, LocalBuilder &b) {
 /// A tensor of what the devices that do not have an element contribute to it.
 static Value makeNeutral(RankedTensorType type, ReductionKind kind,
                          LocalBuilder &b) {
-  Attribute neutral = getNeutralElement(kind, type.getElementType());
-  return neutral ? b.splat(type.getShape(), type.getElementType(), neutral)
-                 : b.zeros(type);
+  return b.splat(type.getShape(), type.getElementType(),
+                 getNeutralOrFiller(kind, type.getElementType()));
 }
 
 /// The dimension of the input that each window dimension moves along.

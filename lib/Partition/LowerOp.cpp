@@ -66,11 +66,9 @@ void OpLowering::maskReducedPadding(SmallVector<Value> &operands) {
           t == cast<sh::ScatterOp>(op).getInputs().size())
         continue;
       bool isProduct = isa<sh::DotGeneralOp, sh::DotOp, sh::ConvolutionOp>(op);
-      Attribute fill =
-          isProduct ? Attribute(getFiller(element))
-                    : Attribute(getNeutralElement(*factor.reduction, element));
-      if (!fill)
-        fill = getFiller(element);
+      Attribute fill = isProduct
+                           ? getFiller(element)
+                           : getNeutralOrFiller(*factor.reduction, element);
       PlacementState state = model.placement(form, t);
       operands[t] = b.maskPadding(operands[t], dim, state.dims[dim],
                                   model.shape(t)[dim], fill);

@@ -7,7 +7,7 @@ shoal.mesh @m <["x"=4]>
 // Gradients accumulated over microbatches in f32: one all_reduce after the
 // loop, added to what was there before.
 // CHECK-LABEL: func.func @accumulate
-// CHECK: %[[ZERO:.*]] = stablehlo.constant dense<0.000000e+00> : tensor<64xf32>
+// CHECK: %[[ZERO:.*]] = stablehlo.constant dense<-0.000000e+00> : tensor<64xf32>
 // CHECK: %[[L:.*]]:2 = stablehlo.while({{.*}}, %[[ACC:.*]] = %[[ZERO]])
 // CHECK-NOT: comm.all_reduce
 // CHECK: stablehlo.return
