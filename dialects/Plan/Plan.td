@@ -61,6 +61,10 @@ def Plan_KernelOp : Plan_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove,
     static constexpr llvm::StringLiteral getScalarAttrName() { return "plan.scalar"; }
     /// True if the argument arrives as a host scalar.
     bool isScalarArg(unsigned index);
+    /// For each argument, isScalarArg.
+    ::llvm::SmallVector<bool> getScalarArgs();
+    /// `may_overwrite` as pairs (result, argument).
+    ::llvm::SmallVector<std::pair<unsigned, unsigned>> getOverwritePairs();
     /// The arguments in whose memory the result may be written.
     ::llvm::SmallVector<unsigned> getOverwritable(unsigned result);
 

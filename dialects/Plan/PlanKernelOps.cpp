@@ -45,12 +45,26 @@ bool KernelOp::isScalarArg(unsigned index) {
   return static_cast<bool>(getArgAttr(index, getScalarAttrName()));
 }
 
-SmallVector<unsigned> KernelOp::getOverwritable(unsigned result) {
-  SmallVector<unsigned> args;
+SmallVector<bool> KernelOp::getScalarArgs() {
+  SmallVector<bool> scalars;
+  for (unsigned i = 0, e = getArgumentTypes().size(); i != e; ++i)
+    scalars.push_back(isScalarArg(i));
+  return scalars;
+}
+
+SmallVector<std::pair<unsigned, unsigned>> KernelOp::getOverwritePairs() {
+  SmallVector<std::pair<unsigned, unsigned>> list;
   if (auto pairs = getMayOverwrite())
     for (size_t i = 0; i + 1 < pairs->size(); i += 2)
-      if ((*pairs)[i] == static_cast<int64_t>(result))
-        args.push_back((*pairs)[i + 1]);
+      list.push_back({(*pairs)[i], (*pairs)[i + 1]});
+  return list;
+}
+
+SmallVector<unsigned> KernelOp::getOverwritable(unsigned result) {
+  SmallVector<unsigned> args;
+  for (auto [output, argument] : getOverwritePairs())
+    if (output == result)
+      args.push_back(argument);
   return args;
 }
 

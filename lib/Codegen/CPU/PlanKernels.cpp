@@ -15,11 +15,8 @@ shoal::compileKernels(ModuleOp module, const KernelCompileOptions &options) {
     KernelSource &source = sources.emplace_back();
     source.symbol = ("shoal_" + kernel.getSymName()).str();
     source.body = &kernel.getBody();
-    for (unsigned i = 0; i < kernel.getArgumentTypes().size(); ++i)
-      source.scalarInputs.push_back(kernel.isScalarArg(i));
-    if (auto pairs = kernel.getMayOverwrite())
-      for (size_t i = 0; i + 1 < pairs->size(); i += 2)
-        source.mayOverwrite.push_back({(*pairs)[i], (*pairs)[i + 1]});
+    source.scalarInputs = kernel.getScalarArgs();
+    source.mayOverwrite = kernel.getOverwritePairs();
   }
   FailureOr<CompiledKernels> compiled = compileKernels(sources, options);
   if (failed(compiled))

@@ -93,11 +93,8 @@ void Compiler::collect() {
     job.kernel = kernel;
     job.source.symbol = ("shoal_" + kernel.getSymName()).str();
     job.source.body = &kernel.getBody();
-    for (unsigned i = 0; i < kernel.getArgumentTypes().size(); ++i)
-      job.source.scalarInputs.push_back(kernel.isScalarArg(i));
-    if (auto pairs = kernel.getMayOverwrite())
-      for (size_t i = 0; i + 1 < pairs->size(); i += 2)
-        job.source.mayOverwrite.push_back({(*pairs)[i], (*pairs)[i + 1]});
+    job.source.scalarInputs = kernel.getScalarArgs();
+    job.source.mayOverwrite = kernel.getOverwritePairs();
     alignments.of(kernel, job.inputAlign, job.outputAlign);
     kernel.getBody().walk([&](Operation *) { ++job.cost; });
     job.cost += 8;

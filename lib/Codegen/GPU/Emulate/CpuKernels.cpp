@@ -38,10 +38,9 @@ static void addEntry(llvm::Module &module, plan::KernelOp kernel,
   llvm::Type *i64 = llvm::Type::getInt64Ty(context);
   llvm::Type *none = llvm::Type::getVoidTy(context);
   // Inputs in whose memory an output may be.
-  llvm::DenseSet<int64_t> written;
-  if (auto pairs = kernel.getMayOverwrite())
-    for (size_t i = 0; i + 1 < pairs->size(); i += 2)
-      written.insert((*pairs)[i + 1]);
+  llvm::DenseSet<unsigned> written;
+  for (auto [output, argument] : kernel.getOverwritePairs())
+    written.insert(argument);
   SmallVector<Type> buffers;
   SmallVector<bool> readOnly;
   unsigned scalars = 0;

@@ -33,11 +33,8 @@ struct TileFromKernelsPass
       TileSource source;
       source.symbol = ("shoal_" + kernel.getSymName()).str();
       source.body = &kernel.getBody();
-      for (unsigned i = 0; i < kernel.getArgumentTypes().size(); ++i)
-        source.scalarInputs.push_back(kernel.isScalarArg(i));
-      if (auto pairs = kernel.getMayOverwrite())
-        for (size_t i = 0; i + 1 < pairs->size(); i += 2)
-          source.mayOverwrite.push_back({(*pairs)[i], (*pairs)[i + 1]});
+      source.scalarInputs = kernel.getScalarArgs();
+      source.mayOverwrite = kernel.getOverwritePairs();
       make(source);
     }
     SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
