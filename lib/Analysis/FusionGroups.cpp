@@ -7,6 +7,8 @@
 #include "shoal/Analysis/FusionGroups.h"
 #include "shoal/Analysis/OpTraits.h"
 
+#include "GrowingGroup.h"
+
 #include "dialects/StableHLO/StableHLO.h"
 
 using namespace mlir;
@@ -14,87 +16,8 @@ using namespace shoal;
 namespace sh = mlir::stablehlo;
 
 namespace {
-/// How a value's index follows from the group's index: for each dimension the
-/// dimension of the group's space that it runs along, or -1 for index 0.
-/// Unknown where it is anything else.
-struct IndexRelation {
-  bool known = false;
-  SmallVector<int> dims;
-
-  static IndexRelation identity(unsigned rank) {
-    IndexRelation relation{true, {}};
-    for (unsigned i = 0; i < rank; ++i)
-      relation.dims.push_back(i);
-    return relation;
-  }
-  bool operator==(const IndexRelation &o) const {
-    return known == o.known && dims == o.dims;
-  }
-};
-
-struct Member {
-  IndexRelation relation;
-  /// How many times each element is computed, about.
-  double repeat = 1;
-  /// A reduction of the group depends on it.
-  bool feedsReduction = false;
-};
-
-struct GrowingGroup : FusionGroup {
-  SmallVector<int64_t> space;
-  /// Reduced dimensions of the space, ascending (Rows and Columns).
-  SmallVector<int64_t> reduced;
-  llvm::DenseMap<Operation *, Member> members;
-  unsigned position = 0;
-};
-
 ArrayRef<int64_t> shapeOf(Value value) {
   return cast<ShapedType>(value.getType()).getShape();
-}
-
-/// The relation of an operand, from that of the op's result.
-IndexRelation operandRelation(Operation *op, unsigned operand,
-                              const IndexRelation &result) {
-  if (!result.known)
-    return {};
-  Value value = op->getOperand(operand);
-  ArrayRef<int64_t> shape = shapeOf(value);
-  switch (classify(op)) {
-  case OpClass::Elementwise:
-    return shape.empty() ? IndexRelation{true, {}} : result;
-  case OpClass::IndexMap:
-    break;
-  default:
-    return {};
-  }
-  IndexRelation relation{true, SmallVector<int>(shape.size(), -1)};
-  if (auto broadcast = dyn_cast<sh::BroadcastInDimOp>(op)) {
-    for (auto [i, d] : llvm::enumerate(broadcast.getBroadcastDimensions()))
-      if (shape[i] != 1)
-        relation.dims[i] = result.dims[d];
-    return relation;
-  }
-  if (auto transpose = dyn_cast<sh::TransposeOp>(op)) {
-    for (auto [i, d] : llvm::enumerate(transpose.getPermutation()))
-      relation.dims[d] = result.dims[i];
-    return relation;
-  }
-  if (isa<sh::ReshapeOp>(op)) {
-    // Only dimensions of size 1 come and go.
-    ArrayRef<int64_t> to = shapeOf(op->getResult(0));
-    unsigned j = 0;
-    for (unsigned i = 0; i < shape.size(); ++i) {
-      if (shape[i] == 1)
-        continue;
-      while (j < to.size() && to[j] == 1)
-        ++j;
-      if (j == to.size() || to[j] != shape[i])
-        return {};
-      relation.dims[i] = result.dims[j++];
-    }
-    return relation;
-  }
-  return {};
 }
 
 class Grouping {
@@ -676,78 +599,7 @@ void Grouping::finish(GrowingGroup &group) {
       }
   }
 
-  // In place: the input is read at the index at which the output is written,
-  // and nowhere else.
-  for (auto [i, output] : llvm::enumerate(group.outputs)) {
-    for (auto [j, input] : llvm::enumerate(group.inputs)) {
-      if (input.getType() != output.getType())
-        continue;
-      bool good = true;
-      if (group.kind == FusionGroup::Kind::Update) {
-        unsigned result = cast<OpResult>(output).getResultNumber();
-        if (output.getDefiningOp() != group.root)
-          continue;
-        for (Operation *op : ops)
-          for (OpOperand &use : op->getOpOperands())
-            if (use.get() == input)
-              good &= op == group.root && use.getOperandNumber() == result;
-      } else if (group.kind == FusionGroup::Kind::Loop ||
-                 group.kind == FusionGroup::Kind::Rows) {
-        auto identity = IndexRelation::identity(group.space.size());
-        // Rows of one element are emitted another way, output by output.
-        int64_t columns = 1;
-        for (int64_t d : group.reduced)
-          columns *= group.space[d];
-        good = (group.reduced.empty() || columns > 1) &&
-               shapeOf(output) == ArrayRef<int64_t>(group.space) &&
-               group.members[output.getDefiningOp()].relation == identity;
-        for (Operation *op : ops)
-          for (OpOperand &use : op->getOpOperands())
-            if (use.get() == input) {
-              if (isa<sh::ReduceOp>(op))
-                good &= group.kind == FusionGroup::Kind::Rows;
-              else
-                good &= classify(op) == OpClass::Elementwise &&
-                        group.members[op].relation == identity;
-            }
-      } else {
-        good = false;
-      }
-      if (good)
-        group.mayOverwrite.push_back({i, j});
-    }
-  }
-}
-
-/// f64, and integers of whole bytes: the runtime's own blocked products.
-static bool isBlockedProduct(Type lhs, Type rhs, Type result) {
-  if (result.isF64())
-    return lhs.isF64() && rhs.isF64();
-  auto isPlain = [](Type type) {
-    auto integer = dyn_cast<IntegerType>(type);
-    return integer &&
-           llvm::is_contained({8u, 16u, 32u, 64u}, integer.getWidth());
-  };
-  return isPlain(lhs) && isPlain(rhs) && isPlain(result);
-}
-
-bool shoal::isLibraryProduct(sh::DotGeneralOp dot,
-                             const FusionOptions &options) {
-  if (!options.library)
-    return false;
-  Type lhs = getElementTypeOrSelf(dot.getLhs().getType()),
-       rhs = getElementTypeOrSelf(dot.getRhs().getType()),
-       result = getElementTypeOrSelf(dot.getResult().getType());
-  auto isFloat = [](Type type) { return type.isF32() || type.isBF16(); };
-  int64_t least = options.smallProduct;
-  if (isBlockedProduct(lhs, rhs, result))
-    least *= 4; // no library, only better blocks than a kernel's
-  else if (!isFloat(lhs) || lhs != rhs || !isFloat(result))
-    return false;
-  int64_t work = elementsOf(dot.getResult());
-  for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())
-    work *= shapeOf(dot.getLhs())[d];
-  return work >= least;
+  findOverwritable(group, ops);
 }
 
 std::vector<FusionGroup> Grouping::run() {
