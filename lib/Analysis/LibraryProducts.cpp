@@ -12,16 +12,23 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<ShapedType>(value.getType()).getShape();
 }
 
-/// f64, and integers of whole bytes: the runtime's own blocked products.
+/// f64, complex numbers and integers: the runtime's own blocked products, or
+/// several of the library's.
 static bool isBlockedProduct(Type lhs, Type rhs, Type result) {
-  if (result.isF64())
-    return lhs.isF64() && rhs.isF64();
-  auto isPlain = [](Type type) {
-    auto integer = dyn_cast<IntegerType>(type);
-    return integer &&
-           llvm::is_contained({8u, 16u, 32u, 64u}, integer.getWidth());
+  if (result.isF64() || isa<ComplexType>(result))
+    return lhs == result && rhs == result;
+  auto isInteger = [](Type type) {
+    return isa<IntegerType>(type) && !type.isInteger(1);
   };
-  return isPlain(lhs) && isPlain(rhs) && isPlain(result);
+  return isInteger(lhs) && isInteger(rhs) && isInteger(result) &&
+         result.getIntOrFloatBitWidth() >= 8;
+}
+
+/// Floats of at most 32 bits: f32 and bf16 as they are, others widened to f32.
+static bool isFloatProduct(Type lhs, Type rhs, Type result) {
+  return llvm::all_of(ArrayRef<Type>{lhs, rhs, result}, [](Type type) {
+    return isa<FloatType>(type) && type.getIntOrFloatBitWidth() <= 32;
+  });
 }
 
 bool shoal::isLibraryProduct(sh::DotGeneralOp dot,
@@ -31,11 +38,13 @@ bool shoal::isLibraryProduct(sh::DotGeneralOp dot,
   Type lhs = getElementTypeOrSelf(dot.getLhs().getType()),
        rhs = getElementTypeOrSelf(dot.getRhs().getType()),
        result = getElementTypeOrSelf(dot.getResult().getType());
-  auto isFloat = [](Type type) { return type.isF32() || type.isBF16(); };
+  auto isNative = [](Type type) { return type.isF32() || type.isBF16(); };
   int64_t least = options.smallProduct;
-  if (isBlockedProduct(lhs, rhs, result))
-    least *= 4; // no library, only better blocks than a kernel's
-  else if (!isFloat(lhs) || lhs != rhs || !isFloat(result))
+  if (isBlockedProduct(lhs, rhs, result) ||
+      (isFloatProduct(lhs, rhs, result) &&
+       !(isNative(lhs) && lhs == rhs && isNative(result))))
+    least *= 4; // operands are packed first
+  else if (!isNative(lhs) || lhs != rhs || !isNative(result))
     return false;
   int64_t work = elementsOf(dot.getResult());
   for (int64_t d : dot.getDotDimensionNumbers().getLhsContractingDimensions())

@@ -17,7 +17,7 @@ struct ConstMatrix {
   int64_t rowStride, columnStride;
 };
 
-/// True for f64 and all integers of 8 to 64 bits.
+/// True for f64 and for integers (not i1) whose result has 8 to 64 bits.
 bool takesBlockedProduct(DType lhs, DType rhs, DType out);
 
 /// out (m by n, strides in elements) = or += lhs (m by k) * rhs (k by n). Sums

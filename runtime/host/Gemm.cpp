@@ -170,7 +170,18 @@ std::shared_ptr<Primitive> makePrimitive(const OneDnn &d,
                                          const ShoalMatmul &s) {
   auto result = std::make_shared<Primitive>();
   auto type = [](int32_t t) {
-    return t == ShoalMatmulBF16 ? dnnl_bf16 : dnnl_f32;
+    switch (t) {
+    case ShoalMatmulBF16:
+      return dnnl_bf16;
+    case MatmulS8:
+      return dnnl_s8;
+    case MatmulU8:
+      return dnnl_u8;
+    case MatmulS32:
+      return dnnl_s32;
+    default:
+      return dnnl_f32;
+    }
   };
   dnnl_dims_t lhsDims = {s.m, s.k}, lhsStrides = {s.lhsStrideM, s.lhsStrideK};
   dnnl_dims_t rhsDims = {s.k, s.n}, rhsStrides = {s.rhsStrideK, s.rhsStrideN};
@@ -217,8 +228,10 @@ std::shared_ptr<Primitive> findPrimitive(const OneDnn &d,
   return entry;
 }
 
-bool runOneDnn(const ShoalMatmul &s, const void *lhs, const void *rhs,
-               void *out) {
+} // namespace
+
+bool libraryProduct(const ShoalMatmul &s, const void *lhs, const void *rhs,
+                    void *out) {
   const OneDnn *d = OneDnn::get();
   if (!d)
     return false;
@@ -256,8 +269,6 @@ bool runOneDnn(const ShoalMatmul &s, const void *lhs, const void *rhs,
                             {DNNL_ARG_SCRATCHPAD, r.scratchpad}};
   return d->execute(p.primitive, stream, 4, args) == dnnl_success;
 }
-
-} // namespace
 
 void gemm(const ShoalMatmul &given, const void *lhs, const void *rhs,
           void *out) {
@@ -313,7 +324,7 @@ void gemm(const ShoalMatmul &given, const void *lhs, const void *rhs,
     ShoalMatmul wide = s;
     wide.outType = ShoalMatmulF32;
     wide.outStrideM = s.n;
-    if (!runOneDnn(wide, lhs, rhs, sums.data()))
+    if (!libraryProduct(wide, lhs, rhs, sums.data()))
       plainProduct(wide, lhs, rhs, sums.data());
     for (int64_t i = 0; i < s.m; ++i)
       for (int64_t j = 0; j < s.n; ++j)
@@ -321,7 +332,7 @@ void gemm(const ShoalMatmul &given, const void *lhs, const void *rhs,
             toBF16(sums[static_cast<size_t>(i * s.n + j)]);
     return;
   }
-  if (runOneDnn(s, lhs, rhs, out))
+  if (libraryProduct(s, lhs, rhs, out))
     return;
   if (s.lhsType == ShoalMatmulBF16) {
     // No bf16 unit in this processor: multiply in f32.

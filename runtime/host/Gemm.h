@@ -11,6 +11,13 @@ namespace shoal::rt {
 void gemm(const ShoalMatmul &shape, const void *lhs, const void *rhs,
           void *out);
 
+/// More types, which only libraryProduct takes: beside ShoalMatmulType.
+enum : int32_t { MatmulS8 = 16, MatmulU8 = 17, MatmulS32 = 18 };
+
+/// The same by oneDNN, with strides as they are; false if it has no fast way.
+bool libraryProduct(const ShoalMatmul &shape, const void *lhs, const void *rhs,
+                    void *out);
+
 } // namespace shoal::rt
 
 #endif // SHOAL_RUNTIME_HOST_GEMM_H

@@ -5,10 +5,9 @@
 // tensor. Where their strides let them step as one they are used as they lie;
 // an operand for which they do not is packed, and a result is made in a buffer
 // and put in order afterwards. Then there is one block product per batch index.
-#include "host/BlockedProduct.h"
 #include "host/Execution.h"
-#include "host/Gemm.h"
 #include "host/StridedCopy.h"
+#include "host/TypedProduct.h"
 
 #include "shoal/runtime/DType.h"
 
@@ -121,60 +120,6 @@ Matrix operand(int which, const std::byte *data, int64_t width,
   return m;
 }
 
-template <typename Acc>
-Acc loadAs(DType type, const std::byte *p) {
-  if constexpr (std::is_same_v<Acc, uint64_t>)
-    return static_cast<uint64_t>(toInt64(type, p));
-  else if constexpr (std::is_same_v<Acc, double>)
-    return toDouble(type, p);
-  else
-    return toComplex(type, p);
-}
-
-void storeAs(DType type, uint64_t value, std::byte *p) {
-  std::memcpy(p, &value, static_cast<size_t>(byteSize(type)));
-}
-void storeAs(DType type, double value, std::byte *p) {
-  fromDouble(type, value, p);
-}
-void storeAs(DType type, std::complex<double> value, std::byte *p) {
-  DType part = type == DType::C64 ? DType::F32 : DType::F64;
-  fromDouble(part, value.real(), p);
-  fromDouble(part, value.imag(), p + byteSize(part));
-}
-
-/// A block product for types that the library does not know: operands are
-/// widened once, sums are in the widest type of their kind.
-template <typename Acc>
-void plainBlock(DType lhsType, DType rhsType, DType outType, const Matrix &lhs,
-                const std::byte *l, const Matrix &rhs, const std::byte *r,
-                std::byte *out, int64_t outRow, int64_t outColumn, int64_t m,
-                int64_t n, int64_t k, bool accumulate) {
-  std::vector<Acc> wide(static_cast<size_t>(k * n)),
-      sums(static_cast<size_t>(n));
-  for (int64_t i = 0; i < k; ++i)
-    for (int64_t j = 0; j < n; ++j)
-      wide[i * n + j] =
-          loadAs<Acc>(rhsType, r + (i * rhs.rowStride + j * rhs.columnStride) *
-                                       byteSize(rhsType));
-  for (int64_t i = 0; i < m; ++i) {
-    std::fill(sums.begin(), sums.end(), Acc{});
-    for (int64_t t = 0; t < k; ++t) {
-      Acc a =
-          loadAs<Acc>(lhsType, l + (i * lhs.rowStride + t * lhs.columnStride) *
-                                       byteSize(lhsType));
-      const Acc *row = &wide[t * n];
-      for (int64_t j = 0; j < n; ++j)
-        sums[j] += a * row[j];
-    }
-    for (int64_t j = 0; j < n; ++j) {
-      std::byte *to = out + (i * outRow + j * outColumn) * byteSize(outType);
-      storeAs(outType,
-              accumulate ? loadAs<Acc>(outType, to) + sums[j] : sums[j], to);
-    }
-  }
-}
-
 } // namespace
 
 bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
@@ -219,11 +164,10 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
       operand(0, lhsData, byteSize(lhsType), batch, rows, sums, &Dim::lhs);
   Matrix rhs =
       operand(1, rhsData, byteSize(rhsType), batch, sums, columns, &Dim::rhs);
-  auto isLibrary = [](DType t) { return t == DType::F32 || t == DType::BF16; };
-  bool library = isLibrary(lhsType) && isLibrary(rhsType) &&
-                 isLibrary(outType) && !accumulate;
   auto outRow = joined(rows, &Dim::out), outColumn = joined(columns, &Dim::out);
-  bool direct = outRow && outColumn && (!library || n == 1 || *outColumn == 1);
+  bool direct = outRow && outColumn &&
+                (n == 1 || *outColumn == 1 ||
+                 !wantsContiguousRows(lhsType, rhsType, outType, accumulate));
   int64_t bytes = byteSize(outType);
   std::vector<int64_t> outBatch;
   std::vector<CopyDim> scatter;
@@ -250,13 +194,17 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
     return fail(i, "no memory to pack the operands of a matrix product");
 
   // Blocks of the result, from the shape only: results do not depend on
-  // threads. Near squares, since each block's product packs its own operands.
+  // threads. Near squares, since each block's product packs its own operands;
+  // rows only in types that matrix units know: oneDNN has code for those only
+  // of operands and results without gaps.
+  bool byRows = byteSize(lhsType) <= 2 && lhsType != DType::F16 &&
+                lhsType != DType::I16 && lhsType != DType::UI16;
   int64_t high = m, wide = n;
   double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
                  static_cast<double>(k);
   int wanted = static_cast<int>(std::min(16.0, flops / (1 << 23)));
   for (int blocks = 1; 2 * blocks <= wanted; blocks *= 2) {
-    int64_t &larger = high >= wide ? high : wide;
+    int64_t &larger = high >= wide || (byRows && high >= 256) ? high : wide;
     if (larger < 128)
       break;
     larger = ((larger + 1) / 2 + 15) / 16 * 16;
@@ -281,39 +229,16 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
       std::byte *c = target + o * bytes;
       int64_t height = std::min(high, m - first),
               width = std::min(wide, n - left);
-      if (library) {
-        auto code = [](DType t) {
-          return t == DType::BF16 ? ShoalMatmulBF16 : ShoalMatmulF32;
-        };
-        ShoalMatmul shape = {};
-        shape.m = height;
-        shape.n = width;
-        shape.k = k;
-        shape.lhsStrideM = lhs.rowStride;
-        shape.lhsStrideK = lhs.columnStride;
-        shape.rhsStrideK = rhs.rowStride;
-        shape.rhsStrideN = rhs.columnStride;
-        shape.outStrideM = *outRow;
-        shape.lhsType = code(lhsType);
-        shape.rhsType = code(rhsType);
-        shape.outType = code(outType);
-        gemm(shape, a, b, c);
-      } else if (takesBlockedProduct(lhsType, rhsType, outType)) {
-        blockedProduct(height, width, k,
-                       {a, lhsType, lhs.rowStride, lhs.columnStride},
-                       {b, rhsType, rhs.rowStride, rhs.columnStride}, c,
-                       outType, *outRow, *outColumn, accumulate);
-      } else if (isInteger(outType)) {
-        plainBlock<uint64_t>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
-                             *outRow, *outColumn, height, width, k, accumulate);
-      } else if (isComplex(outType)) {
-        plainBlock<std::complex<double>>(lhsType, rhsType, outType, lhs, a, rhs,
-                                         b, c, *outRow, *outColumn, height,
-                                         width, k, accumulate);
-      } else {
-        plainBlock<double>(lhsType, rhsType, outType, lhs, a, rhs, b, c,
-                           *outRow, *outColumn, height, width, k, accumulate);
-      }
+      typedProduct({height,
+                    width,
+                    k,
+                    {a, lhsType, lhs.rowStride, lhs.columnStride},
+                    {b, rhsType, rhs.rowStride, rhs.columnStride},
+                    c,
+                    outType,
+                    *outRow,
+                    *outColumn,
+                    accumulate});
     }
     steps.fetch_add(1, std::memory_order_relaxed); // a sign of life
   };

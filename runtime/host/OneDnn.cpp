@@ -35,6 +35,7 @@ static const OneDnn *load() {
   find(d.memoryDestroy, "dnnl_memory_destroy");
   find(d.setData, "dnnl_memory_set_data_handle");
   find(d.execute, "dnnl_primitive_execute");
+  find(d.effectiveIsa, "dnnl_get_effective_cpu_isa");
   decltype(&dnnl_engine_create) engineCreate;
   find(engineCreate, "dnnl_engine_create");
   if (!ok || engineCreate(&d.engine, dnnl_cpu, 0) != dnnl_success)

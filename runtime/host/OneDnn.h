@@ -28,6 +28,7 @@ struct OneDnn {
   decltype(&dnnl_memory_destroy) memoryDestroy;
   decltype(&dnnl_memory_set_data_handle) setData;
   decltype(&dnnl_primitive_execute) execute;
+  decltype(&dnnl_get_effective_cpu_isa) effectiveIsa;
   dnnl_engine_t engine;
 
   /// Null if the library is not installed.
