@@ -19,6 +19,13 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
   simplify.hardware = options.hardware;
   simplify.remarks = options.remarks;
   pm.addPass(createSimplifyCollectives(simplify));
+  if (options.splitBatch > 1) {
+    SplitBatchOptions batch;
+    batch.hardware = options.hardware;
+    batch.parts = options.splitBatch;
+    batch.remarks = options.remarks;
+    pm.addPass(createSplitBatch(batch));
+  }
   if (!options.chunkProducts.empty()) {
     ChunkProductsOptions chunks;
     chunks.hardware = options.hardware;

@@ -29,9 +29,14 @@ struct Trial {
   double seconds = 0;
   int64_t peak = 0; ///< bytes of a device
   double work = 0;  ///< seconds of all kernels, and of all collectives
+  double exposed = 0; ///< seconds that the device waits for links
 };
 
 } // namespace
+
+/// The share of a step for which communication is exposed, from which on
+/// programs in parts are tried.
+static constexpr double kWorthSplitting = 0.02;
 
 /// Bytes of a device that a scheduled program takes.
 static int64_t peakOf(ModuleOp scheduled) {
@@ -61,7 +66,8 @@ static FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
   if (failed(time))
     return failure();
   return Trial{time->stepSeconds, peakOf(*scheduled),
-               time->computeSeconds + time->communicationSeconds};
+               time->computeSeconds + time->communicationSeconds,
+               time->exposedSeconds};
 }
 
 /// What fits the memory comes before what does not, then what is faster; of two
@@ -251,6 +257,42 @@ LogicalResult chooseProgram(ModuleOp module, Phase phase,
         chosenFused = std::move(fused);
     }
   }
+  // Independent rows beside each other, where much is not hidden yet.
+  auto collectivesIn = [](ModuleOp m) {
+    int64_t count = 0;
+    m.walk([&](comm::CollectiveOpInterface) { ++count; });
+    return count;
+  };
+  int64_t fewer = 0;
+  for (int64_t parts : {2, 4}) {
+    if (phase > Phase::Optimized || chosen.splitBatch != fewer ||
+        best->exposed < kWorthSplitting * best->seconds)
+      break;
+    fewer = parts;
+    SmallVector<std::string> alsoChunked{options.chunkProducts};
+    if (chosen.chunkProducts != options.chunkProducts)
+      alsoChunked.push_back(chosen.chunkProducts);
+    PipelineOptions trial = chosen;
+    trial.remarks = false;
+    trial.splitBatch = parts;
+    for (const std::string &axes : alsoChunked) {
+      trial.chunkProducts = axes;
+      OwningOpRef<ModuleOp> fused = module.clone();
+      auto bring = [&](Phase p) {
+        return runPasses(*fused, [&](OpPassManager &pm) {
+          return buildPhasePipeline(pm, p, trial);
+        });
+      };
+      if (failed(bring(Phase::Optimized)))
+        return failure();
+      if (collectivesIn(*fused) == collectivesIn(*chosenFused))
+        continue;
+      if (failed(bring(Phase::Fused)) || failed(take(*fused, trial)))
+        return failure();
+      if (chosen.splitBatch == parts && chosen.chunkProducts == axes)
+        chosenFused = std::move(fused);
+    }
+  }
   // Buckets are made from a simpler model than the simulator's.
   PipelineOptions trial = chosen;
   trial.remarks = false;
@@ -259,6 +301,7 @@ LogicalResult chooseProgram(ModuleOp module, Phase phase,
     return failure();
   options.combine = chosen.combine;
   options.splitLevels = chosen.splitLevels;
+  options.splitBatch = chosen.splitBatch;
   options.chunkProducts = chosen.chunkProducts;
   options.overlap = chosen.overlap;
   return success();

@@ -69,8 +69,8 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-verify-partitioned", "shoal-export-stablehlo"};
   static const StringRef optimized[] = {
       "shoal-optimize-pipeline", "shoal-simplify-collectives",
-      "shoal-move-out-of-loops", "shoal-chunk-products",
-      "shoal-split-levels"};
+      "shoal-move-out-of-loops", "shoal-split-batch",
+      "shoal-chunk-products",    "shoal-split-levels"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
   static const StringRef scheduled[] = {"shoal-schedule-pipeline",
                                         "shoal-outline-lone-ops",
@@ -149,6 +149,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
                        (o.remarks ? " remarks=true" : "") +
                        (o.splitLevels ? " split-levels=true" : "") +
+                       (o.splitBatch ? " split-batch=" +
+                                           std::to_string(o.splitBatch)
+                                     : "") +
                        (o.chunkProducts.empty()
                             ? ""
                             : " chunk-products=" + o.chunkProducts) +

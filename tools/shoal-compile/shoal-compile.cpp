@@ -30,7 +30,7 @@ struct Options {
                              dump, hardware, overlap = "loops", chunks, keep,
                              emit, entry, timings, argumentShapes, fatal,
                              dumpCode;
-  int64_t memoryLimit = 0;
+  int64_t memoryLimit = 0, splitBatch = 0;
   bool singleDevice = false, table = false, debugInfo = false,
        kernelTimes = false, emulate = false, remarks = false;
 };
@@ -192,6 +192,7 @@ int compile(const Options &o) {
     return fail(Status::badInput("--keep: '" + o.keep +
                                  "' is no list of numbers like 0,2,5"));
   options.chunkProducts = o.chunks;
+  options.splitBatch = o.splitBatch;
   options.remarks = o.remarks;
   options.from = *from;
   options.to = *to;
@@ -307,6 +308,10 @@ int main(int argc, char **argv) {
             "axes (tp+sp; *: all) over which products with collectives work "
             "chunk by chunk (default: those with which the modelled step is "
             "shortest, where --hardware is given)");
+  line.integer("split-batch", o.splitBatch, 0,
+               "parts of a batch, of which one computes while another "
+               "communicates (default: as many as make the modelled step "
+               "shortest, where --hardware is given)");
   line.text("keep", o.keep, "0,2,5",
             "products that a checkpointed loop would compute again and that "
             "are kept instead, by number (default: those that make the "

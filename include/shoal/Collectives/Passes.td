@@ -135,6 +135,37 @@ def ChunkProducts : CollectivePass<"shoal-chunk-products"> {
   ];
 }
 
+def SplitBatch : CollectivePass<"shoal-split-batch"> {
+  let summary = "Independent rows in parts: one computes while another communicates";
+  let description = [{
+    Where a layer's collectives wait for its products and its next products wait
+    for them (tensor parallelism), nothing of one batch can run beside them, but
+    another batch can (Domino, NanoFlow). The op's sharding rules say which
+    dimensions of a function's values are one index, through loops and branches
+    and back to the gradients. Of the indices along which products and
+    collectives both go, the one with the most to gain is cut into `parts`: each
+    op along it becomes `parts` ops on contiguous rows, which share nothing, so
+    that scheduling can run one beside the other's collectives. Sums over the
+    index (gradients of weights, in f32; losses) are sums of the parts' sums.
+    What is not computed along the index reads the parts joined; where those are
+    the outer rows, that is a copy at most.
+
+    Bytes that collectives send are the same, in more messages. A function stays
+    as it is where that is not modelled to be faster; compileModule tries 2 and
+    4 parts, where times are modelled, and keeps what the simulator finds
+    fastest, since parts also take launches, and weights are read once for each.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"parts", "parts", "int64_t", "2", "Into how many parts">,
+    Option<"always", "always", "bool", "false",
+           "Even where it is not modelled to be faster (for tests)">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed and what it is modelled to save">
+  ];
+}
+
 def PipelineLoops : Pass<"shoal-pipeline-loops", "::mlir::ModuleOp"> {
   let summary = "Communicates for the next iteration of a loop during this one";
   let description = [{

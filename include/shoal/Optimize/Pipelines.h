@@ -20,6 +20,10 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
       llvm::cl::desc("Axes over which products with collectives work in "
                      "chunks: tp+sp; *: all"),
       llvm::cl::init("")};
+  Option<int64_t> splitBatch{
+      *this, "split-batch",
+      llvm::cl::desc("Parts of a batch that hide each other's collectives"),
+      llvm::cl::init(0)};
   Option<bool> splitLevels{
       *this, "split-levels",
       llvm::cl::desc("Reductions over several levels of links go in parts"),

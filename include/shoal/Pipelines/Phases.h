@@ -62,6 +62,9 @@ struct PipelineOptions {
   /// Large reductions over fast and slow links go in parts over both.
   /// compileModule tries it where times are modelled.
   bool splitLevels = false;
+  /// Parts of a batch, one of which computes while another communicates; 0:
+  /// the batch is not split. compileModule tries some where times are modelled.
+  int64_t splitBatch = 0;
   /// Numbers of the products that are kept for a loop that would compute them
   /// again (shoal-keep-recomputed). compileModule tries them where times are
   /// modelled and a memory limit is known.
