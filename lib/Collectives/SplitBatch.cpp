@@ -500,13 +500,13 @@ private:
       operands.push_back(partsOf(op->getOperand(i), dim));
       first[i] = operands.back().front();
     }
-    auto barrier = sh::OptimizationBarrierOp::create(
+    Operation *barrier = sh::OptimizationBarrierOp::create(
         b, op->getLoc(), TypeRange(ValueRange(first)), first);
     for (OpResult result : op->getResults())
       if (!llvm::is_contained(e.which, result.getResultNumber()))
-        result.replaceAllUsesWith(barrier.getResult(result.getResultNumber()));
+        result.replaceAllUsesWith(barrier->getResult(result.getResultNumber()));
     for (auto [list, i] : llvm::zip_equal(results, e.which))
-      list.push_back(barrier.getResult(i));
+      list.push_back(barrier->getResult(i));
     for (int64_t j = 1; j < parts; ++j) {
       SmallVector<Value> mine;
       for (const Parts &list : operands)
@@ -563,8 +563,9 @@ struct SplitBatch : impl::SplitBatchBase<SplitBatch> {
       if (candidate.divides && candidate.collectives && candidate.compute > 0 &&
           (always || candidate.after(parts) < candidate.before()))
         list.push_back(candidate);
-    llvm::stable_sort(list, [&](const Candidate &a, const Candidate &b) {
-      return a.before() - a.after(parts) > b.before() - b.after(parts);
+    llvm::sort(list, [&](const Candidate &a, const Candidate &b) {
+      return std::tuple(b.before() - b.after(parts), a.number) <
+             std::tuple(a.before() - a.after(parts), b.number);
     });
     for (const Candidate &candidate : list) {
       std::optional<llvm::DenseMap<Value, unsigned>> dims =
@@ -629,7 +630,8 @@ struct SplitBatch : impl::SplitBatchBase<SplitBatch> {
     if (!flops)
       return;
     double bytes = 0;
-    for (Value value : {op->getOperand(0), op->getOperand(1), op->getResult(0)})
+    for (Value value : {op->getOperand(0), op->getOperand(1),
+                        Value(op->getResult(0))})
       bytes += static_cast<double>(tensorBytesOf(value.getType()));
     ComputeType type = computeTypeOf(op->getOperand(0).getType());
     const Hardware &hardware = prices.hardware();

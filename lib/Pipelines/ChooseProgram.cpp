@@ -10,6 +10,9 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <map>
+#include <set>
+
 using namespace mlir;
 
 namespace shoal {
@@ -52,24 +55,6 @@ static int64_t peakOf(ModuleOp scheduled) {
   return peak;
 }
 
-/// Schedules a copy of a module of phase `fused`, and simulates it.
-static FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
-                              const PipelineOptions &options) {
-  OwningOpRef<ModuleOp> scheduled = fused.clone();
-  if (failed(runPasses(*scheduled, [&](OpPassManager &pm) {
-        return buildPhasePipeline(pm, Phase::Scheduled, options);
-      })))
-    return failure();
-  SimulationOptions simulation;
-  simulation.hardware = &hardware;
-  FailureOr<Simulation> time = simulateModule(*scheduled, simulation);
-  if (failed(time))
-    return failure();
-  return Trial{time->stepSeconds, peakOf(*scheduled),
-               time->computeSeconds + time->communicationSeconds,
-               time->exposedSeconds};
-}
-
 /// What fits the memory comes before what does not, then what is faster; of two
 /// that do not fit, the smaller.
 static bool isBetter(const Trial &a, const Trial &b, int64_t memoryLimit) {
@@ -77,6 +62,47 @@ static bool isBetter(const Trial &a, const Trial &b, int64_t memoryLimit) {
   if (fits != (b.peak <= memoryLimit))
     return fits;
   return fits ? a.seconds < b.seconds : a.peak < b.peak;
+}
+
+/// Schedules a copy of a module of phase `fused`, with collectives in buckets
+/// and without, and simulates it. (Buckets are made from a simpler model than
+/// the simulator's.) Sets which of both is better.
+static FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
+                              PipelineOptions &options) {
+  PipelineOptions part = options;
+  part.remarks = false;
+  part.schedulePart = "order";
+  OwningOpRef<ModuleOp> ordered = fused.clone();
+  auto schedule = [&](ModuleOp module) {
+    return runPasses(module, [&](OpPassManager &pm) {
+      return buildPhasePipeline(pm, Phase::Scheduled, part);
+    });
+  };
+  if (failed(schedule(*ordered)))
+    return failure();
+  part.schedulePart = "rest";
+  std::optional<Trial> best;
+  for (bool combine : {true, false}) {
+    if (combine && !options.combine)
+      continue;
+    part.combine = combine;
+    OwningOpRef<ModuleOp> scheduled = ordered->clone();
+    if (failed(schedule(*scheduled)))
+      return failure();
+    SimulationOptions simulation;
+    simulation.hardware = &hardware;
+    FailureOr<Simulation> time = simulateModule(*scheduled, simulation);
+    if (failed(time))
+      return failure();
+    Trial trial{time->stepSeconds, peakOf(*scheduled),
+                time->computeSeconds + time->communicationSeconds,
+                time->exposedSeconds};
+    if (!best || isBetter(trial, *best, options.memoryLimit)) {
+      best = trial;
+      options.combine = combine;
+    }
+  }
+  return *best;
 }
 
 /// Brings a copy of the module, which is to go into `phase`, to `scheduled`, by
@@ -100,8 +126,9 @@ static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
       return failure();
   std::optional<Trial> best;
   for (Overlap way : ways) {
-    options.overlap = way;
-    FailureOr<Trial> trial = judge(*fused, hardware, options);
+    PipelineOptions mine = options;
+    mine.overlap = way;
+    FailureOr<Trial> trial = judge(*fused, hardware, mine);
     if (failed(trial))
       return failure();
     if (!best || isBetter(*trial, *best, options.memoryLimit))
@@ -168,142 +195,129 @@ LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,
   return success();
 }
 
+namespace {
+
+/// Makes a module, which is to go into `phase`, into programs and keeps what
+/// made the best one.
+class Chooser {
+public:
+  Chooser(ModuleOp module, Phase phase, const Hardware &hardware,
+          const PipelineOptions &options)
+      : module(module), phase(phase), hardware(hardware), chosen(options) {}
+
+  const PipelineOptions &getChosen() const { return chosen; }
+  double exposedShare() const { return best->exposed / best->seconds; }
+
+  /// Tries options, each with every one of `ways`. What a pass of `optimized`
+  /// would do is tried only if it does something: if the program is none that
+  /// was there already.
+  LogicalResult tryWith(PipelineOptions options, ArrayRef<Overlap> ways) {
+    bool remarks = std::exchange(options.remarks, false);
+    OwningOpRef<ModuleOp> fused = module.clone();
+    auto bring = [&](Phase p) {
+      return runPasses(*fused, [&](OpPassManager &pm) {
+        return buildPhasePipeline(pm, p, options);
+      });
+    };
+    if (phase <= Phase::Optimized) {
+      if (failed(bring(Phase::Optimized)))
+        return failure();
+      if (!seen.insert(countsOf(*fused)).second)
+        return success();
+      if (failed(bring(Phase::Fused)))
+        return failure();
+    }
+    for (Overlap overlap : ways) {
+      PipelineOptions trial = options;
+      trial.overlap = overlap;
+      FailureOr<Trial> result = judge(*fused, hardware, trial);
+      if (failed(result))
+        return failure();
+      if (best && !isBetter(*result, *best, options.memoryLimit))
+        continue;
+      best = *result;
+      chosen = trial;
+      chosen.remarks = remarks;
+    }
+    return success();
+  }
+
+private:
+  /// Collectives by kind: programs that differ in them are different.
+  static std::vector<std::pair<std::string, int64_t>> countsOf(ModuleOp m) {
+    std::map<std::string, int64_t> counts;
+    m.walk([&](comm::CollectiveOpInterface op) {
+      ++counts[op->getName().getStringRef().str()];
+    });
+    return {counts.begin(), counts.end()};
+  }
+
+  ModuleOp module;
+  Phase phase;
+  const Hardware &hardware;
+  PipelineOptions chosen;
+  std::optional<Trial> best;
+  std::set<std::vector<std::pair<std::string, int64_t>>> seen;
+};
+
+} // namespace
+
 LogicalResult chooseProgram(ModuleOp module, Phase phase,
                             const Hardware &hardware,
                             PipelineOptions &options) {
+  Chooser chooser(module, phase, hardware, options);
   SmallVector<std::string> chunks{options.chunkProducts};
-  if (phase == Phase::Optimized && options.chunkProducts.empty()) {
+  bool optimizes = phase <= Phase::Optimized;
+  if (optimizes && options.chunkProducts.empty()) {
     llvm::append_range(chunks, chunkableAxes(module));
     if (chunks.size() > 2)
       chunks.push_back("*");
   }
-  std::optional<Trial> best;
-  PipelineOptions chosen = options;
-  OwningOpRef<ModuleOp> chosenFused;
-  auto take = [&](ModuleOp fused, const PipelineOptions &trial) {
-    FailureOr<Trial> result = judge(fused, hardware, trial);
-    if (failed(result))
-      return failure();
-    if (best && !isBetter(*result, *best, options.memoryLimit))
-      return success();
-    best = *result;
-    chosen = trial;
-    chosen.remarks = options.remarks;
-    return success();
-  };
   bool hasLoops =
       module->walk([](stablehlo::WhileOp) { return WalkResult::interrupt(); })
           .wasInterrupted();
   SmallVector<Overlap> ways{Overlap::Blocks};
   if (hasLoops)
     ways.push_back(Overlap::Loops);
-  auto permutesIn = [](ModuleOp m) {
-    int64_t count = 0;
-    m.walk([&](comm::PermuteOp) { ++count; });
-    return count;
-  };
-  std::optional<int64_t> permutes;
+  PipelineOptions trial = options;
   for (const std::string &axes : chunks) {
-    PipelineOptions trial = options;
-    trial.remarks = false;
     trial.chunkProducts = axes;
-    OwningOpRef<ModuleOp> fused = module.clone();
-    auto bring = [&](Phase p) {
-      return runPasses(*fused, [&](OpPassManager &pm) {
-        return buildPhasePipeline(pm, p, trial);
-      });
-    };
-    if (phase <= Phase::Optimized) {
-      if (failed(bring(Phase::Optimized)))
-        return failure();
-      int64_t count = permutesIn(*fused);
-      if (permutes && count == *permutes)
-        continue; // nothing was worth it: the same program
-      if (!permutes)
-        permutes = count;
-      if (failed(bring(Phase::Fused)))
-        return failure();
-    }
-    for (Overlap overlap : ways) {
-      trial.overlap = overlap;
-      if (failed(take(*fused, trial)))
-        return failure();
-    }
-    if (!chosenFused || chosen.chunkProducts == axes)
-      chosenFused = std::move(fused);
+    if (failed(chooser.tryWith(trial, ways)))
+      return failure();
   }
   // Reductions over several levels, where there are any that gain alone.
-  if (phase <= Phase::Optimized) {
-    PipelineOptions trial = chosen;
-    trial.remarks = false;
+  if (optimizes) {
+    trial = chooser.getChosen();
     trial.splitLevels = true;
-    OwningOpRef<ModuleOp> fused = module.clone();
-    auto bring = [&](Phase p) {
-      return runPasses(*fused, [&](OpPassManager &pm) {
-        return buildPhasePipeline(pm, p, trial);
-      });
-    };
-    auto reductionsIn = [](ModuleOp m) {
-      int64_t count = 0;
-      m.walk([&](comm::ReduceScatterOp) { ++count; });
-      return count;
-    };
-    if (failed(bring(Phase::Optimized)))
+    trial.combine = options.combine;
+    Overlap way = trial.overlap;
+    if (failed(chooser.tryWith(trial, way)))
       return failure();
-    if (reductionsIn(*fused) > reductionsIn(*chosenFused)) {
-      if (failed(bring(Phase::Fused)) || failed(take(*fused, trial)))
-        return failure();
-      if (chosen.splitLevels)
-        chosenFused = std::move(fused);
-    }
   }
   // Independent rows beside each other, where much is not hidden yet.
-  auto collectivesIn = [](ModuleOp m) {
-    int64_t count = 0;
-    m.walk([&](comm::CollectiveOpInterface) { ++count; });
-    return count;
-  };
-  int64_t fewer = 0;
+  int64_t fewer = options.splitBatch;
   for (int64_t parts : {2, 4}) {
-    if (phase > Phase::Optimized || chosen.splitBatch != fewer ||
-        best->exposed < kWorthSplitting * best->seconds)
+    if (!optimizes || chooser.getChosen().splitBatch != fewer ||
+        chooser.exposedShare() < kWorthSplitting)
       break;
     fewer = parts;
-    SmallVector<std::string> alsoChunked{options.chunkProducts};
-    if (chosen.chunkProducts != options.chunkProducts)
-      alsoChunked.push_back(chosen.chunkProducts);
-    PipelineOptions trial = chosen;
-    trial.remarks = false;
+    trial = chooser.getChosen();
     trial.splitBatch = parts;
-    for (const std::string &axes : alsoChunked) {
+    trial.combine = options.combine;
+    Overlap way = trial.overlap;
+    // (What is chunked for want of something to run beside need not be.)
+    SmallVector<std::string> also{trial.chunkProducts};
+    if (parts == 2)
+      also = chunks;
+    for (const std::string &axes : also) {
       trial.chunkProducts = axes;
-      OwningOpRef<ModuleOp> fused = module.clone();
-      auto bring = [&](Phase p) {
-        return runPasses(*fused, [&](OpPassManager &pm) {
-          return buildPhasePipeline(pm, p, trial);
-        });
-      };
-      if (failed(bring(Phase::Optimized)))
+      if (failed(chooser.tryWith(trial, way)))
         return failure();
-      if (collectivesIn(*fused) == collectivesIn(*chosenFused))
-        continue;
-      if (failed(bring(Phase::Fused)) || failed(take(*fused, trial)))
-        return failure();
-      if (chosen.splitBatch == parts && chosen.chunkProducts == axes)
-        chosenFused = std::move(fused);
     }
   }
-  // Buckets are made from a simpler model than the simulator's.
-  PipelineOptions trial = chosen;
-  trial.remarks = false;
-  trial.combine = false;
-  if (failed(take(*chosenFused, trial)))
-    return failure();
-  options.combine = chosen.combine;
-  options.splitLevels = chosen.splitLevels;
-  options.splitBatch = chosen.splitBatch;
-  options.chunkProducts = chosen.chunkProducts;
-  options.overlap = chosen.overlap;
+  bool remarks = options.remarks;
+  options = chooser.getChosen();
+  options.remarks = remarks;
   return success();
 }
 

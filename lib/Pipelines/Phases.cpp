@@ -167,7 +167,8 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                         : o.overlap == Overlap::Blocks ? "blocks"
                                                        : "loops") +
                        (o.remarks ? " remarks=true" : "") +
-                       (o.combine ? "" : " combine=false") + "}");
+                       (o.combine ? "" : " combine=false") +
+                       " part=" + o.schedulePart + "}");
   }
   return failure();
 }

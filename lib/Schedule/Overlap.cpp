@@ -77,8 +77,9 @@ public:
   }
 
   /// What goes first in list scheduling: what can start first; what has the
-  /// longest way to go; the same of what does not let the device wait.
-  enum class Rule { Earliest, LongestChain, NoIdling };
+  /// longest way to go; the same of what does not let the device wait; of that,
+  /// what the program has first.
+  enum class Rule { Earliest, LongestChain, NoIdling, InOrder };
 
   bool hasBoth() const {
     bool compute = false, links = false;
@@ -128,7 +129,9 @@ public:
                      ? std::array{at, computes, -rest[id], double(id)}
                  : rule == Rule::LongestChain
                      ? std::array{-rest[id], computes, at, double(id)}
-                     : std::array{idles, idles ? at : 0, -rest[id], double(id)};
+                 : rule == Rule::NoIdling
+                     ? std::array{idles, idles ? at : 0, -rest[id], double(id)}
+                     : std::array{idles, idles ? at : 0, computes, double(id)};
         };
         if (best == open.end() || rank(*it, start) < rank(*best, bestStart)) {
           best = it;
@@ -196,9 +199,8 @@ public:
       SmallVector<std::pair<double, size_t>> gaps;
       for (auto [i, id] : llvm::enumerate(order)) {
         double before = free.empty() ? 0 : free[0];
-        double start = startOf(id, ready, free);
-        if (times[id].resource == 0 && times[id].seconds > 0 && start > before)
-          gaps.push_back({before - start, i});
+        if (times[id].seconds > 0 && ready[id] > before)
+          gaps.push_back({before - ready[id], i});
         place(id, ready, free);
       }
       llvm::sort(gaps);
@@ -241,8 +243,9 @@ public:
   }
 
 private:
-  /// A collective also waits for what was issued to the device before it:
-  /// that is how SplitCollectives orders the streams.
+  /// A collective also waits for what was issued to the device before it, and
+  /// the device for the collectives that what it issues needs: that is how
+  /// SplitCollectives orders the streams.
   double startOf(unsigned id, ArrayRef<double> ready,
                  ArrayRef<double> free) const {
     unsigned resource = times[id].resource;
@@ -257,6 +260,8 @@ private:
     if (times[id].seconds > 0) {
       if (free.size() <= times[id].resource)
         free.resize(times[id].resource + 1, 0);
+      // The device awaits what the op needs, be it to issue a collective.
+      free[0] = std::max(free[0], ready[id]);
       free[times[id].resource] = end;
     }
     for (unsigned user : graph.getNodes()[id].users)
@@ -343,7 +348,7 @@ struct Overlap : impl::OverlapBase<Overlap> {
         SmallVector<unsigned> written = order;
         for (auto rule :
              {BlockSchedule::Rule::Earliest, BlockSchedule::Rule::LongestChain,
-              BlockSchedule::Rule::NoIdling}) {
+              BlockSchedule::Rule::NoIdling, BlockSchedule::Rule::InOrder}) {
           if (rule != BlockSchedule::Rule::Earliest && !isThorough())
             continue;
           SmallVector<unsigned> other = schedule.list(limit, rule);

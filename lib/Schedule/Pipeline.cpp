@@ -5,11 +5,11 @@
 #include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
+using namespace shoal;
 
-void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
-                                  StringRef hardware, int64_t memoryLimit,
-                                  StringRef overlapMode, bool remarks,
-                                  bool combineCollectives) {
+/// On tensors: what runs when.
+static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
+                     StringRef overlapMode) {
   if (overlapMode == "loops") {
     PipelineLoopsOptions loops;
     loops.hardware = hardware.str();
@@ -25,6 +25,16 @@ void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
     overlap.memoryLimit = memoryLimit;
     pm.addPass(createOverlap(overlap));
   }
+}
+
+void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
+                                  StringRef hardware, int64_t memoryLimit,
+                                  StringRef overlapMode, bool remarks,
+                                  bool combineCollectives, StringRef part) {
+  if (part != "rest")
+    addOrder(pm, hardware, memoryLimit, overlapMode);
+  if (part == "order")
+    return;
   BufferizeOptions options;
   options.entry = entry.str();
   pm.addPass(createBufferize(options));
@@ -63,6 +73,11 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
   Option<bool> combine{*this, "combine",
                        llvm::cl::desc("Collectives become one in buckets"),
                        llvm::cl::init(true)};
+  Option<std::string> part{
+      *this, "part",
+      llvm::cl::desc("all; order: up to the order of kernels and collectives; "
+                     "rest: from there on"),
+      llvm::cl::init("all")};
   Option<bool> remarks{*this, "remarks",
                        llvm::cl::desc("Say what was changed, and the gain"),
                        llvm::cl::init(false)};
@@ -76,6 +91,7 @@ void shoal::registerSchedulePipelines() {
       [](OpPassManager &pm, const ScheduleOptions &options) {
         buildSchedulePipeline(pm, options.entry, options.hardware,
                               options.memoryLimit, options.overlap,
-                              options.remarks, options.combine);
+                              options.remarks, options.combine,
+                              options.part);
       });
 }

@@ -57,6 +57,9 @@ struct PipelineOptions {
   Overlap overlap = Overlap::Loops;
   /// Collectives become one where that is modelled to be faster.
   bool combine = true;
+  /// Of scheduling, only what comes "order" and what is the "rest" of it, so
+  /// that several rests can be tried on one order; or "all".
+  std::string schedulePart = "all";
   /// Remarks say what was changed about collectives, and the modelled gain.
   bool remarks = false;
   /// Large reductions over fast and slow links go in parts over both.

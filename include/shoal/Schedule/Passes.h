@@ -23,14 +23,16 @@ namespace shoal {
 /// times are modelled on, `memoryLimit` the bytes a device may hold (0: as many
 /// as without overlap). `overlap`: "none" leaves collectives where they are,
 /// "blocks" lets them run beside what stands around them, "loops" beside other
-/// iterations as well.
+/// iterations as well. `part`: "order" ends where the order of kernels and
+/// collectives is known, "rest" goes on from there, "all" does both.
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef entry = "main",
                            llvm::StringRef hardware = "",
                            int64_t memoryLimit = 0,
                            llvm::StringRef overlap = "loops",
                            bool remarks = false,
-                           bool combineCollectives = true);
+                           bool combineCollectives = true,
+                           llvm::StringRef part = "all");
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();
