@@ -316,8 +316,10 @@ private:
         result = stablehlo::ConvertOp::create(b, dot.getLoc(), dot.getType(),
                                               result);
       dot.getResult().replaceAllUsesWith(result);
-      dot->erase();
     }
+    // (Not before: ops are inserted where one of them may stand.)
+    for (DotGeneralOp dot : dots)
+      dot->erase();
     op->erase();
   }
 

@@ -40,8 +40,8 @@ static bool combines(Operation *op, const PartFactor &factor) {
     return true;
   if (auto reduce = dyn_cast<sh::ReduceOp>(op))
     return reduce.getInputs().size() == 1 && factor.reduction &&
-           getNeutralElement(*factor.reduction, getElementTypeOrSelf(
-                                                    reduce.getType(0)));
+           getNeutralElement(*factor.reduction,
+                             getElementTypeOrSelf(reduce.getType(0)));
   // One after another into the same tensor, if whole updates are cut, not the
   // window of each.
   if (auto scatter = dyn_cast<sh::ScatterOp>(op)) {
@@ -54,8 +54,7 @@ static bool combines(Operation *op, const PartFactor &factor) {
 
 SmallVector<PartFactor> partFactorsOf(Operation *op) {
   SmallVector<PartFactor> list;
-  if (!goesInParts(op) ||
-      llvm::any_of(op->getOperandTypes(), [](Type type) {
+  if (!goesInParts(op) || llvm::any_of(op->getOperandTypes(), [](Type type) {
         auto shaped = dyn_cast<RankedTensorType>(type);
         return !shaped || !shaped.hasStaticShape();
       }))
@@ -68,8 +67,11 @@ SmallVector<PartFactor> partFactorsOf(Operation *op) {
     if (factor.size < 2 || (factor.kind != FactorKind::PassThrough &&
                             factor.kind != FactorKind::Reduction))
       continue;
-    PartFactor part{factor.size, factor.kind == FactorKind::Reduction,
-                    factor.reduction, {}, {}};
+    PartFactor part{factor.size,
+                    factor.kind == FactorKind::Reduction,
+                    factor.reduction,
+                    {},
+                    {}};
     bool isMajor = true;
     auto find = [&](const TensorMapping &tensor, unsigned t, auto &places) {
       for (auto [d, dim] : llvm::enumerate(tensor.dims)) {
@@ -130,7 +132,8 @@ void IndexClasses::connectValues(ArrayRef<Value> values) {
   if (!type)
     return;
   for (unsigned d = 0; d < type.getRank(); ++d)
-    connect(llvm::map_to_vector(values, [&](Value v) { return ValueDim(v, d); }));
+    connect(
+        llvm::map_to_vector(values, [&](Value v) { return ValueDim(v, d); }));
 }
 
 void IndexClasses::visit(Operation *op) {
@@ -180,12 +183,10 @@ void IndexClasses::visit(Operation *op) {
     factors[op] = std::move(list);
 }
 
-IndexClasses::IndexClasses(func::FuncOp func) {
-  visit(func.getBody().front());
-}
+IndexClasses::IndexClasses(func::FuncOp func) { visit(func.getBody().front()); }
 
-/// In program order, inner ops before what they belong to: what is free is known
-/// before it is used or yielded.
+/// In program order, inner ops before what they belong to: what is free is
+/// known before it is used or yielded.
 void IndexClasses::visit(Block &block) {
   for (Operation &op : block) {
     if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))

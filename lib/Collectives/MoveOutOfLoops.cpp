@@ -15,6 +15,7 @@
 
 using namespace mlir;
 using shoal::comm::AllReduceOp;
+using shoal::comm::ReduceScatterOp;
 using stablehlo::WhileOp;
 
 namespace shoal {
@@ -119,6 +120,12 @@ private:
   // Sums
   //===--------------------------------------------------------------------===//
 
+  static ReductionKind kindOf(Operation *reduction) {
+    if (auto scatter = dyn_cast<ReduceScatterOp>(reduction))
+      return scatter.getKind();
+    return cast<AllReduceOp>(reduction).getKind();
+  }
+
   /// The kind of reduction that the op is one step of.
   static std::optional<ReductionKind> stepOf(Operation *op) {
     if (isa_and_nonnull<stablehlo::AddOp>(op))
@@ -141,7 +148,9 @@ private:
     return isa_and_nonnull<stablehlo::ReshapeOp, stablehlo::TransposeOp>(op);
   }
 
-  /// all_reduce of what one iteration adds becomes all_reduce of the sum.
+  /// all_reduce or reduce_scatter of what one iteration adds becomes that of
+  /// the sum. What is scattered only then is carried whole: where the memory
+  /// is known and has room.
   void sink(WhileOp loop, int64_t trips) {
     Block &body = loop.getBody().front();
     Operation *yield = body.getTerminator();
@@ -165,19 +174,33 @@ private:
         chain.push_back(def);
         def = def->getOperand(0).getDefiningOp();
       }
-      auto reduce = dyn_cast_or_null<AllReduceOp>(def);
-      if (!reduce || reduce->getBlock() != &body || !reduce->hasOneUse() ||
-          reduce.getKind() != *kind)
+      if (!isa_and_nonnull<AllReduceOp, ReduceScatterOp>(def) ||
+          def->getBlock() != &body || !def->hasOneUse() || kindOf(def) != kind)
         continue;
-      auto type = cast<RankedTensorType>(carried.getType());
+      auto reduce = cast<comm::CollectiveOpInterface>(def);
+      bool scatters = isa<ReduceScatterOp>(def);
+      auto type = cast<RankedTensorType>(carried.getType()), sumType = type;
+      if (scatters) {
+        // Nothing but conversions keeps the scattered dimension where it is.
+        if (!llvm::all_of(chain, llvm::IsaPred<stablehlo::ConvertOp>))
+          continue;
+        sumType = RankedTensorType::get(
+            cast<RankedTensorType>(def->getOperand(0).getType()).getShape(),
+            type.getElementType());
+      }
+      int64_t more =
+          comm::getTensorBytes(sumType) - comm::getTensorBytes(type);
       double before = prices.of(reduce).seconds * static_cast<double>(trips);
-      double after =
-          prices
-              .of(CollectiveType::AllReduce, comm::getTensorBytes(type),
-                  reduce.getGroups(), reduce)
-              .seconds;
-      if (after >= before || !getNeutralElement(*kind, type.getElementType()))
+      double after = prices
+                         .of(scatters ? CollectiveType::ReduceScatter
+                                      : CollectiveType::AllReduce,
+                             comm::getTensorBytes(sumType),
+                             reduce.getCollectiveGroups(), reduce)
+                         .seconds;
+      if (after >= before || !getNeutralElement(*kind, type.getElementType()) ||
+          (scatters && (!bounded || more > spare)))
         continue;
+      spare -= more;
       remarkGain(remarks, reduce, "once, after the loop", before, after);
       OpBuilder b(loop);
       Value init = loop->getOperand(i);
@@ -186,28 +209,36 @@ private:
                     (matchPattern(init, m_AnyZeroFloat()) ||
                      matchPattern(init, m_Zero()));
       // What starts at zero may go on doing so.
-      if (!isZero)
+      if (!isZero || scatters)
         loop->setOperand(
             i, stablehlo::ConstantOp::create(
                    b, loc,
                    getNeutralOrFiller(*kind, type.getElementType())
-                       .resizeSplat(type)));
+                       .resizeSplat(sumType)));
       b.setInsertionPointAfter(loop);
-      auto whole = AllReduceOp::create(b, loc, type, reduce.getKind(),
-                                       loop->getResult(i), reduce.getGroups(),
-                                       reduce.getReasonAttr(),
-                                       reduce.getProvenanceAttr());
+      Operation *whole = b.clone(*reduce);
+      whole->setOperand(0, loop->getResult(i));
+      whole->getResult(0).setType(type);
       Operation *last = whole;
       if (!isZero) {
         Operation *sum = b.clone(*step);
-        sum->setOperands({init, whole.getResult()});
+        sum->setOperands({init, whole->getResult(0)});
         last = sum;
       }
       loop->getResult(i).replaceUsesWithIf(
           last->getResult(0),
           [&](OpOperand &use) { return use.getOwner() != whole; });
-      reduce.getResult().replaceAllUsesWith(reduce.getInput());
+      reduce->getResult(0).replaceAllUsesWith(reduce->getOperand(0));
       reduce->erase();
+      // (As they are for all_reduce.)
+      for (Operation *op : chain)
+        if (scatters)
+          op->getResult(0).setType(RankedTensorType::get(
+              sumType.getShape(), getElementTypeOrSelf(op->getResult(0))));
+      for (Value value : {Value(carried), Value(step->getResult(0)),
+                          Value(loop.getCond().getArgument(i)),
+                          Value(loop->getResult(i))})
+        value.setType(sumType);
     }
   }
 

@@ -5,6 +5,8 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
+#include <cstdlib>
+
 using namespace mlir;
 
 void shoal::buildOptimizePipeline(OpPassManager &pm,
@@ -19,10 +21,13 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
   simplify.hardware = options.hardware;
   simplify.remarks = options.remarks;
   pm.addPass(createSimplifyCollectives(simplify));
-  if (options.splitBatch > 1) {
+  // For tests: the numbers must be the same in parts.
+  const char *forced = std::getenv("SHOAL_TEST_SPLIT_BATCH");
+  if (options.splitBatch > 1 || forced) {
     SplitBatchOptions batch;
     batch.hardware = options.hardware;
-    batch.parts = options.splitBatch;
+    batch.parts = forced ? std::atoll(forced) : options.splitBatch;
+    batch.always = forced != nullptr;
     batch.remarks = options.remarks;
     pm.addPass(createSplitBatch(batch));
   }

@@ -30,8 +30,8 @@ namespace {
 /// A program that was made to be judged.
 struct Trial {
   double seconds = 0;
-  int64_t peak = 0; ///< bytes of a device
-  double work = 0;  ///< seconds of all kernels, and of all collectives
+  int64_t peak = 0;   ///< bytes of a device
+  double work = 0;    ///< seconds of all kernels, and of all collectives
   double exposed = 0; ///< seconds that the device waits for links
 };
 

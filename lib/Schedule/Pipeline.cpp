@@ -91,7 +91,6 @@ void shoal::registerSchedulePipelines() {
       [](OpPassManager &pm, const ScheduleOptions &options) {
         buildSchedulePipeline(pm, options.entry, options.hardware,
                               options.memoryLimit, options.overlap,
-                              options.remarks, options.combine,
-                              options.part);
+                              options.remarks, options.combine, options.part);
       });
 }

@@ -83,3 +83,14 @@ func.func @large(%x: tensor<2048x8192xbf16>, %a: tensor<8192x8192xbf16>) -> tens
   %1 = stablehlo.dot_general %0, %a, contracting_dims = [1] x [0] : (tensor<8192x8192xbf16>, tensor<8192x8192xbf16>) -> tensor<8192x8192xbf16>
   return %1 : tensor<8192x8192xbf16>
 }
+
+// Two products in a row over a contracting dimension, both with conversions.
+// CHECK-LABEL: func.func @two_contracting
+// CHECK-COUNT-2: stablehlo.convert %{{.*}} : (tensor<6x5xf32>) -> tensor<6x5xbf16>
+// CHECK: return
+func.func @two_contracting(%x: tensor<2x5xbf16>, %a: tensor<6x8xbf16>, %b: tensor<6x8xbf16>) -> (tensor<6x5xbf16>, tensor<6x5xbf16>) {
+  %0 = comm.all_gather %x dim = 0 over <@m, {"y"}> : (tensor<2x5xbf16>) -> tensor<8x5xbf16>
+  %1 = stablehlo.dot_general %a, %0, contracting_dims = [1] x [0] : (tensor<6x8xbf16>, tensor<8x5xbf16>) -> tensor<6x5xbf16>
+  %2 = stablehlo.dot_general %b, %0, contracting_dims = [1] x [0] : (tensor<6x8xbf16>, tensor<8x5xbf16>) -> tensor<6x5xbf16>
+  return %1, %2 : tensor<6x5xbf16>, tensor<6x5xbf16>
+}

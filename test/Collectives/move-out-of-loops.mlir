@@ -1,5 +1,6 @@
 // RUN: shoal-opt %s --shoal-move-out-of-loops | FileCheck %s
 // RUN: shoal-opt %s --shoal-move-out-of-loops=memory-limit=1 | FileCheck %s --check-prefix=TIGHT
+// RUN: shoal-opt %s --shoal-move-out-of-loops=memory-limit=100000 | FileCheck %s --check-prefix=ROOM
 // RUN: shoal-opt %s --shoal-move-out-of-loops=remarks=true -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 shoal.mesh @m <["x"=4]>
@@ -87,4 +88,45 @@ func.func @invariant(%w: tensor<16xf32>, %x: tensor<64xbf16>) -> tensor<64xbf16>
     stablehlo.return %n, %ww, %2 : tensor<i32>, tensor<16xf32>, tensor<64xbf16>
   }
   return %r#2 : tensor<64xbf16>
+}
+
+// Gradients that each device needs a part of: summed up whole where there is
+// memory for that, and scattered once.
+// CHECK-LABEL: func.func @scattered
+// CHECK: stablehlo.while
+// CHECK: comm.reduce_scatter
+// CHECK: stablehlo.return
+// TIGHT-LABEL: func.func @scattered
+// TIGHT: stablehlo.while
+// TIGHT: comm.reduce_scatter
+// TIGHT: stablehlo.return
+// ROOM-LABEL: func.func @scattered
+// ROOM: %[[ZERO:.*]] = stablehlo.constant dense<-0.000000e+00> : tensor<64xf32>
+// ROOM: %[[L:.*]]:2 = stablehlo.while({{.*}}, %[[ACC:.*]] = %[[ZERO]]) : tensor<i32>, tensor<64xf32>
+// ROOM-NOT: comm.reduce_scatter
+// ROOM: stablehlo.convert %{{.*}} : (tensor<64xbf16>) -> tensor<64xf32>
+// ROOM: stablehlo.add %[[ACC]], %{{.*}} : tensor<64xf32>
+// ROOM: stablehlo.return
+// ROOM: %[[R:.*]] = comm.reduce_scatter add %[[L]]#1 dim = 0 over <@m, {"x"}> : (tensor<64xf32>) -> tensor<16xf32>
+// ROOM: %[[S:.*]] = stablehlo.add %arg0, %[[R]]
+// ROOM: return %[[S]]
+func.func @scattered(%acc: tensor<16xf32>, %g: tensor<64xbf16>) -> tensor<16xf32> {
+  %z = stablehlo.constant dense<0> : tensor<i32>
+  %r:2 = stablehlo.while(%i = %z, %a = %acc) : tensor<i32>, tensor<16xf32>
+  cond {
+    %end = stablehlo.constant dense<8> : tensor<i32>
+    %c = stablehlo.compare LT, %i, %end, SIGNED : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %c : tensor<i1>
+  } do {
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %n = stablehlo.add %i, %one : tensor<i32>
+    %f = stablehlo.convert %i : (tensor<i32>) -> tensor<bf16>
+    %b = stablehlo.broadcast_in_dim %f, dims = [] : (tensor<bf16>) -> tensor<64xbf16>
+    %p = stablehlo.multiply %g, %b : tensor<64xbf16>
+    %0 = comm.reduce_scatter add %p dim = 0 over <@m, {"x"}> : (tensor<64xbf16>) -> tensor<16xbf16>
+    %1 = stablehlo.convert %0 : (tensor<16xbf16>) -> tensor<16xf32>
+    %2 = stablehlo.add %a, %1 : tensor<16xf32>
+    stablehlo.return %n, %2 : tensor<i32>, tensor<16xf32>
+  }
+  return %r#1 : tensor<16xf32>
 }

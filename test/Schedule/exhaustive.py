@@ -53,11 +53,12 @@ def text(number, nodes):
 
 def makespan(nodes, order):
     """As the runtime does it: kernels one after the other; a collective, on the link, when all kernels issued before
-    it are done; whoever reads its result waits."""
+    it are done; whoever reads its result waits, and to issue a collective that does, the device waits."""
     free, ready, end = {"kernel": 0.0, "permute": 0.0}, {}, 0.0
     for i in order:
         kind, n, operands = nodes[i]
         start = max([free["kernel"], free[kind]] + [ready[o] for o in operands])
+        free["kernel"] = max([free["kernel"]] + [ready[o] for o in operands])
         ready[i] = free[kind] = start + 4 * n / (KERNEL_RATE if kind == "kernel" else LINK_RATE)
         end = max(end, ready[i])
     return end

@@ -46,6 +46,8 @@ def MoveOutOfLoops : CollectivePass<"shoal-move-out-of-loops"> {
       accumulated over microbatches) is accumulated on each device and reduced
       once, after the loop; likewise for maxima and minima. Through conversions
       to wider floats and changes of shape.
+    - One to which each iteration adds a reduce_scatter is accumulated whole, if
+      `memory-limit` is given and leaves room for it, and scattered once.
 
     Bytes shrink by the number of iterations. An unknown number counts as two.
   }];
