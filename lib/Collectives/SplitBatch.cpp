@@ -22,26 +22,31 @@ namespace {
 /// they are and in parts.
 struct Candidate {
   int64_t number = 0;
-  unsigned collectives = 0;
+  unsigned collectives = 0, exchanges = 0;
   double communication = 0, compute = 0, partCommunication = 0, partCompute = 0;
   bool divides = true;
   Operation *first = nullptr; ///< collective
 
   double before() const { return communication + compute; }
-  /// The first part's first collective has nothing beside it.
-  double after(int64_t parts) const {
+  /// The first part's first collective has nothing beside it; where parts meet
+  /// again after each exchange, that holds for each.
+  double after(int64_t parts, bool exchanges) const {
     return std::max(partCommunication, partCompute) +
-           partCommunication / (collectives * static_cast<double>(parts));
+           partCommunication /
+               ((exchanges ? 1 : collectives) * static_cast<double>(parts));
   }
 };
 
 /// Whether what is summed up over an index, after products along it, is read
 /// along it again (a norm's mean over features): then each part would wait for
 /// all of them, and none could run beside another's collectives.
+///
+/// Of exchanges (all_to_all, an expert's products, all_to_all back) it is enough
+/// that parts do not meet between the two.
 class Feedback {
 public:
-  Feedback(const IndexClasses &classes, int64_t number)
-      : classes(classes), number(number) {}
+  Feedback(const IndexClasses &classes, int64_t number, bool exchanges)
+      : classes(classes), number(number), exchanges(exchanges) {}
 
   bool isIn(func::FuncOp func) {
     visit(func.getBody().front());
@@ -49,7 +54,7 @@ public:
   }
 
 private:
-  enum : unsigned { Heavy = 1, Summed = 2 };
+  enum : unsigned { Heavy = 1, Summed = 2, Back = 4 };
 
   unsigned stateOf(ValueRange values) const {
     unsigned state = 0;
@@ -98,10 +103,19 @@ private:
       unsigned state = stateOf(op.getOperands());
       if (const PartFactor *factor = classes.factorIn(&op, number)) {
         found |= (state & Summed) != 0;
-        if (flopsOf(&op) || isa<comm::CollectiveOpInterface>(op))
-          state |= Heavy;
-        if (factor->reduces && (stateOf(op.getOperands()) & Heavy))
-          state |= Summed;
+        bool wasHeavy = state & Heavy;
+        if (exchanges) {
+          // Heavy: between the exchanges.
+          if (isa<comm::AllToAllOp>(op))
+            state = wasHeavy ? Back : Heavy;
+          else if (factor->reduces)
+            state = wasHeavy ? Summed : 0;
+        } else {
+          if (flopsOf(&op) || isa<comm::CollectiveOpInterface>(op))
+            state |= Heavy;
+          if (factor->reduces && wasHeavy)
+            state |= Summed;
+        }
       }
       for (Value result : op.getResults())
         raise(result, state);
@@ -110,6 +124,7 @@ private:
 
   const IndexClasses &classes;
   int64_t number;
+  bool exchanges;
   llvm::DenseMap<Value, unsigned> states;
   bool found = false;
 };
@@ -139,23 +154,25 @@ struct SplitBatch : impl::SplitBatchBase<SplitBatch> {
     judge(func.getBody().front(), 1, classes, prices, candidates);
     SmallVector<Candidate> list;
     for (auto &[number, candidate] : candidates)
-      if (candidate.divides && candidate.collectives && candidate.compute > 0 &&
-          (always || candidate.after(parts) < candidate.before()))
+      if (candidate.divides &&
+          (exchanges ? candidate.exchanges : candidate.collectives) &&
+          candidate.compute > 0 &&
+          (always || candidate.after(parts, exchanges) < candidate.before()))
         list.push_back(candidate);
     llvm::sort(list, [&](const Candidate &a, const Candidate &b) {
-      return std::tuple(b.before() - b.after(parts), a.number) <
-             std::tuple(a.before() - a.after(parts), b.number);
+      return std::tuple(b.before() - b.after(parts, exchanges), a.number) <
+             std::tuple(a.before() - a.after(parts, exchanges), b.number);
     });
     for (const Candidate &candidate : list) {
       std::optional<llvm::DenseMap<Value, unsigned>> dims =
           classes.dimsIn(candidate.number);
-      if (!dims || Feedback(classes, candidate.number).isIn(func))
+      if (!dims || Feedback(classes, candidate.number, exchanges).isIn(func))
         continue;
       remarkGain(remarks, candidate.first,
                  "its index and what else is computed along it goes in " +
                      Twine(int64_t(parts)) +
                      " parts: one computes while another communicates",
-                 candidate.before(), candidate.after(parts));
+                 candidate.before(), candidate.after(parts, exchanges));
       splitAlongIndex(func, classes, candidate.number, std::move(*dims), parts);
       return;
     }
@@ -198,6 +215,7 @@ struct SplitBatch : impl::SplitBatchBase<SplitBatch> {
       if (!c.first)
         c.first = op;
       ++c.collectives;
+      c.exchanges += isa<comm::AllToAllOp>(op);
       c.communication += times * seconds;
       // Each part starts anew.
       c.partCommunication +=

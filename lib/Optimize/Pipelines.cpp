@@ -8,6 +8,22 @@
 #include <cstdlib>
 
 using namespace mlir;
+using namespace shoal;
+
+static void addSplits(OpPassManager &pm, const OptimizeOptions &options,
+                      int64_t parts, bool exchanges, const char *variable) {
+  // For tests: the numbers must be the same in parts.
+  const char *forced = std::getenv(variable);
+  if (parts < 2 && !forced)
+    return;
+  SplitBatchOptions split;
+  split.hardware = options.hardware;
+  split.parts = forced ? std::atoll(forced) : parts;
+  split.always = forced != nullptr;
+  split.exchanges = exchanges;
+  split.remarks = options.remarks;
+  pm.addPass(createSplitBatch(split));
+}
 
 void shoal::buildOptimizePipeline(OpPassManager &pm,
                                   const OptimizeOptions &options) {
@@ -21,16 +37,10 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
   simplify.hardware = options.hardware;
   simplify.remarks = options.remarks;
   pm.addPass(createSimplifyCollectives(simplify));
-  // For tests: the numbers must be the same in parts.
-  const char *forced = std::getenv("SHOAL_TEST_SPLIT_BATCH");
-  if (options.splitBatch > 1 || forced) {
-    SplitBatchOptions batch;
-    batch.hardware = options.hardware;
-    batch.parts = forced ? std::atoll(forced) : options.splitBatch;
-    batch.always = forced != nullptr;
-    batch.remarks = options.remarks;
-    pm.addPass(createSplitBatch(batch));
-  }
+  addSplits(pm, options, options.splitBatch, /*exchanges=*/false,
+            "SHOAL_TEST_SPLIT_BATCH");
+  addSplits(pm, options, options.splitExchanges, /*exchanges=*/true,
+            "SHOAL_TEST_SPLIT_EXCHANGES");
   if (!options.chunkProducts.empty()) {
     ChunkProductsOptions chunks;
     chunks.hardware = options.hardware;

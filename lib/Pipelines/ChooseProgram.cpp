@@ -294,27 +294,31 @@ LogicalResult chooseProgram(ModuleOp module, Phase phase,
     if (failed(chooser.tryWith(trial, way)))
       return failure();
   }
-  // Independent rows beside each other, where much is not hidden yet.
-  int64_t fewer = options.splitBatch;
-  for (int64_t parts : {2, 4}) {
-    if (!optimizes || chooser.getChosen().splitBatch != fewer ||
-        chooser.exposedShare() < kWorthSplitting)
-      break;
-    fewer = parts;
-    trial = chooser.getChosen();
-    trial.splitBatch = parts;
-    trial.combine = options.combine;
-    Overlap way = trial.overlap;
-    // (What is chunked for want of something to run beside need not be.)
-    SmallVector<std::string> also{trial.chunkProducts};
-    if (parts == 2)
-      also = chunks;
-    for (const std::string &axes : also) {
-      trial.chunkProducts = axes;
-      if (failed(chooser.tryWith(trial, way)))
-        return failure();
+  // Independent rows beside each other, where much is not hidden yet. (What is
+  // chunked for want of something to run beside need not be then.)
+  if (optimizes)
+    for (int64_t PipelineOptions::*split :
+         {&PipelineOptions::splitBatch, &PipelineOptions::splitExchanges}) {
+      int64_t fewer = options.*split;
+      for (int64_t parts : {2, 4}) {
+        if (chooser.getChosen().*split != fewer ||
+            chooser.exposedShare() < kWorthSplitting)
+          break;
+        trial = chooser.getChosen();
+        trial.*split = parts;
+        trial.combine = options.combine;
+        Overlap way = trial.overlap;
+        SmallVector<std::string> also{trial.chunkProducts};
+        if (parts == 2)
+          also = chunks;
+        for (const std::string &axes : also) {
+          trial.chunkProducts = axes;
+          if (failed(chooser.tryWith(trial, way)))
+            return failure();
+        }
+        fewer = parts;
+      }
     }
-  }
   bool remarks = options.remarks;
   options = chooser.getChosen();
   options.remarks = remarks;

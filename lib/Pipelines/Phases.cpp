@@ -149,6 +149,10 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
                        (o.remarks ? " remarks=true" : "") +
                        (o.splitLevels ? " split-levels=true" : "") +
+                       (o.splitExchanges
+                            ? " split-exchanges=" +
+                                  std::to_string(o.splitExchanges)
+                            : "") +
                        (o.splitBatch ? " split-batch=" +
                                            std::to_string(o.splitBatch)
                                      : "") +

@@ -30,7 +30,7 @@ struct Options {
                              dump, hardware, overlap = "loops", chunks, keep,
                              emit, entry, timings, argumentShapes, fatal,
                              dumpCode;
-  int64_t memoryLimit = 0, splitBatch = 0;
+  int64_t memoryLimit = 0, splitBatch = 0, splitExchanges = 0;
   bool singleDevice = false, table = false, debugInfo = false,
        kernelTimes = false, emulate = false, remarks = false;
 };
@@ -193,6 +193,7 @@ int compile(const Options &o) {
                                  "' is no list of numbers like 0,2,5"));
   options.chunkProducts = o.chunks;
   options.splitBatch = o.splitBatch;
+  options.splitExchanges = o.splitExchanges;
   options.remarks = o.remarks;
   options.from = *from;
   options.to = *to;
@@ -312,6 +313,8 @@ int main(int argc, char **argv) {
                "parts of a batch, of which one computes while another "
                "communicates (default: as many as make the modelled step "
                "shortest, where --hardware is given)");
+  line.integer("split-exchanges", o.splitExchanges, 0,
+               "the same for the rows that experts exchange");
   line.text("keep", o.keep, "0,2,5",
             "products that a checkpointed loop would compute again and that "
             "are kept instead, by number (default: those that make the "

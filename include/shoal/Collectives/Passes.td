@@ -152,6 +152,10 @@ def SplitBatch : CollectivePass<"shoal-split-batch"> {
     What is not computed along the index reads the parts joined; where those are
     the outer rows, that is a copy at most.
 
+    With `exchanges`, the index is one along which all_to_alls go to an expert's
+    products and back (its capacity), and the parts meet again after each pair:
+    a part travels while another is multiplied.
+
     Bytes that collectives send are the same, in more messages. A function stays
     as it is where that is not modelled to be faster; compileModule tries 2 and
     4 parts, where times are modelled, and keeps what the simulator finds
@@ -161,6 +165,8 @@ def SplitBatch : CollectivePass<"shoal-split-batch"> {
     Option<"hardware", "hardware", "std::string", "\"\"",
            "Machine for the modelled times (a preset or a .json file)">,
     Option<"parts", "parts", "int64_t", "2", "Into how many parts">,
+    Option<"exchanges", "exchanges", "bool", "false",
+           "Along an index of all_to_alls and what they stand around">,
     Option<"always", "always", "bool", "false",
            "Even where it is not modelled to be faster (for tests)">,
     Option<"remarks", "remarks", "bool", "false",

@@ -24,6 +24,11 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
       *this, "split-batch",
       llvm::cl::desc("Parts of a batch that hide each other's collectives"),
       llvm::cl::init(0)};
+  Option<int64_t> splitExchanges{
+      *this, "split-exchanges",
+      llvm::cl::desc("Parts of experts' rows, of which one is multiplied while "
+                     "another travels"),
+      llvm::cl::init(0)};
   Option<bool> splitLevels{
       *this, "split-levels",
       llvm::cl::desc("Reductions over several levels of links go in parts"),

@@ -68,6 +68,8 @@ struct PipelineOptions {
   /// Parts of a batch, one of which computes while another communicates; 0:
   /// the batch is not split. compileModule tries some where times are modelled.
   int64_t splitBatch = 0;
+  /// The same of the rows that experts exchange.
+  int64_t splitExchanges = 0;
   /// Numbers of the products that are kept for a loop that would compute them
   /// again (shoal-keep-recomputed). compileModule tries them where times are
   /// modelled and a memory limit is known.
