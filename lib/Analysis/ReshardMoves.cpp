@@ -82,7 +82,6 @@ private:
     if (moves)
       step.time += collectiveTime(used, bytes, atoms, *problem.costs);
     step.bytes = bytes;
-    step.before = state;
     step.after = std::move(after);
     this->moves.push_back(std::move(step));
   }

@@ -2,30 +2,87 @@
 
 #include "shoal/Analysis/ReshardPlanner.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringMap.h"
+
 #include <algorithm>
+#include <limits>
 #include <queue>
 
 using namespace shoal;
 using llvm::ArrayRef;
 
 namespace {
-/// Bytes a device must still receive, whatever the path: its part of the
-/// target, less the most it can already hold of it. Says nothing while a
-/// reduction is pending, since reducing may come after further slicing.
-double lowerBound(const PlacementState &state, const PlacementState &to,
-                  const ReshardProblem &problem, double perByte) {
-  if (state.partial)
-    return 0.0;
-  int64_t overlap = 1, wanted = 1;
-  for (size_t d = 0; d < state.blocks.size(); ++d) {
-    overlap *= std::min(state.blocks[d], to.blocks[d]);
-    wanted *= to.blocks[d];
+/// The cheapest that anything of a kind can be.
+struct Least {
+  double perByte = std::numeric_limits<double>::infinity(), latency = perByte;
+
+  explicit Least(const MeshCosts &costs) {
+    for (const AxisCost &axis : costs.axes) {
+      perByte = std::min(perByte, axis.secondsPerByte);
+      latency = std::min(latency, axis.latency);
+    }
   }
-  // Padding at the end of an uneven dimension is never sent for sure.
-  for (size_t d = 0; d < state.blocks.size(); ++d)
-    if (to.blocks[d] * partCount(to.dims[d], problem.atoms) != problem.shape[d])
-      return 0.0;
-  return perByte * static_cast<double>(wanted - overlap) * problem.elementBytes;
+};
+
+/// Atoms whose summands have to be reduced on the way.
+AtomSet toReduce(const PlacementState &state, const PlacementState &to) {
+  return state.partialKind == to.partialKind ? state.partial & ~to.partial
+                                             : state.partial;
+}
+
+/// True if slicing and making partial, which send nothing, cannot lead to `to`.
+bool needsCollective(const PlacementState &state, const PlacementState &to,
+                     ArrayRef<MeshAtom> atoms) {
+  if (toReduce(state, to))
+    return true;
+  for (size_t d = 0; d < state.dims.size(); ++d) {
+    ArrayRef<uint8_t> have = state.dims[d], want = to.dims[d];
+    if (have.size() > want.size() || want.take_front(have.size()) != have)
+      return true;
+    if (!have.empty() &&
+        state.blocks[d] !=
+            to.blocks[d] * partCount(want.drop_front(have.size()), atoms))
+      return true;
+  }
+  return false;
+}
+
+/// Time that is still needed, whatever the path: the first step reads this
+/// placement and the last writes the target; a collective has to start; and
+/// bytes must arrive. Those are a device's part of the target, less the most it
+/// can already hold of it; if summands of q devices are still to be reduced, q
+/// - 1 times a piece first, the least that can be left of the value once all
+/// atoms that are cut now or in the end cut it, and then the part less that
+/// piece. Bytes count on average over the devices, so that padding at the end
+/// of an uneven dimension is left out.
+double lowerBound(const PlacementState &state, const PlacementState &to,
+                  const ReshardProblem &problem, const Least &least) {
+  if (state == to)
+    return 0.0;
+  double bound = problem.costs->localSecondsPerByte *
+                 static_cast<double>(localElements(state) + localElements(to)) *
+                 static_cast<double>(problem.elementBytes);
+  if (!needsCollective(state, to, problem.atoms))
+    return bound;
+  double whole = 1, overlap = 1;
+  for (size_t d = 0; d < state.blocks.size(); ++d) {
+    whole *= static_cast<double>(problem.shape[d]);
+    overlap *= static_cast<double>(std::min(state.blocks[d], to.blocks[d]));
+  }
+  auto parts = [&](AtomSet set) {
+    return static_cast<double>(partCount(set, problem.atoms));
+  };
+  AtomSet pending = toReduce(state, to);
+  double wanted = whole / parts(to.cut()), arrive = 0;
+  if (pending) {
+    overlap = whole / parts(state.cut() | to.cut() | pending);
+    arrive = (parts(pending) - 1) * overlap;
+  }
+  arrive += std::max(0.0, wanted - overlap);
+  return bound + least.latency +
+         least.perByte * arrive * static_cast<double>(problem.elementBytes);
 }
 
 struct Visit {
@@ -73,24 +130,43 @@ ReshardPlan rematerialize(const PlacementState &from, const PlacementState &to,
 
 ReshardPlan search(const PlacementState &from, const PlacementState &to,
                    const ReshardProblem &problem, int64_t memoryBound) {
-  double perByte = 0.0;
-  for (const AxisCost &axis : problem.costs->axes)
-    perByte = perByte == 0.0 ? axis.secondsPerByte
-                             : std::min(perByte, axis.secondsPerByte);
-  std::map<std::vector<int64_t>, size_t> index;
+  Least least(*problem.costs);
+  // What costs more than this need not be looked at.
+  ReshardPlan known = rematerialize(from, to, problem);
+  auto fits = [&](const PlacementState &state) {
+    return !memoryBound || state == to ||
+           localElements(state) * problem.elementBytes <= memoryBound;
+  };
+  double most = std::numeric_limits<double>::infinity();
+  if (!known.steps.empty() && known.steps.back().after == to &&
+      llvm::all_of(known.steps,
+                   [&](const ReshardStep &step) { return fits(step.after); }))
+    most = known.time * (1 + 1e-9);
+  llvm::StringMap<size_t> index;
   std::vector<Visit> visits;
   using Entry = std::pair<double, size_t>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<Entry>> open;
-  auto keyOf = [](const PlacementState &state) {
-    std::vector<int64_t> key;
-    state.appendKey(key);
+  llvm::SmallString<128> key;
+  auto keyOf = [&](const PlacementState &state) -> llvm::StringRef {
+    key.clear();
+    for (const AtomList &list : state.dims) {
+      key.push_back(static_cast<char>(list.size()));
+      key.append(list.begin(), list.end());
+    }
+    auto raw = [&](const auto *data, size_t count) {
+      key.append(llvm::StringRef(reinterpret_cast<const char *>(data),
+                                 count * sizeof(*data)));
+    };
+    raw(state.blocks.data(), state.blocks.size());
+    raw(&state.partial, 1);
+    raw(&state.partialKind, state.partial ? 1 : 0);
     return key;
   };
   Visit start{0.0, 0, {}, false};
   start.step.after = from;
   index[keyOf(from)] = 0;
   visits.push_back(start);
-  open.push({lowerBound(from, to, problem, perByte), 0});
+  open.push({lowerBound(from, to, problem, least), 0});
   // Far beyond anything real placements reach; then the fallback serves.
   const size_t limit = 20000;
   while (!open.empty() && visits.size() < limit) {
@@ -112,13 +188,14 @@ ReshardPlan search(const PlacementState &from, const PlacementState &to,
       return plan;
     }
     for (ReshardStep &step : reshardMoves(state, to, problem)) {
-      if (memoryBound && step.after != to &&
-          localElements(step.after) * problem.elementBytes > memoryBound)
+      if (!fits(step.after))
         continue;
       double cost = visits[current].cost + step.time;
-      auto [it, isNew] = index.insert({keyOf(step.after), visits.size()});
+      double bound = lowerBound(step.after, to, problem, least);
+      if (cost + bound > most)
+        continue;
+      auto [it, isNew] = index.try_emplace(keyOf(step.after), visits.size());
       size_t node = it->second;
-      double bound = lowerBound(step.after, to, problem, perByte);
       if (isNew) {
         visits.push_back({cost, current, std::move(step), false});
       } else {
@@ -134,8 +211,7 @@ ReshardPlan search(const PlacementState &from, const PlacementState &to,
       open.push({cost + bound, node});
     }
   }
-  return memoryBound ? search(from, to, problem, 0)
-                     : rematerialize(from, to, problem);
+  return memoryBound ? search(from, to, problem, 0) : known;
 }
 } // namespace
 
@@ -146,9 +222,13 @@ ReshardPlan shoal::planReshard(const PlacementState &from,
   if (from != to)
     plan = search(from, to, problem, problem.memoryBound);
   plan.peakBytes = localElements(from) * problem.elementBytes;
-  for (const ReshardStep &step : plan.steps)
+  const PlacementState *before = &from;
+  for (ReshardStep &step : plan.steps) {
+    step.before = *before;
+    before = &step.after;
     plan.peakBytes = std::max(plan.peakBytes,
                               localElements(step.after) * problem.elementBytes);
+  }
   return plan;
 }
 

@@ -122,7 +122,7 @@ std::optional<WindowStretch> OpModel::stretch(const OpForm &form, size_t t,
 
 int64_t OpModel::fetchedBytes(const OpForm &form, size_t t) const {
   PlacementState state = placement(form, t);
-  SmallVector<int64_t, 4> local = state.blocks;
+  SmallVector<int64_t> local(state.blocks.begin(), state.blocks.end());
   int64_t bytes = 0;
   // Dimension after dimension: the later ones send the corners as well.
   for (size_t d = 0; d < local.size(); ++d) {

@@ -35,10 +35,10 @@ inline AtomSet atomBit(unsigned atom) { return AtomSet(1) << atom; }
 
 struct PlacementState {
   /// Per tensor dimension, the atoms that cut it.
-  llvm::SmallVector<AtomList, 4> dims;
+  llvm::SmallVector<AtomList, 5> dims;
   /// Per tensor dimension, the block b: part i holds [i*b, (i+1)*b) cut at the
   /// dimension's size. An uncut dimension has its full size here.
-  llvm::SmallVector<int64_t, 4> blocks;
+  llvm::SmallVector<int64_t, 5> blocks;
   /// Atoms over which the value is partial, and how partial values combine
   /// (a ReductionKind; 0 when there are none).
   AtomSet partial = 0;

@@ -29,7 +29,8 @@ struct ReshardStep {
   int toDim = -1;
   /// The atoms concerned, major to minor (for Permute: those that moved).
   AtomList atoms;
-  PlacementState before, after;
+  PlacementState before; ///< Set in plans; a move starts where it is asked for.
+  PlacementState after;
   /// Bytes each device sends (ring accounting, averaged over devices).
   int64_t bytes = 0;
   double time = 0.0;
