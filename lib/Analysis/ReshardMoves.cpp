@@ -114,7 +114,7 @@ private:
 
   void uncutLast(PlacementState &s, size_t d, size_t count) const {
     int64_t q = partCount(ArrayRef<uint8_t>(s.dims[d]).take_back(count), atoms);
-    s.dims[d].resize(s.dims[d].size() - count);
+    s.dims[d].truncate(s.dims[d].size() - count);
     s.blocks[d] = s.dims[d].empty() ? problem.shape[d] : s.blocks[d] * q;
   }
 

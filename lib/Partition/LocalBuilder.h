@@ -66,7 +66,7 @@ public:
   struct SingleOwner {
     mlir::Value value;
     int64_t root;
-    llvm::SmallVector<uint8_t, 4> atoms;
+    AtomList atoms;
   };
   llvm::DenseMap<mlir::Value, SingleOwner> owned;
 

@@ -9,7 +9,9 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
+#include <cassert>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -26,8 +28,62 @@ struct MeshAtom {
   }
 };
 
-/// Indices into a table of atoms, major to minor.
-using AtomList = llvm::SmallVector<uint8_t, 4>;
+/// Indices into a table of atoms, major to minor. No list is longer than what a
+/// mesh of 65,536 devices, the most there may be, has atoms. Placements are
+/// copied by the million while reshards are planned: plain memory.
+class AtomList {
+public:
+  static constexpr size_t kCapacity = 23;
+
+  AtomList() = default;
+  AtomList(std::initializer_list<uint8_t> list)
+      : AtomList(list.begin(), list.end()) {}
+  template <typename It>
+  AtomList(It first, It last) {
+    append(first, last);
+  }
+
+  uint8_t *begin() { return items; }
+  uint8_t *end() { return items + count; }
+  const uint8_t *begin() const { return items; }
+  const uint8_t *end() const { return items + count; }
+  size_t size() const { return count; }
+  bool empty() const { return count == 0; }
+  uint8_t &operator[](size_t i) { return items[i]; }
+  uint8_t operator[](size_t i) const { return items[i]; }
+  uint8_t back() const { return items[count - 1]; }
+  operator llvm::ArrayRef<uint8_t>() const { return {items, count}; }
+
+  void clear() { count = 0; }
+  void pop_back() { --count; }
+  void push_back(uint8_t atom) {
+    assert(count < kCapacity && "a mesh of more devices than there may be");
+    items[count++] = atom;
+  }
+  template <typename It>
+  void append(It first, It last) {
+    for (; first != last; ++first)
+      push_back(*first);
+  }
+  void append(llvm::ArrayRef<uint8_t> list) {
+    append(list.begin(), list.end());
+  }
+  template <typename It>
+  void assign(It first, It last) {
+    clear();
+    append(first, last);
+  }
+  /// To at most as many as there are.
+  void truncate(size_t size) { count = static_cast<uint8_t>(size); }
+
+  bool operator==(const AtomList &o) const {
+    return llvm::ArrayRef<uint8_t>(*this) == llvm::ArrayRef<uint8_t>(o);
+  }
+
+private:
+  uint8_t items[kCapacity] = {};
+  uint8_t count = 0;
+};
 /// A set of atoms, bit i standing for atom i; at most 64 atoms per mesh.
 using AtomSet = uint64_t;
 
