@@ -83,8 +83,11 @@ bool Grouping::isCopied(Operation *op, OpClass opClass) {
   case OpClass::Elementwise: {
     if (elementCostOf(op) > 1)
       return false;
-    // One array operand that is not wider; the others constants.
+    // One array operand that is not wider; the others constants, or, where the
+    // result is an array, scalars. Of scalars too only one: a chain of ops with
+    // two operands each would be copied whole into the kernel of every link.
     int64_t bits = 0;
+    bool isScalar = shapeOf(op->getResult(0)).empty();
     llvm::SmallPtrSet<void *, 4> arrays;
     for (Value operand : op->getOperands()) {
       Value source = operand;
@@ -93,7 +96,7 @@ bool Grouping::isCopied(Operation *op, OpClass opClass) {
       Operation *producer = source.getDefiningOp();
       if (producer && classify(producer) == OpClass::Constant)
         continue;
-      if (shapeOf(source).empty())
+      if (shapeOf(source).empty() && !isScalar)
         continue;
       arrays.insert(source.getAsOpaquePointer());
       if (isa<ComplexType>(getElementTypeOrSelf(operand.getType())))
