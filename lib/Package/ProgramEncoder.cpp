@@ -213,6 +213,8 @@ LogicalResult ProgramEncoder::encodeKernels() {
     record.numChunks = std::max<int64_t>(kernel.getChunks().value_or(1), 1);
     record.scratchBytes = kernel.getScratchBytes().value_or(0);
     record.flops = kernel.getFlops().value_or(0);
+    if (auto call = kernel->getAttrOfType<StringAttr>("plan.library"))
+      record.library = table.str(call.getValue());
     kernelIndices[kernel.getSymName()] = table.kernels.size();
     table.kernels.push_back(record);
     if (options.target == "cuda" && failed(encodeGpuKernel(kernel)))

@@ -341,6 +341,10 @@ void Printer::gpu() {
       add(", spills %u bytes", k.spillBytes);
     out += ", symbol ";
     text(k.symbol);
+    if (i < kernels.size() && kernels[i].library.length) {
+      out += ", or by a library where it is there: ";
+      text(kernels[i].library);
+    }
     if (k.next != kNone)
       add(", then launch %u", k.next);
     out += '\n';

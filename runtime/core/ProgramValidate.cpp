@@ -263,7 +263,7 @@ bool Validator::checkMemory() {
     }
   }
   for (const Kernel &k : all<Kernel>(Section::Kernels)) {
-    if (!str(k.symbol) || !str(k.name) || !str(k.loc))
+    if (!str(k.symbol) || !str(k.name) || !str(k.loc) || !str(k.library))
       return false;
     if (k.symbol.length == 0 || k.numChunks < 1 || k.scratchBytes < 0 ||
         k.numInputs > 65536 || k.numOutputs > 65536 || k.numScalars > 65536)

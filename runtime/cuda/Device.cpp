@@ -118,6 +118,8 @@ Status Device::load(const rt::Package &package) {
         std::pair(&fillKernel, "shoal_rt_fill"),
         std::pair(&foldKernel, "shoal_rt_fold"),
         std::pair(&convertKernel, "shoal_rt_convert"),
+        std::pair(&scaleKernel, "shoal_rt_scale"),
+        std::pair(&triangleKernel, "shoal_rt_triangle"),
         std::pair(&symmetricKernel, "shoal_rt_symmetric")})
     if (CUresult r = driver.moduleGetFunction(function, module, symbol))
       return Status::badInput(describe() + ": no kernel '" + symbol +
@@ -334,6 +336,18 @@ CUresult Device::symmetric(const SymmetricParams &params,
 CUresult Device::convert(const ConvertParams &params, CUstream stream) const {
   ConvertParams own = params;
   return launchOwn(convertKernel, params.count, 1, &own, stream);
+}
+
+CUresult Device::scale(const ScaleParams &params, CUstream stream) const {
+  ScaleParams own = params;
+  return launchOwn(scaleKernel, params.count, 1, &own, stream);
+}
+
+CUresult Device::keepTriangle(const TriangleParams &params,
+                              CUstream stream) const {
+  TriangleParams own = params;
+  return launchOwn(triangleKernel, params.batch * params.n * params.n, 1, &own,
+                   stream);
 }
 
 } // namespace shoal::cuda

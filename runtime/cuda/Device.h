@@ -50,6 +50,8 @@ public:
   CUresult fold(FoldParams params, std::span<const CUdeviceptr> in,
                 std::span<const CUdeviceptr> out, CUstream stream) const;
   CUresult convert(const ConvertParams &params, CUstream stream) const;
+  CUresult scale(const ScaleParams &params, CUstream stream) const;
+  CUresult keepTriangle(const TriangleParams &params, CUstream stream) const;
   /// One rank's part of a collective on the memory of all its group.
   CUresult symmetric(const SymmetricParams &params, CUstream stream) const;
   CUresult launch(const program::GpuKernel &how, CUfunction function,
@@ -74,7 +76,8 @@ private:
 
   std::vector<CUmodule> modules;
   CUfunction copyKernel = nullptr, fillKernel = nullptr, foldKernel = nullptr,
-             convertKernel = nullptr, symmetricKernel = nullptr;
+             convertKernel = nullptr, symmetricKernel = nullptr,
+             scaleKernel = nullptr, triangleKernel = nullptr;
 };
 
 /// Whether code compiled for `chip` ("sm_90a") runs on a device of compute

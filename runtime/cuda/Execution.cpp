@@ -243,6 +243,10 @@ bool Execution::canCapture() const {
   if (!cuda.graphs || options.profile || options.fault || cuda.blocking ||
       !transport->canCapture())
     return false;
+  // Libraries may wait for the device, which a capture does not allow.
+  for (const auto &rank : ranks)
+    if (rank->usesLibraries())
+      return false;
   for (const auto &i :
        program.section<program::Instruction>(Section::Instructions))
     switch (i.opcode) {

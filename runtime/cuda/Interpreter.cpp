@@ -121,6 +121,14 @@ bool Rank::exec(const Instruction &i, Operands ops) {
   const program::GpuKernel &how =
       run.program.section<program::GpuKernel>(Section::GpuKernels)[index];
   size_t numBuffers = kernel.numInputs + kernel.numOutputs;
+  if (auto it = mathCalls.find(&i); it != mathCalls.end()) {
+    if (run.options.poison)
+      for (size_t o = 0; o < kernel.numOutputs; ++o)
+        if (!poison(static_cast<uint32_t>(ops[1 + kernel.numInputs + o]),
+                    ops.subspan(1, kernel.numInputs), stream(i)))
+          return false;
+    return issueMathCall(*it->second, i, ops.subspan(1, numBuffers));
+  }
   std::vector<uint64_t> values;
   values.reserve(numBuffers + kernel.numScalars + 1);
   for (size_t b = 0; b < numBuffers; ++b)
@@ -227,8 +235,27 @@ bool Rank::fill(const Instruction &i, Operands ops) {
   return ok(device.fill(p, stream(i)), "a fill");
 }
 
-/// On the host: inputs are downloaded, results uploaded.
+/// A call of a library of the GPU on the buffers of these slots.
+bool Rank::issueMathCall(MathCall &call, const Instruction &i, Operands used) {
+  std::vector<CUdeviceptr> buffers;
+  for (int64_t slot : used)
+    buffers.push_back(address(slot));
+  CUdeviceptr work = memory.scratch[i.stream];
+  // What a library leaves in its work area must not matter.
+  if (run.options.poison && call.workBytes &&
+      !ok(device.driver.memsetD8Async(work, 0xff, call.workBytes, stream(i)),
+          "filling a work area"))
+    return false;
+  std::string why = call.issue(device, stream(i), work, buffers);
+  return why.empty() || run.hasFailed() ||
+         fail(device.describe() + ": a call of " + call.library + ": " + why);
+}
+
+/// On the host, inputs downloaded and results uploaded, where no library of the
+/// GPU knows the call.
 bool Rank::customCall(const Instruction &i, Operands ops) {
+  if (auto it = mathCalls.find(&i); it != mathCalls.end())
+    return issueMathCall(*it->second, i, ops.subspan(3));
   size_t numInputs = static_cast<size_t>(ops[1]);
   std::vector<rt::AlignedBuffer> buffers;
   std::vector<std::byte *> data;

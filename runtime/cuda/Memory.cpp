@@ -10,7 +10,8 @@ using program::Section;
 using program::SlotKind;
 
 RankMemory measure(const program::View &program, const Transport &transport,
-                   int64_t rank) {
+                   const Rank &owner) {
+  int64_t rank = owner.number;
   RankMemory memory;
   memory.scratchBytes.assign(program.header().numStreams + 1, 0);
   auto kernels = program.section<program::GpuKernel>(Section::GpuKernels);
@@ -19,6 +20,11 @@ RankMemory measure(const program::View &program, const Transport &transport,
   for (const auto &i :
        program.section<program::Instruction>(Section::Instructions)) {
     std::span<const int64_t> ops = program.operands(i);
+    if (const MathCall *call = owner.mathCall(i)) {
+      size_t &most = memory.scratchBytes[i.stream];
+      most = std::max(most, call->workBytes);
+      continue;
+    }
     switch (i.opcode) {
     case program::Opcode::Exec: {
       size_t &most = memory.scratchBytes[i.stream];
@@ -51,10 +57,29 @@ RankMemory measure(const program::View &program, const Transport &transport,
   return memory;
 }
 
+void Rank::findMathCalls() {
+  const program::View &program = run.program;
+  auto kernels = program.section<program::Kernel>(Section::Kernels);
+  device.makeCurrent();
+  math = std::make_unique<MathHandles>(device);
+  for (const auto &i :
+       program.section<program::Instruction>(Section::Instructions)) {
+    std::string text;
+    if (i.opcode == program::Opcode::Exec)
+      text = program.str(kernels[program.operands(i)[0]].library);
+    else if (i.opcode == program::Opcode::CustomCall)
+      text = describeCustomCall(program, i);
+    if (!text.empty())
+      if (auto call = math->prepare(text, i.stream))
+        mathCalls[&i] = std::move(call);
+  }
+}
+
 void Rank::layOut(DeviceArena &arena) {
   const program::View &program = run.program;
   const program::Header &h = program.header();
-  memory = measure(program, *run.transport, number);
+  findMathCalls();
+  memory = measure(program, *run.transport, *this);
   memory.arenaBytes = h.arenaBytes;
   memory.arena = arena.add(h.arenaBytes);
   for (size_t bytes : memory.scratchBytes)

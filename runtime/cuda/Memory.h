@@ -31,6 +31,8 @@ struct DeviceArena {
   }
 };
 
+class Rank;
+
 /// What a rank has besides its slots. Offsets from the arena's base until the
 /// arena is there.
 struct RankMemory {
@@ -45,7 +47,7 @@ struct RankMemory {
 /// Sizes of a rank's scratch and workspace, from a walk over its
 /// instructions. The stream for collectives is the last.
 RankMemory measure(const program::View &program, const Transport &transport,
-                   int64_t rank);
+                   const Rank &rank);
 
 } // namespace shoal::cuda
 

@@ -20,6 +20,8 @@ Rank::~Rank() {
   device.makeCurrent();
   if (graph)
     d.graphExecDestroy(graph);
+  mathCalls.clear();
+  math.reset();
   for (CUevent e : events)
     if (e)
       d.eventDestroy(e);

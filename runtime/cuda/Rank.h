@@ -8,6 +8,7 @@
 #include "cuda/Memory.h"
 #include "cuda/Staging.h"
 #include "cuda/Transport.h"
+#include "cuda/math/MathCall.h"
 #include "shoal/runtime/Cursor.h"
 #include "shoal/runtime/Tensor.h"
 
@@ -38,6 +39,15 @@ public:
   bool downloadResults();
   bool leave();
 
+  /// Which instructions libraries do instead of the package's kernels or the
+  /// host; first of all.
+  void findMathCalls();
+  /// The library that does an instruction, or null.
+  const MathCall *mathCall(const program::Instruction &i) const {
+    auto it = mathCalls.find(&i);
+    return it == mathCalls.end() ? nullptr : it->second.get();
+  }
+  bool usesLibraries() const { return !mathCalls.empty(); }
   /// Reserves device memory: `slots` become offsets from the device's arena.
   void layOut(DeviceArena &arena);
   /// Makes them addresses.
@@ -99,6 +109,7 @@ private:
   bool copy2D(const Instruction &i, Operands ops);
   bool fill(const Instruction &i, Operands ops);
   bool customCall(const Instruction &i, Operands ops);
+  bool issueMathCall(MathCall &call, const Instruction &i, Operands slots);
   bool check(const Instruction &i, Operands ops);
   bool collective(const Instruction &i, Operands ops, bool start);
   bool exchange(const Instruction &i, Issue &issue, bool start, uint32_t event);
@@ -118,6 +129,8 @@ private:
   }
 
   Staging staging;
+  std::unique_ptr<MathHandles> math;
+  std::map<const Instruction *, std::shared_ptr<MathCall>> mathCalls;
   RankMemory memory;
   std::vector<CUevent> events; ///< of the program
   std::vector<bool> eventSet;  ///< a collective was started under it

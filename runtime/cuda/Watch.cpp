@@ -259,6 +259,10 @@ std::vector<rt::ProfileRow> Execution::takeProfile(int64_t steps) const {
     if (!calls)
       continue;
     std::string what = rt::nameOf(program, instructions[i], eventGroups);
+    if (const MathCall *call = ranks.front()->mathCall(instructions[i]))
+      what += " by " + call->library;
+    else if (instructions[i].opcode == program::Opcode::CustomCall)
+      what += " on the host";
     std::string where(program.str(instructions[i].loc));
     rt::ProfileRow &row = rows[{what, where}];
     row.what = what;

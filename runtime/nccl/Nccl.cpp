@@ -1,44 +1,16 @@
 #include "nccl/Nccl.h"
 
+#include "cuda/LibraryPaths.h"
+
 #include <cstdlib>
 #include <dlfcn.h>
-#include <glob.h>
 #include <mutex>
-#include <unistd.h>
 #include <vector>
 
 namespace shoal::nccl {
 
 using rt::Result;
 using rt::Status;
-
-/// Where the Python package puts the library, in the active virtual environment
-/// and in the one that Shoal's set-up makes beside the build tree.
-static std::vector<std::string> packagePaths() {
-  std::vector<std::string> roots;
-  if (const char *active = std::getenv("VIRTUAL_ENV"))
-    roots.push_back(active);
-  char exe[4096];
-  ssize_t length = ::readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-  if (length > 0) {
-    std::string at(exe, static_cast<size_t>(length));
-    for (int up = 0; up < 3; ++up) { // …/build/bin/shoal-run
-      at = at.substr(0, at.rfind('/'));
-      roots.push_back(at + "/.venv");
-    }
-  }
-  std::vector<std::string> found;
-  for (const std::string &root : roots) {
-    std::string pattern =
-        root + "/lib/python3*/site-packages/nvidia/nccl/lib/libnccl.so.2";
-    glob_t matches = {};
-    if (::glob(pattern.c_str(), 0, nullptr, &matches) == 0)
-      for (size_t i = 0; i < matches.gl_pathc; ++i)
-        found.push_back(matches.gl_pathv[i]);
-    ::globfree(&matches);
-  }
-  return found;
-}
 
 static std::string versionText(int version) {
   return std::to_string(version / 10000) + "." +
@@ -51,7 +23,7 @@ static Result<const Nccl *> load() {
   if (const char *given = std::getenv("SHOAL_NCCL_LIBRARY"); given && *given) {
     paths.push_back(given);
   } else {
-    paths = packagePaths();
+    paths = cuda::packagedLibraries({"nccl/lib/libnccl.so.2"});
     paths.insert(paths.begin(), "libnccl.so.2");
   }
   void *library = nullptr;

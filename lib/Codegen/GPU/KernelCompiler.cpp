@@ -4,6 +4,7 @@
 
 #include "Backend.h"
 #include "BufferAlignments.h"
+#include "LibraryCalls.h"
 #include "Ptxas.h"
 
 #include "dialects/Plan/Plan.h"
@@ -367,6 +368,8 @@ void Compiler::attach() {
       job.kernel.setStrategy(code.strategy);
       job.kernel->setAttr(plan::GpuLaunchAttr::getAttrName(),
                           builder.getArrayAttr(launches));
+      if (std::string call = describeLibraryCall(job.source); !call.empty())
+        job.kernel->setAttr("plan.library", builder.getStringAttr(call));
     }
   }
 }

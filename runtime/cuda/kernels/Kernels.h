@@ -93,6 +93,23 @@ struct ConvertParams {
   int32_t what; ///< Convert
 };
 
+/// shoal_rt_scale: reals times a factor, where they are.
+struct ScaleParams {
+  uint64_t data;
+  int64_t count;
+  double factor;
+  int64_t isDouble;
+};
+
+/// shoal_rt_triangle: of square matrices, row-major, one triangle is kept and
+/// the other set to zero; of a matrix whose `info` (int32) is not 0, the kept
+/// one is set to NaN.
+struct TriangleParams {
+  uint64_t matrices, info;
+  int64_t n, batch;
+  int64_t isDouble, isComplex, lower;
+};
+
 } // namespace shoal::cuda
 
 #endif // SHOAL_RUNTIME_CUDA_KERNELS_H

@@ -455,10 +455,44 @@ void convert(const ConvertParams &p, const Place &place) {
   }
 }
 
+//===----------------------------------------------------------------------===//
+// After calls of libraries
+//===----------------------------------------------------------------------===//
+
+template <typename T>
+void scaleReals(const ScaleParams &p, const Place &place) {
+  T *data = reinterpret_cast<T *>(p.data);
+  for (int64_t i = place.thread; i < p.count; i += place.threads)
+    data[i] *= T(p.factor);
+}
+void scale(const ScaleParams &p, const Place &place) {
+  p.isDouble ? scaleReals<double>(p, place) : scaleReals<float>(p, place);
+}
+
+template <typename T>
+void keepTriangle(const TriangleParams &p, const Place &place) {
+  T *data = reinterpret_cast<T *>(p.matrices);
+  const int32_t *info = reinterpret_cast<const int32_t *>(p.info);
+  int64_t parts = p.isComplex ? 2 : 1;
+  for (int64_t i = place.thread; i < p.batch * p.n * p.n; i += place.threads) {
+    int64_t column = i % p.n, row = i / p.n % p.n;
+    bool kept = p.lower ? column <= row : column >= row;
+    if (kept && info[i / p.n / p.n] == 0)
+      continue;
+    for (int64_t part = 0; part < parts; ++part)
+      data[i * parts + part] = kept ? T(__builtin_nanf("")) : T(0);
+  }
+}
+void triangle(const TriangleParams &p, const Place &place) {
+  p.isDouble ? keepTriangle<double>(p, place) : keepTriangle<float>(p, place);
+}
+
 } // namespace
 
 SHOAL_KERNEL(shoal_rt_fold, FoldParams, fold)
 SHOAL_KERNEL(shoal_rt_convert, ConvertParams, convert)
+SHOAL_KERNEL(shoal_rt_scale, ScaleParams, scale)
+SHOAL_KERNEL(shoal_rt_triangle, TriangleParams, triangle)
 
 //===----------------------------------------------------------------------===//
 // On the memory of peers
@@ -496,6 +530,8 @@ extern "C" void *shoal_rt_host_kernel(const char *name) {
                                   {"shoal_rt_fill", shoal_rt_fill},
                                   {"shoal_rt_fold", shoal_rt_fold},
                                   {"shoal_rt_convert", shoal_rt_convert},
+                                  {"shoal_rt_scale", shoal_rt_scale},
+                                  {"shoal_rt_triangle", shoal_rt_triangle},
                                   {"shoal_rt_symmetric", shoal_rt_symmetric}};
   for (const Entry &e : entries)
     if (__builtin_strcmp(e.name, name) == 0)

@@ -94,6 +94,10 @@ static size_t structBytes(const std::string &name) {
     return sizeof(FoldParams);
   if (name == "shoal_rt_symmetric")
     return sizeof(SymmetricParams);
+  if (name == "shoal_rt_scale")
+    return sizeof(ScaleParams);
+  if (name == "shoal_rt_triangle")
+    return sizeof(TriangleParams);
   return sizeof(ConvertParams);
 }
 
@@ -118,6 +122,15 @@ static void addStructAccesses(const std::string &name, const void *bytes,
     auto &p = *static_cast<const FillParams *>(bytes);
     if (p.rows == 1)
       add(accesses, p.target, p.bytes, true);
+  } else if (name == "shoal_rt_scale") {
+    auto &p = *static_cast<const ScaleParams *>(bytes);
+    add(accesses, p.data, p.count * (p.isDouble ? 8 : 4), true);
+  } else if (name == "shoal_rt_triangle") {
+    auto &p = *static_cast<const TriangleParams *>(bytes);
+    add(accesses, p.matrices,
+        p.batch * p.n * p.n * (p.isDouble ? 8 : 4) * (p.isComplex ? 2 : 1),
+        true);
+    add(accesses, p.info, p.batch * 4, false);
   }
 }
 

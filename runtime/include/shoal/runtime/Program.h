@@ -35,7 +35,7 @@ namespace shoal::program {
 
 inline constexpr char kMagic[8] = {'S', 'H', 'O', 'A', 'L', 'P', 'R', 'G'};
 /// Raised whenever a record or the meaning of an operand changes.
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 /// ELF sections and the dynamic symbols that stand at their first byte.
 inline constexpr char kProgramSection[] = ".shoal.program";
 inline constexpr char kConstantsSection[] = ".shoal.constants";
@@ -195,6 +195,8 @@ struct Kernel {
   int64_t scratchBytes; ///< per thread that runs chunks; 0: none
   int64_t flops;        ///< estimate per launch, for traces; 0: unknown
   int64_t bytes;        ///< read and written per launch, likewise
+  Str library;          ///< on a GPU: the call of a library that does the same
+                        ///< (runtime/cuda/math/MathCall.h); empty: none
 };
 
 /// Device code, bytes [offset, offset+bytes) of the images section.
