@@ -6,7 +6,7 @@
 1. Correctness: the example models on this GPU, eight ranks sharing it
    (--ranks-per-device), against their expected outputs; a few of them under
    compute-sanitizer, where it is installed.
-2. Speed: products (bf16, fp8, int8, skinny, grouped), attention forward and
+2. Speed: products (bf16, fp8, int8, skinny, grouped, ragged), attention forward and
    backward, softmax, norms, AdamW, a GPT training step. TFLOP/s or TB/s of the
    median step, beside cuBLAS and PyTorch (cuDNN attention, its own kernels),
    where these are installed.
@@ -93,6 +93,22 @@ def cases(tiny):
         "gemm bf16 grouped 8", lambda a, b: jnp.einsum("gmk,gkn->gmn", a, b),
         [((g, m, k), bf16), ((g, k, n), bf16)], flops=2 * g * m * n * k,
         torch=lambda torch, a, b: (lambda: torch.bmm(a, b))))
+
+    # The same rows in groups of uneven sizes, as experts have them: no larger
+    # group is padded to, so the time should be that of equal groups.
+    weights = [1, 9, 0, 17, 5, 2, 25, 5]
+    uneven = [w * g * m // sum(weights) for w in weights]
+    uneven[-1] += g * m - sum(uneven)
+
+    def ragged(x, w):
+        return jax.lax.ragged_dot(x, w, jnp.array(uneven, jnp.int32))
+
+    result.append(Case("gemm bf16 ragged 8", ragged, [((g * m, k), bf16), ((g, k, n), bf16)],
+                       flops=2 * g * m * n * k))
+    result.append(Case(
+        "gemm bf16 ragged 8 gradients",
+        lambda x, w, d: jax.vjp(ragged, x, w)[1](d),
+        [((g * m, k), bf16), ((g, k, n), bf16), ((g * m, n), bf16)], flops=4 * g * m * n * k))
 
     def attention(q, k, v, causal):
         s = jnp.einsum("bhqd,bhkd->bhqk", q, k, preferred_element_type=f32)

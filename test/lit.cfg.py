@@ -34,6 +34,13 @@ if ptxas or shutil.which("ptxas") or os.environ.get("SHOAL_PTXAS"):
     config.substitutions.append(("%ptxas", os.environ.get("SHOAL_PTXAS") or
                                  (ptxas or [shutil.which("ptxas")])[0]))
 
+# NCCL's device side.
+bitcode = glob.glob(os.path.join(config.shoal_src_root, ".venv", "lib", "python3*", "site-packages",
+                                 "nvidia", "nccl", "lib", "libnccl_device.bc"))
+if bitcode:
+    config.available_features.add("nccl-bitcode")
+    config.substitutions.append(("%nccl_bitcode", bitcode[0]))
+
 if shutil.which("mpirun"):
     config.available_features.add("mpirun")
 config.substitutions.append(("%models", os.path.join(config.shoal_src_root, "examples", "models")))

@@ -232,6 +232,18 @@ def Tile_IotaOp : Tile_Op<"iota", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_ExtractOp : Tile_Op<"extract", [Pure]> {
+  let summary = "The one element of a tile as a scalar";
+  let description = [{
+    All threads must hold the element: so it is the same in the whole block, and
+    may be a condition or the bound of a loop.
+  }];
+  let arguments = (ins Tile_Tile:$input);
+  let results = (outs AnySignlessInteger:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Tile_BroadcastOp : Tile_Op<"broadcast", [Pure]> {
   let summary = "Repeats along dimensions of size 1";
   let description = [{

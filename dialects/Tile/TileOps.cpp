@@ -99,6 +99,14 @@ LogicalResult SplatOp::verify() {
   return success();
 }
 
+LogicalResult ExtractOp::verify() {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  if (type.getNumElements() != 1 ||
+      type.getElementType() != getResult().getType())
+    return emitOpError("takes a tile of one element of the result's type");
+  return success();
+}
+
 LogicalResult IotaOp::verify() {
   if (!getType().getElementType().isInteger(32))
     return emitOpError() << "gives i32";

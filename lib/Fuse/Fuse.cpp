@@ -12,6 +12,7 @@
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
+#include <functional>
 
 namespace shoal {
 #define GEN_PASS_DEF_FUSE
@@ -363,6 +364,62 @@ static void sinkInto(Block &block) {
     }
 }
 
+/// Rows that a mask spreads over groups (ragged_dot: a copy for each group, zero
+/// outside it) are larger than what they are made of: every product that takes
+/// them makes its own, which code generation turns into bounds of its loops.
+static void ownSelections(Block &block) {
+  auto elements = [](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return type && type.hasStaticShape() ? type.getNumElements() : 0;
+  };
+  auto isSpread = [&](Value value) {
+    auto select = value.getDefiningOp<sh::SelectOp>();
+    auto spread =
+        select ? select.getOnTrue().getDefiningOp<sh::BroadcastInDimOp>()
+               : nullptr;
+    return spread && select->getBlock() == &block &&
+           elements(spread) >= 2 * elements(spread.getOperand());
+  };
+  // A repeated iota is an iota, which fuses where a repetition may not.
+  for (auto repeat :
+       llvm::make_early_inc_range(block.getOps<sh::BroadcastInDimOp>())) {
+    auto iota = repeat.getOperand().getDefiningOp<sh::IotaOp>();
+    if (!iota)
+      continue;
+    uint64_t from = iota.getIotaDimension();
+    int64_t to = repeat.getBroadcastDimensions()[from];
+    auto type = cast<RankedTensorType>(repeat.getType());
+    if (cast<RankedTensorType>(iota.getType()).getDimSize(from) !=
+        type.getDimSize(to))
+      continue;
+    OpBuilder builder(repeat);
+    Value whole = sh::IotaOp::create(builder, repeat.getLoc(), type,
+                                     builder.getI64IntegerAttr(to));
+    repeat.replaceAllUsesWith(whole);
+    repeat.erase();
+  }
+  for (auto dot : llvm::make_early_inc_range(block.getOps<sh::DotGeneralOp>()))
+    for (OpOperand &operand : dot->getOpOperands()) {
+      if (!isSpread(operand.get()) || operand.get().hasOneUse())
+        continue;
+      OpBuilder builder(dot);
+      IRMapping copies;
+      // What has the size of the copies is made again too.
+      std::function<void(Value)> copy = [&](Value value) {
+        Operation *op = value.getDefiningOp();
+        if (!op || op->getBlock() != &block || copies.contains(value) ||
+            !isa<sh::SelectOp, sh::BroadcastInDimOp, sh::CompareOp, sh::AndOp,
+                 sh::IotaOp, sh::ConstantOp>(op))
+          return;
+        for (Value from : op->getOperands())
+          copy(from);
+        builder.clone(*op, copies);
+      };
+      copy(operand.get());
+      operand.set(copies.lookup(operand.get()));
+    }
+}
+
 /// Products that are kernels of our own run along the right operand's minor
 /// dimension, which has to be a free one: transposes it where it is not.
 static void transposeRightOperands(Block &block, const FusionOptions &options) {
@@ -470,6 +527,8 @@ void FusePass::fuseBlock(Block &block, const HostScalars &hostScalars) {
   options.library = library;
   simplifyUnitReductions(block);
   transposeRightOperands(block, options);
+  if (!options.library)
+    ownSelections(block);
   rematerialize(block);
   FusionGroups groups(block, hostScalars, options);
   made.clear();

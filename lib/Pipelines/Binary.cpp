@@ -49,6 +49,7 @@ static LogicalResult makeCudaBinary(ModuleOp module,
   gpu::CompileOptions compile;
   compile.chip = options.chip.empty() ? gpu::kDefaultChip.str() : options.chip;
   compile.fatalSpills = options.fatalSpills;
+  compile.allowTf32 = options.allowTf32;
   compile.emulate = options.emulate;
   compile.dumpFolder = options.dumpCode;
   if (options.kernelTimes)

@@ -19,6 +19,37 @@ struct Launcher {
 };
 } // namespace
 
+/// The first machine of a list as Slurm writes it.
+static std::string firstHost(std::string_view list) {
+  // "gpu[03-07,9],login": of each bracket the first number, up to the comma
+  // outside of brackets.
+  std::string host;
+  bool inside = false, first = true;
+  for (char c : list) {
+    if (c == '[')
+      inside = first = true;
+    else if (c == ']')
+      inside = false;
+    else if (!inside && c == ',')
+      break;
+    else if (!inside)
+      host += c;
+    else if (c == ',' || c == '-')
+      first = false;
+    else if (first)
+      host += c;
+  }
+  return host;
+}
+
+/// A port for the processes of a job, the same in all of them.
+static int portOf(const std::string &job) {
+  uint32_t hash = 2166136261u;
+  for (char c : job)
+    hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return 20000 + static_cast<int>(hash % 12000);
+}
+
 Result<ProcessPlace> findPlace() {
   static const Launcher launchers[] = {
       {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
@@ -30,6 +61,11 @@ Result<ProcessPlace> findPlace() {
   };
   for (const Launcher &l : launchers) {
     std::string rank = get(l.rank), size = get(l.size);
+    bool isSlurm = std::string_view(l.rank) == "SLURM_PROCID";
+    std::string step = isSlurm ? get("SLURM_STEP_ID") : "";
+    // A batch script has a number too, but is no step of several processes.
+    if (isSlurm && size.empty() && !step.empty())
+      size = get("SLURM_NTASKS");
     if (rank.empty() || size.empty())
       continue;
     ProcessPlace place;
@@ -44,17 +80,28 @@ Result<ProcessPlace> findPlace() {
     if (place.size == 1)
       return place;
     std::string host = get("MASTER_ADDR"), port = get("MASTER_PORT");
+    std::string local = get(l.localSize);
+    bool isSpread = !local.empty() && std::atoi(local.c_str()) < place.size;
+    place.job = get(l.job);
+    // Several steps of a job may run side by side.
+    if (!place.job.empty() && !step.empty())
+      place.job += "." + step;
+    if (isSlurm && isSpread && host.empty()) {
+      // Process 0 is on the first of the step's machines.
+      std::string list = get("SLURM_STEP_NODELIST");
+      host = firstHost(list.empty() ? get("SLURM_JOB_NODELIST") : list);
+      if (!host.empty() && port.empty())
+        port = std::to_string(portOf(place.job));
+    }
     if (!host.empty() && !port.empty()) {
       place.address = host + ":" + port;
-    } else if (std::string local = get(l.localSize);
-               !local.empty() && std::atoi(local.c_str()) < place.size) {
+    } else if (isSpread) {
       return Status::badInput(
           "the " + size +
           " processes of this run are on several machines; "
           "set MASTER_ADDR and MASTER_PORT to where process 0 can be reached "
           "(mpirun -x MASTER_ADDR=… -x MASTER_PORT=…)");
     }
-    place.job = get(l.job);
     if (place.job.empty() && place.address.empty())
       place.job = std::to_string(::getppid());
     for (char &c : place.job)

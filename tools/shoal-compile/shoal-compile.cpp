@@ -32,7 +32,8 @@ struct Options {
                              dumpCode;
   int64_t memoryLimit = 0, splitBatch = 0, splitExchanges = 0;
   bool singleDevice = false, table = false, debugInfo = false,
-       kernelTimes = false, emulate = false, remarks = false;
+       kernelTimes = false, emulate = false, remarks = false,
+       allowTf32 = false;
 };
 
 int fail(const Status &status) {
@@ -201,6 +202,7 @@ int compile(const Options &o) {
   options.chip = o.chip;
   options.emit = o.emit;
   options.fatalSpills = o.fatal == "spills";
+  options.allowTf32 = o.allowTf32;
   const char *emulate = std::getenv("SHOAL_TEST_EMULATE");
   options.emulate = o.emulate || (emulate && *emulate);
   options.dumpCode = o.dumpCode;
@@ -344,6 +346,10 @@ int main(int argc, char **argv) {
       "fatal", o.fatal, "spills",
       "what is an error rather than a warning: registers that performance "
       "kernels spill (target cuda)");
+  line.flag("allow-tf32", o.allowTf32,
+            "let products and convolutions of f32 with precision DEFAULT run in "
+            "tf32\n(10 bits of mantissa) on the target cuda; else all bits "
+            "count");
   line.text("dump-code", o.dumpCode, "DIR",
             "write the LLVM IR and PTX of kernels (target cuda)");
   line.flag("kernel-times", o.kernelTimes,

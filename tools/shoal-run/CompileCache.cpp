@@ -96,7 +96,7 @@ std::string cacheKey(const Options &o, const std::string &content,
   std::string options =
       "v1." + std::to_string(program::kVersion) + "|" + o.entry + "|" +
       o.argumentShapes + "|" + o.target + "|" + o.chip + "|" +
-      (o.singleDevice ? "1" : "N") + "|" + std::to_string(info.st_size) + "|" +
+      (o.singleDevice ? "1" : "N") + (o.allowTf32 ? "|tf32|" : "|") + std::to_string(info.st_size) + "|" +
       std::to_string(info.st_mtim.tv_sec) + "." +
       std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
   for (const char *test :
@@ -164,6 +164,8 @@ Status runCompiler(const std::string &compiler, const Options &o,
                                     "--timings=" + output + ".json"};
   if (!o.chip.empty())
     words.push_back("--chip=" + o.chip);
+  if (o.allowTf32)
+    words.push_back("--allow-tf32");
   if (!o.entry.empty())
     words.push_back("--entry=" + o.entry);
   if (!o.argumentShapes.empty())

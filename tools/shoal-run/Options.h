@@ -22,6 +22,8 @@ struct Options {
   std::string links;
   double rtol = 0, atol = 0, timeLimit = 0;
   int64_t repeat = 1;
+  /// Compile with --allow-tf32.
+  bool allowTf32 = false;
   bool singleDevice = false, table = false, profile = false, inspect = false;
   std::vector<std::string> customCalls;
   std::optional<std::chrono::steady_clock::time_point> deadline;

@@ -20,6 +20,8 @@ struct CompileOptions : PipelineOptions {
   Phase to = Phase::Binary;
   /// Target cuda: spilled registers in performance kernels are errors.
   bool fatalSpills = false;
+  /// Target cuda: products of f32 with precision DEFAULT may run in tf32.
+  bool allowTf32 = false;
   /// Target cuda, tests only: kernels for the emulator instead of a GPU.
   bool emulate = false;
   /// Target cuda: folder for LLVM IR and PTX; empty: none.

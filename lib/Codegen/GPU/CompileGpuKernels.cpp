@@ -26,6 +26,7 @@ struct CompileGpuKernels
     options.chip = chip;
     options.strategy = strategy;
     options.fatalSpills = fatalSpills;
+    options.allowTf32 = allowTf32;
     options.dumpFolder = dump;
     options.print = assembly;
     if (failed(gpu::compileKernels(getOperation(), options)))

@@ -146,7 +146,8 @@ void Compiler::dump(size_t number, const llvm::Module *ir, StringRef suffix,
 
 /// The first strategy that takes the kernel.
 LogicalResult Compiler::emit(Job &job, llvm::Module &llvmModule) {
-  KernelRequest request{job.source, chip, job.inputAlign, job.outputAlign};
+  KernelRequest request{job.source, chip, job.inputAlign, job.outputAlign,
+                        options.allowTf32};
   for (const Strategy *strategy : getStrategies()) {
     bool isLast = strategy == getStrategies().back();
     if (!options.strategy.empty() && !isLast &&

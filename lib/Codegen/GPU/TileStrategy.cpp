@@ -60,6 +60,7 @@ public:
     target.archSpecific = request.chip.variant != 0;
     target.multiprocessors = request.chip.multiprocessors;
     target.maxSharedBytes = request.chip.sharedBytes;
+    target.allowTf32 = request.allowTf32;
     TileSource tiles;
     tiles.symbol = source.symbol;
     tiles.body = source.body;

@@ -49,3 +49,29 @@ func.func @split(%x: tensor<256x8192xbf16>, %w: tensor<8192x512xbf16>) -> tensor
   %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : (tensor<256x8192xbf16>, tensor<8192x512xbf16>) -> tensor<256x512xf32>
   return %0 : tensor<256x512xf32>
 }
+
+// Rows in groups of uneven sizes: the block finds its groups, makes their steps,
+// and masks rows only where a tile is not in one group.
+// CHECK-LABEL: tile.func @groups(
+// CHECK-SAME: "grouped"
+// CHECK: tile.reduce
+// CHECK: tile.extract
+// CHECK: scf.for
+// CHECK: scf.if {{.*}} -> (tensor
+// CHECK-NOT: tile.map
+// CHECK: } else {
+// CHECK: tile.map
+// CHECK: tile.store
+func.func @groups(%x: tensor<256x64xbf16>, %ends: tensor<8xi32>, %starts: tensor<8xi32>, %w: tensor<8x64x128xbf16>) -> tensor<256x128xbf16> {
+  %0 = stablehlo.broadcast_in_dim %x, dims = [1, 2] : (tensor<256x64xbf16>) -> tensor<8x256x64xbf16>
+  %1 = stablehlo.iota dim = 1 : tensor<8x256x64xi32>
+  %2 = stablehlo.broadcast_in_dim %ends, dims = [0] : (tensor<8xi32>) -> tensor<8x256x64xi32>
+  %3 = stablehlo.broadcast_in_dim %starts, dims = [0] : (tensor<8xi32>) -> tensor<8x256x64xi32>
+  %4 = stablehlo.compare LE, %3, %1, SIGNED : (tensor<8x256x64xi32>, tensor<8x256x64xi32>) -> tensor<8x256x64xi1>
+  %5 = stablehlo.compare LT, %1, %2, SIGNED : (tensor<8x256x64xi32>, tensor<8x256x64xi32>) -> tensor<8x256x64xi1>
+  %6 = stablehlo.and %4, %5 : tensor<8x256x64xi1>
+  %z = stablehlo.constant dense<0.0> : tensor<8x256x64xbf16>
+  %7 = stablehlo.select %6, %0, %z : tensor<8x256x64xi1>, tensor<8x256x64xbf16>
+  %8 = stablehlo.dot_general %7, %w, contracting_dims = [2, 0] x [1, 0] : (tensor<8x256x64xbf16>, tensor<8x64x128xbf16>) -> tensor<256x128xbf16>
+  return %8 : tensor<256x128xbf16>
+}

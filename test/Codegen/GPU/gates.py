@@ -29,6 +29,8 @@ BUDGETS = {
     "gemm_skinny": (86, 439, 81920),
     "gemm_large": (246, 1140, 180224),
     "gemm_grouped": (240, 992, 180224),
+    "gemm_ragged": (255, 1788, 180224),
+    "gemm_ragged_weights": (240, 2405, 180224),
     "conv_3x3": (255, 767, 163840),
     "attention_64": (165, 1830, 81920),
     "attention_128": (197, 2298, 131072),

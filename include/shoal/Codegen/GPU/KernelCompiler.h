@@ -13,6 +13,8 @@ struct CompileOptions {
   std::string chip; ///< empty: kDefaultChip
   /// Errors instead of warnings: registers that a performance kernel spills.
   bool fatalSpills = false;
+  /// Products and convolutions of f32 with precision DEFAULT may run in tf32.
+  bool allowTf32 = false;
   /// Tests: no PTX, but an image of kind `host` made by the emulator.
   bool emulate = false;
   /// PTX beside each cubin, for newer chips.

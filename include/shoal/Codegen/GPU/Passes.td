@@ -30,6 +30,8 @@ def CompileGpuKernels : Pass<"shoal-compile-gpu-kernels", "::mlir::ModuleOp"> {
            "Use this strategy where it takes the kernel, and the last one else">,
     Option<"fatalSpills", "fatal-spills", "bool", "false",
            "Registers that a performance kernel spills are errors">,
+    Option<"allowTf32", "allow-tf32", "bool", "false",
+           "Products of f32 with precision DEFAULT may run in tf32">,
     Option<"dump", "dump", "std::string", "\"\"",
            "Folder for LLVM IR and PTX of each module">,
     Option<"assembly", "print", "std::string", "\"\"",

@@ -53,6 +53,8 @@ struct KernelRequest {
   /// Bytes that the addresses of block arguments and of outputs are multiples
   /// of, at every launch in the program; at most 256.
   llvm::ArrayRef<int64_t> inputAlign, outputAlign;
+  /// Products of f32 with precision DEFAULT may run in tf32.
+  bool allowTf32 = false;
 };
 
 class Strategy {

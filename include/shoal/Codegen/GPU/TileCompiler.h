@@ -30,6 +30,8 @@ struct TileTarget {
   unsigned multiprocessors = 132;
   /// Largest dynamic shared memory of a block, in bytes.
   int64_t maxSharedBytes = 163 * 1024;
+  /// Products of f32 with precision DEFAULT may run in tf32.
+  bool allowTf32 = false;
 };
 
 /// What the launcher must know; the kernel's arguments are those that gpu.md

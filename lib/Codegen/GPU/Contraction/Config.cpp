@@ -1,6 +1,7 @@
 // Which instruction, which tiles: the cost model of contractions.
 
 #include "Config.h"
+#include "IntervalLoop.h"
 
 #include "dialects/StableHLO/StableHLO.h"
 
@@ -74,13 +75,20 @@ static Type elementType(Value value) {
   return cast<ShapedType>(value.getType()).getElementType();
 }
 
-/// If the op allows tf32 for f32 operands: only where it says so.
-static bool allowsTf32(Operation *root) {
+/// If the op allows tf32 for f32 operands: where it says so, and where the user
+/// allows it and the op asks for no more than DEFAULT.
+static bool allowsTf32(Operation *root, const TileTarget &target) {
   if (auto dot = dyn_cast<sh::DotGeneralOp>(root))
     if (auto algorithm = dot.getAlgorithm())
       return isa<FloatTF32Type>(algorithm->getLhsPrecisionType()) &&
              algorithm->getNumPrimitiveOperations() == 1;
-  return false;
+  if (!target.allowTf32)
+    return false;
+  auto config = root->getAttrOfType<ArrayAttr>("precision_config");
+  return !config || llvm::all_of(config, [](Attribute entry) {
+    auto precision = dyn_cast<sh::PrecisionAttr>(entry);
+    return precision && precision.getValue() == sh::Precision::DEFAULT;
+  });
 }
 
 std::optional<Arithmetic>
@@ -103,7 +111,7 @@ contraction::chooseArithmetic(const Contraction &contraction,
     if (result.isF64())
       return std::nullopt;
     if (lhs.isF32() && rhs.isF32())
-      return Arithmetic{f32, f32, kMmaTf32, allowsTf32(contraction.root)};
+      return Arithmetic{f32, f32, kMmaTf32, allowsTf32(contraction.root, target)};
     if (lhs == rhs && (lhs.isBF16() || lhs.isF16()))
       return Arithmetic{lhs, f32, kMma16};
     if (lhs == rhs && isNative8(lhs) && target.sm >= 89)
@@ -137,11 +145,18 @@ int64_t contraction::ringBytes(const Contraction &contraction,
                                const Config &config,
                                const Arithmetic &arithmetic) {
   int64_t bytes = 0;
-  for (auto [operand, side] : {std::pair(&contraction.lhs, config.m),
-                               std::pair(&contraction.rhs, config.n)})
-    for (const Leaf &leaf : operand->leaves)
-      if (!leaf.isIota)
+  // What does not depend on the whole tile is not kept in shared memory.
+  auto depends = [&](const Leaf &leaf, Role role) {
+    return llvm::any_of(contraction.atomsOf(role),
+                        [&](unsigned atom) { return leaf.uses(atom); });
+  };
+  auto add = [&](const Expression &operand, Role role, int64_t side) {
+    for (const Leaf &leaf : operand.leaves)
+      if (!leaf.isIota && depends(leaf, role) && depends(leaf, Role::K))
         bytes += side * config.k * storageBytes(leaf.elementType());
+  };
+  add(contraction.lhs, Role::M, config.m);
+  add(contraction.rhs, Role::N, config.n);
   return bytes * config.stages;
 }
 
@@ -223,6 +238,28 @@ static int64_t chooseSplit(int64_t tiles, int64_t steps,
   return 1;
 }
 
+/// Tiles along every atom.
+static SmallVector<int64_t> tilesOfAtoms(const Contraction &contraction,
+                                         const Config &config) {
+  SmallVector<int64_t> tiles(contraction.space.size(), 1);
+  for (auto [role, size] : {std::pair(Role::M, config.m), {Role::N, config.n},
+                            {Role::K, config.k}}) {
+    Axis axis = makeAxis(contraction, role, size);
+    for (auto [atom, tile] : llvm::zip_equal(axis.atoms, axis.tiles))
+      tiles[atom] = tile;
+  }
+  return tiles;
+}
+
+/// Of the steps along the reduction, those that a tile makes on average where
+/// memory bounds them.
+static int64_t stepsWithin(const Contraction &contraction, const Config &config,
+                           int64_t steps) {
+  SmallVector<int64_t> tiles = tilesOfAtoms(contraction, config);
+  auto plan = planInterval(contraction, tiles);
+  return plan ? expectedSteps(contraction, *plan, tiles, steps) : steps;
+}
+
 Config contraction::chooseConfig(const Contraction &contraction,
                                  const Arithmetic &arithmetic,
                                  const TileTarget &target) {
@@ -274,6 +311,8 @@ Config contraction::chooseConfig(const Contraction &contraction,
                           2 * 128 * 8 / (perThread * config.warps())),
         1, 4);
     int64_t kTiles = tilesOf(Role::K, config.k);
+    if (contraction.interval)
+      kTiles = stepsWithin(contraction, config, kTiles);
     config.split = chooseSplit(tiles, kTiles, target);
     kTiles /= config.split;
     tiles *= config.split;

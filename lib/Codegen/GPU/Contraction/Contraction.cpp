@@ -32,6 +32,10 @@ SmallVector<Expression *> Contraction::expressions() {
     all.push_back(&other);
   for (Expression &output : outputs)
     all.push_back(&output);
+  if (interval)
+    for (Expression *part : {&interval->place, &interval->from, &interval->to,
+                             &interval->lhs, &interval->rhs})
+      all.push_back(part);
   return all;
 }
 
@@ -373,6 +377,7 @@ std::optional<Contraction> contraction::analyzeContraction(Block &body) {
         (loops->padded && (!result.lhs.keepsZero || !result.rhs.keepsZero)))
       return std::nullopt;
 
+    findInterval(result);
     finishMemory(result);
     return result;
   }

@@ -53,6 +53,19 @@ struct Expression {
   }
 };
 
+/// Products of groups of uneven sizes (ragged_dot): operands are selected to be
+/// zero where the place along an atom is outside [from, to), two bounds for each
+/// group, in memory (prefix sums of the groups' sizes). Only steps of the
+/// reduction inside are made.
+struct Interval {
+  /// The place: an iota, plus a constant.
+  Expression place, from, to;
+  /// The operands without the selection, which are equal inside; without a
+  /// value where the operand is to be taken as it is.
+  Expression lhs, rhs;
+  bool hasInside = false;
+};
+
 struct Contraction {
   mlir::Operation *root = nullptr;
   /// The loops as the accesses name them (`walked`), and after merging those
@@ -67,6 +80,7 @@ struct Contraction {
   llvm::SmallVector<llvm::SmallVector<MemoryDim, 4>, 2> outputMemory;
   /// The access to `root`'s result.
   Access rootAccess;
+  std::optional<Interval> interval;
 
   llvm::SmallVector<Expression *> expressions();
   llvm::SmallVector<unsigned> atomsOf(Role role) const;
@@ -102,6 +116,9 @@ bool followResult(mlir::Block &body, mlir::Operation *root,
 /// Adds the outputs of `body`, made of `contraction.root`'s result.
 bool collectOutputs(mlir::Block &body, Contraction &contraction,
                     std::optional<Split> &split);
+
+/// Sets `interval` if the operands have one (Interval.cpp).
+void findInterval(Contraction &contraction);
 
 /// Sets memory and merges atoms, when all expressions are collected.
 void finishMemory(Contraction &contraction);

@@ -7,8 +7,12 @@
 // to the layout in which the result is stored. Where there are too few tiles for
 // the chip, several blocks make parts of a tile's sums (Config::split), which a
 // second launch adds up, in order, before the epilogue.
+//
+// Of groups of uneven sizes (Contraction::interval) a tile makes the steps that
+// its groups have: it finds them by the groups' bounds in memory. Operands are
+// masked on the fragments, except in steps that lie in one group.
 
-#include "Operands.h"
+#include "IntervalLoop.h"
 
 #include "shoal/Codegen/GPU/Contraction.h"
 
@@ -42,6 +46,14 @@ private:
   void placeTile(int64_t split);
   Starts startsOf(Index32 step);
   SmallVector<Value> multiply(ValueRange sums, Index32 step, Value stage);
+  SmallVector<Value> multiply(ValueRange sums, const Starts &at, Value stage,
+                              const Operand &left, const Operand &right);
+  void boundSteps();
+  Value isInside(Index32 step);
+  Operand withoutSelection(const Operand &operand, const Expression &inside);
+  /// Steps that the block makes.
+  Value stepCount() { return count ? count : t.index.get(kTiles); }
+  void copyStep(Index32 step, Value stage);
   void loop();
   void storeSums();
   void loadSums();
@@ -66,8 +78,15 @@ private:
   SmallVector<int64_t> tileOf, countOf;
   Starts starts;
   Operand lhs, rhs;
+  /// Where memory bounds the steps: how, which, and their number.
+  std::optional<IntervalPlan> plan;
+  StepRange range;
+  Value count;
+  /// The operands inside the interval.
+  bool hasInside = false;
+  Operand insideLhs, insideRhs;
   /// Steps of the reduction of a block, of which it does those from `firstStep`.
-  int64_t kTiles = 1;
+  int64_t kTiles = 1, allSteps = 1;
   Index32 firstStep = Index32(0);
   /// The tile, and which part of its reduction.
   Index32 tileNumber = Index32(0), splitNumber = Index32(0);
@@ -79,7 +98,8 @@ private:
 
 void Emitter::makeFunction(int64_t split, StringRef suffix) {
   auto attr = tile::ConfigAttr::get(
-      builder.getContext(), builder.getStringAttr("contraction"),
+      builder.getContext(),
+      builder.getStringAttr(plan ? "grouped" : "contraction"),
       {config.m, config.n, config.k}, config.warps(), config.stages, 16,
       config.split);
   int64_t scratchBytes =
@@ -197,23 +217,107 @@ Starts Emitter::startsOf(Index32 step) {
   return result;
 }
 
-SmallVector<Value> Emitter::multiply(ValueRange before, Index32 step,
-                                     Value stage) {
-  SmallVector<Value> result(before);
+/// Sets which steps of the reduction the block makes.
+void Emitter::boundSteps() {
+  IndexBuilder &x = t.index;
+  range = makeStepRange(t, *operands, *plan, tileOf, starts, config.warps());
+  int64_t inner = allSteps / countOf[plan->reduced];
+  Value first = x.get(x.mul(Index32(range.first), inner));
+  Value last = x.get(x.mul(Index32(range.last), inner));
+  count = arith::SubIOp::create(builder, loc, last, first);
+  if (config.split > 1) {
+    // Parts of equal length, the last ones shorter or empty.
+    Value some = arith::MaxSIOp::create(builder, loc, count, x.get(0));
+    Value up = arith::AddIOp::create(builder, loc, some, x.get(config.split - 1));
+    Value part = arith::DivUIOp::create(builder, loc, up, x.get(config.split));
+    Value skipped =
+        arith::MulIOp::create(builder, loc, part, x.get(splitNumber));
+    first = arith::AddIOp::create(builder, loc, first, skipped);
+    Value left = arith::SubIOp::create(builder, loc, some, skipped);
+    count = arith::MinSIOp::create(builder, loc, left, part);
+  }
+  firstStep = Index32(first);
+}
+
+/// Whether a step lies inside the interval as a whole.
+Value Emitter::isInside(Index32 step) {
+  if (plan->overGroups())
+    return range.covered;
+  // The tile along the place, which is the outermost atom.
   Starts at = startsOf(step);
+  IndexBuilder &x = t.index;
+  int64_t tile = tileOf[plan->reduced];
+  Value begin = x.get(at[plan->reduced]);
+  Value end = x.get(x.add(at[plan->reduced], tile));
+  Value after = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge,
+                                      begin, range.from);
+  Value before = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle,
+                                       end, range.to);
+  return arith::AndIOp::create(builder, loc, after, before);
+}
+
+/// The operand as an expression of some of its leaves, which share its rings.
+Operand Emitter::withoutSelection(const Operand &operand,
+                                  const Expression &inside) {
+  if (!inside.value)
+    return operand;
+  Operand result = operand;
+  result.expression = &inside;
+  result.leaves.clear();
+  for (const Leaf &leaf : inside.leaves)
+    for (auto [known, made] :
+         llvm::zip_equal(operand.expression->leaves, operand.leaves))
+      if (known.value == leaf.value && known.access == leaf.access) {
+        result.leaves.push_back(made);
+        break;
+      }
+  return result;
+}
+
+SmallVector<Value> Emitter::multiply(ValueRange before, const Starts &at,
+                                     Value stage, const Operand &left,
+                                     const Operand &right) {
+  SmallVector<Value> result(before);
   auto precision =
       arithmetic.tf32 ? tile::DotPrecision::TF32 : tile::DotPrecision::IEEE;
   for (int64_t k = 0; k < kAxis.size() / arithmetic.mma.k; ++k) {
-    Value a = operands->fragment(lhs, at, stage, {mAxis.size(), 0},
+    Value a = operands->fragment(left, at, stage, {mAxis.size(), 0},
                                  {arithmetic.mma.k, k});
     for (int64_t part = 0; part < parts; ++part) {
-      Value b = operands->fragment(rhs, at, stage, {arithmetic.mma.k, k},
+      Value b = operands->fragment(right, at, stage, {arithmetic.mma.k, k},
                                    {partColumns, part});
       result[part] = tile::DotOp::create(builder, loc, result[part].getType(),
                                          a, b, result[part], precision);
     }
   }
   return result;
+}
+
+SmallVector<Value> Emitter::multiply(ValueRange before, Index32 step,
+                                     Value stage) {
+  Starts at = startsOf(step);
+  if (!hasInside)
+    return multiply(before, at, stage, lhs, rhs);
+  auto branch = scf::IfOp::create(builder, loc, before.getTypes(),
+                                  isInside(step), /*withElseRegion=*/true);
+  for (bool inside : {true, false}) {
+    OpBuilder::InsertionGuard guard(builder);
+    Block *block = inside ? branch.thenBlock() : branch.elseBlock();
+    if (!block->empty())
+      block->back().erase();
+    builder.setInsertionPointToEnd(block);
+    SmallVector<Value> sums =
+        inside ? multiply(before, at, stage, insideLhs, insideRhs)
+               : multiply(before, at, stage, lhs, rhs);
+    scf::YieldOp::create(builder, loc, sums);
+  }
+  return SmallVector<Value>(branch.getResults());
+}
+
+void Emitter::copyStep(Index32 step, Value stage) {
+  Starts at = startsOf(step);
+  operands->copy(lhs, at, stage);
+  operands->copy(rhs, at, stage);
 }
 
 void Emitter::loop() {
@@ -229,11 +333,19 @@ void Emitter::loop() {
   IndexBuilder &x = t.index;
   auto constant = [&](int64_t value) { return x.get(value); };
   int64_t ahead = config.stages - 1;
+  auto isBelowCount = [&](Value step) -> Value {
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, step,
+                                 stepCount());
+  };
   for (int64_t step = 0; step < ahead; ++step) {
-    if (step < kTiles) {
-      Starts at = startsOf(step);
-      operands->copy(lhs, at, constant(step));
-      operands->copy(rhs, at, constant(step));
+    if (count) {
+      auto branch =
+          scf::IfOp::create(builder, loc, isBelowCount(constant(step)), false);
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(branch.thenBlock());
+      copyStep(step, constant(step));
+    } else if (step < kTiles) {
+      copyStep(step, constant(step));
     }
     tile::AsyncCommitOp::create(builder, loc);
   }
@@ -241,7 +353,7 @@ void Emitter::loop() {
   // Carried: the stage that is read, the stage that is written, the sums.
   SmallVector<Value> carried{constant(0), constant(ahead % config.stages)};
   carried.append(sums);
-  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(kTiles),
+  auto loop = scf::ForOp::create(builder, loc, constant(0), stepCount(),
                                  constant(1), carried);
   {
     OpBuilder::InsertionGuard guard(builder);
@@ -254,16 +366,13 @@ void Emitter::loop() {
     tile::AsyncWaitOp::create(builder, loc,
                               builder.getI32IntegerAttr(ahead - 1));
     tile::BarrierOp::create(builder, loc);
-    if (kTiles > ahead) {
+    if (count || kTiles > ahead) {
       Value next = arith::AddIOp::create(builder, loc, step, constant(ahead));
-      Value more = arith::CmpIOp::create(
-          builder, loc, arith::CmpIPredicate::slt, next, constant(kTiles));
-      auto branch = scf::IfOp::create(builder, loc, more, false);
+      auto branch =
+          scf::IfOp::create(builder, loc, isBelowCount(next), false);
       OpBuilder::InsertionGuard inner(builder);
       builder.setInsertionPointToStart(branch.thenBlock());
-      Starts at = startsOf(Index32(next, 1));
-      operands->copy(lhs, at, writes);
-      operands->copy(rhs, at, writes);
+      copyStep(Index32(next, 1), writes);
     }
     tile::AsyncCommitOp::create(builder, loc);
     SmallVector<Value> yields = multiply(loop.getRegionIterArgs().drop_front(2),
@@ -294,6 +403,8 @@ SmallVector<tile::FuncOp> Emitter::run() {
     countOf.push_back(llvm::divideCeil(atom.size, tile));
     (atom.role == Role::K ? kTiles : tiles) *= countOf.back();
   }
+  plan = planInterval(contraction, tileOf);
+  allSteps = kTiles;
   kTiles /= config.split;
   partColumns = config.n;
   int64_t least = std::max<int64_t>(arithmetic.mma.n * config.warpsN, 16);
@@ -310,6 +421,14 @@ SmallVector<tile::FuncOp> Emitter::run() {
                        config.stages);
   rhs = operands->make(contraction.rhs, MmaOperand::B, kAxis, nAxis,
                        config.stages);
+  if (plan) {
+    const Interval &interval = *contraction.interval;
+    hasInside = interval.hasInside &&
+                (!plan->overGroups() || tileOf[plan->reduced] == 1);
+    insideLhs = withoutSelection(lhs, interval.lhs);
+    insideRhs = withoutSelection(rhs, interval.rhs);
+    boundSteps();
+  }
   loop();
   if (config.split > 1) {
     storeSums();

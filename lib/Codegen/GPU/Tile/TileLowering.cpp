@@ -309,6 +309,10 @@ LogicalResult Lowering::lowerOp(Operation *op) {
                                   scalar(o.getScalar())));
         return success();
       })
+      .Case([&](ExtractOp o) {
+        setScalar(o, registers(o.getInput()).front());
+        return success();
+      })
       .Case<ReshapeOp, TransposeOp>([&](auto o) {
         setRegisters(o, Registers(registers(o.getInput())));
         return success();

@@ -300,4 +300,33 @@ module {
     %1 = stablehlo.reduce(%0 init: %z) applies stablehlo.add across dimensions = [0, 1] : (tensor<4096x4096xf32>, tensor<f32>) -> tensor<f32>
     plan.yield %1 : tensor<f32>
   }
+  // Eight groups of rows of uneven sizes, forward and the weights' gradient.
+  plan.kernel @gemm_ragged(%x: tensor<8192x4096xbf16>, %ends: tensor<8xi32>, %starts: tensor<8xi32>, %w: tensor<8x4096x4096xbf16>) -> tensor<8192x4096xbf16> {
+    %0 = stablehlo.broadcast_in_dim %x, dims = [1, 2] : (tensor<8192x4096xbf16>) -> tensor<8x8192x4096xbf16>
+    %1 = stablehlo.iota dim = 1 : tensor<8x8192x4096xi32>
+    %2 = stablehlo.broadcast_in_dim %ends, dims = [0] : (tensor<8xi32>) -> tensor<8x8192x4096xi32>
+    %3 = stablehlo.broadcast_in_dim %starts, dims = [0] : (tensor<8xi32>) -> tensor<8x8192x4096xi32>
+    %4 = stablehlo.compare LE, %3, %1, SIGNED : (tensor<8x8192x4096xi32>, tensor<8x8192x4096xi32>) -> tensor<8x8192x4096xi1>
+    %5 = stablehlo.compare LT, %1, %2, SIGNED : (tensor<8x8192x4096xi32>, tensor<8x8192x4096xi32>) -> tensor<8x8192x4096xi1>
+    %6 = stablehlo.and %4, %5 : tensor<8x8192x4096xi1>
+    %z = stablehlo.constant dense<0.0> : tensor<8x8192x4096xbf16>
+    %7 = stablehlo.select %6, %0, %z : tensor<8x8192x4096xi1>, tensor<8x8192x4096xbf16>
+    %8 = stablehlo.dot_general %7, %w, contracting_dims = [2, 0] x [1, 0] : (tensor<8x8192x4096xbf16>, tensor<8x4096x4096xbf16>) -> tensor<8192x4096xbf16>
+    plan.yield %8 : tensor<8192x4096xbf16>
+  }
+  plan.kernel @gemm_ragged_weights(%x: tensor<8192x4096xbf16>, %ends: tensor<8xi32>, %starts: tensor<8xi32>, %g: tensor<8192x4096xbf16>) -> tensor<8x4096x4096xbf16> {
+    %0 = stablehlo.broadcast_in_dim %x, dims = [1, 2] : (tensor<8192x4096xbf16>) -> tensor<8x8192x4096xbf16>
+    %1 = stablehlo.iota dim = 1 : tensor<8x8192x4096xi32>
+    %2 = stablehlo.broadcast_in_dim %ends, dims = [0] : (tensor<8xi32>) -> tensor<8x8192x4096xi32>
+    %3 = stablehlo.broadcast_in_dim %starts, dims = [0] : (tensor<8xi32>) -> tensor<8x8192x4096xi32>
+    %4 = stablehlo.compare LE, %3, %1, SIGNED : (tensor<8x8192x4096xi32>, tensor<8x8192x4096xi32>) -> tensor<8x8192x4096xi1>
+    %5 = stablehlo.compare LT, %1, %2, SIGNED : (tensor<8x8192x4096xi32>, tensor<8x8192x4096xi32>) -> tensor<8x8192x4096xi1>
+    %6 = stablehlo.and %4, %5 : tensor<8x8192x4096xi1>
+    %z = stablehlo.constant dense<0.0> : tensor<8x8192x4096xbf16>
+    %7 = stablehlo.select %6, %0, %z : tensor<8x8192x4096xi1>, tensor<8x8192x4096xbf16>
+    %8 = stablehlo.broadcast_in_dim %g, dims = [1, 2] : (tensor<8192x4096xbf16>) -> tensor<8x8192x4096xbf16>
+    %9 = stablehlo.select %6, %8, %z : tensor<8x8192x4096xi1>, tensor<8x8192x4096xbf16>
+    %10 = stablehlo.dot_general %7, %9, batching_dims = [0] x [0], contracting_dims = [1] x [1] : (tensor<8x8192x4096xbf16>, tensor<8x8192x4096xbf16>) -> tensor<8x4096x4096xbf16>
+    plan.yield %10 : tensor<8x4096x4096xbf16>
+  }
 }
