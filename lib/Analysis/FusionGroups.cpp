@@ -6,6 +6,7 @@
 
 #include "shoal/Analysis/FusionGroups.h"
 #include "shoal/Analysis/OpTraits.h"
+#include "shoal/Analysis/Repetition.h"
 
 #include "GrowingGroup.h"
 
@@ -27,6 +28,10 @@ public:
       : block(block), hostScalars(hostScalars), options(options) {}
 
   std::vector<FusionGroup> run();
+  /// How the block repeats itself, if groups shall follow that.
+  std::optional<Repetition> repetition;
+  /// Some group could not grow for its size.
+  bool wasFull = false;
   /// Ops that stay in the block although groups copied them.
   llvm::DenseSet<Operation *> stays;
 
@@ -45,6 +50,7 @@ private:
 
   void visit(Operation *op, OpClass opClass);
   bool isCopied(Operation *op, OpClass opClass);
+  bool isTooFar(Operation *op, const GrowingGroup &group);
   bool tryJoin(Operation *op, OpClass opClass, GrowingGroup &group, bool copy);
   bool joinReduction(sh::ReduceOp op, GrowingGroup &group);
   bool joinProduct(sh::DotGeneralOp op, GrowingGroup &group);
@@ -113,6 +119,18 @@ bool Grouping::isCopied(Operation *op, OpClass opClass) {
   default:
     return false;
   }
+}
+
+/// Groups of a program that repeats itself hold whole parts of it, as many as
+/// fit, so that they are alike and compiled once.
+bool Grouping::isTooFar(Operation *op, const GrowingGroup &group) {
+  if (!repetition)
+    return false;
+  unsigned first = positions.lookup(op) - 1, last = group.position - 1;
+  if (!repetition->contains(first) && !repetition->contains(last))
+    return false;
+  int most = options.maxOps / repetition->period;
+  return repetition->partOf(last) - repetition->partOf(first) >= most;
 }
 
 GrowingGroup &Grouping::start(Operation *op, FusionGroup::Kind kind) {
@@ -413,9 +431,12 @@ bool Grouping::tryJoin(Operation *op, OpClass opClass, GrowingGroup &group,
         isa<sh::ReduceWindowOp, sh::SelectAndScatterOp>(group.root)))
     return false;
   // Copies are free, and take the place of the input they would be otherwise.
-  if (!copy && (group.ops.size() >= options.maxOps ||
-                countInputs(group, op) > options.maxInputs))
+  if (!copy && countInputs(group, op) > options.maxInputs)
     return false;
+  if (!copy && (group.ops.size() >= options.maxOps || isTooFar(op, group))) {
+    wasFull |= group.ops.size() >= options.maxOps;
+    return false;
+  }
   if (group.kind == Kind::Matmul)
     return false;
   if (auto reduce = dyn_cast<sh::ReduceOp>(op))
@@ -628,9 +649,18 @@ std::vector<FusionGroup> Grouping::run() {
 
 FusionGroups::FusionGroups(Block &block, const HostScalars &hostScalars,
                            const FusionOptions &options) {
-  Grouping grouping(block, hostScalars, options);
-  groups = grouping.run();
-  stays = std::move(grouping.stays);
+  auto group = [&](std::optional<Repetition> repetition) {
+    Grouping grouping(block, hostScalars, options);
+    grouping.repetition = repetition;
+    groups = grouping.run();
+    stays = std::move(grouping.stays);
+    return grouping.wasFull;
+  };
+  // Where groups are cut for their size alone, better in the same place always.
+  if (group(std::nullopt))
+    if (auto repetition = findRepetition(block);
+        repetition && repetition->period <= options.maxOps)
+      group(repetition);
 }
 
 FusionGroups::~FusionGroups() = default;

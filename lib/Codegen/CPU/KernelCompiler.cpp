@@ -49,6 +49,7 @@ static bool emitKernel(llvm::Module &module, const KernelSource &source,
   }
   KernelFacts facts;
   facts.splits = std::move(dry.splits);
+  facts.rowPlan = std::move(dry.rowPlan);
   llvm::Function *function = declareKernel(module, source.symbol, machine);
   if (!KernelEmitter(function, source, facts, /*dryRun=*/false).run())
     return false;
@@ -101,8 +102,20 @@ divideIntoModules(ArrayRef<KernelSource> sources, unsigned kernelsPerModule) {
   auto order = llvm::to_vector(llvm::seq<size_t>(0, sources.size()));
   llvm::stable_sort(order,
                     [&](size_t a, size_t b) { return costs[a] > costs[b]; });
+  // A module costs some milliseconds whatever is in it, so small kernels open
+  // none while another has less than its share.
+  size_t used = 0;
   for (size_t i : order) {
-    size_t least = llvm::min_element(load) - load.begin();
+    auto leastOf = [&](size_t first) {
+      return std::min_element(load.begin(), load.begin() + first) -
+             load.begin();
+    };
+    size_t least = leastOf(count);
+    if (used && !kernelsPerModule && costs[i] < moduleCost / 2)
+      if (size_t joined = leastOf(used); load[joined] < moduleCost ||
+                                         costs[i] < load[joined] / 16)
+        least = joined;
+    used = std::max(used, least + 1);
     modules[least].push_back(i);
     load[least] += costs[i];
   }

@@ -8,14 +8,18 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 
+#include <memory>
+
 namespace shoal::cpu {
 
 class KernelEmitter;
+struct RowPlan;
 
 /// What one emission of a kernel learns and the next one uses: the kernel is
 /// emitted twice, first (dry run) to see how the arrays are really accessed.
 struct KernelFacts {
   ElementEmitter::Splits splits;
+  std::shared_ptr<const RowPlan> rowPlan;
   int64_t chunks = 1;
   int64_t scratchBytes = 0;
   int64_t flops = 0;

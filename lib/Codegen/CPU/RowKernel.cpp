@@ -60,7 +60,10 @@ struct RowKernel {
   }
 
   void emit() {
-    plan = planRow(e, group);
+    std::shared_ptr<const RowPlan> &known = e.getFacts().rowPlan;
+    if (!known)
+      known = std::make_shared<RowPlan>(planRow(e, group));
+    plan = *known;
     for (Type type : plan.rows)
       rows.push_back(e.localArray(type, group.columns));
     int64_t rowCost = group.columns * std::max(plan.columnCost, minElementCost);
@@ -89,7 +92,7 @@ struct RowKernel {
 
 bool shoal::cpu::emitRowKernel(KernelEmitter &e) {
   std::optional<ReductionGroup> group = findReductionGroup(e.getSource());
-  if (!group)
+  if (!group || group->numLevels >= mostRowPasses)
     return false;
   RowKernel{e, *group, {}, {}}.emit();
   return true;

@@ -1,5 +1,7 @@
 #include "RowPlan.h"
 
+#include <bitset>
+
 using namespace mlir;
 using namespace shoal::cpu;
 
@@ -35,15 +37,20 @@ public:
     for (unsigned i : group.fullOutputs)
       addRoot(e.outputValues()[i], numPasses);
 
-    SmallVector<bool> needed;
-    for (unsigned pass = numPasses; pass >= 1; --pass) {
-      price(pass, needed);
-      for (auto [node, isNeeded] : llvm::zip_equal(nodes, needed))
-        if (isNeeded) {
-          node.firstPass = pass;
-          ++node.passes;
-        }
-    }
+    price([](Node &node, const Set &needed) {
+      node.firstPass = firstOf(needed);
+      node.passes = needed.count();
+    });
+  }
+
+  /// Passes, from 1.
+  using Set = std::bitset<mostRowPasses + 1>;
+
+  static unsigned firstOf(const Set &set) {
+    unsigned first = 0;
+    while (!set[first])
+      ++first;
+    return first;
   }
 
   struct Node {
@@ -52,37 +59,37 @@ public:
     int64_t cost;
     bool computed;
     bool kept = false;
-    unsigned firstPass = 0, passes = 0;
+    unsigned firstPass = 0;
+    unsigned passes = 0;
   };
   std::vector<Node> nodes;
   unsigned numPasses;
 
-  /// The cost of one pass for one column; `needed`: what it computes or reads.
-  int64_t price(unsigned pass, SmallVectorImpl<bool> &needed) const {
-    needed.assign(nodes.size(), false);
-    for (unsigned root : roots[pass])
-      needed[root] = true;
+  /// The cost of all passes for one column; tells `see` which passes compute or
+  /// read each node. Operands come before their users.
+  int64_t price(llvm::function_ref<void(Node &, const Set &)> see = nullptr) {
+    needed.assign(nodes.size(), Set());
+    for (auto [pass, values] : llvm::enumerate(roots))
+      for (unsigned root : values)
+        needed[root].set(pass);
     int64_t cost = 0;
     for (unsigned i = nodes.size(); i-- > 0;) {
-      if (!needed[i])
+      Set &passes = needed[i];
+      if (passes.none())
         continue;
-      const Node &node = nodes[i];
-      if (node.kept && node.firstPass < pass) {
-        cost += access;
-        continue;
+      Node &node = nodes[i];
+      if (see)
+        see(node, passes);
+      if (node.kept) {
+        // Made in the first, written, and read in the others.
+        cost += node.cost + access * int64_t(passes.count());
+        passes = Set().set(firstOf(passes));
+      } else {
+        cost += node.cost * int64_t(passes.count());
       }
-      cost += node.cost + (node.kept ? access : 0);
       for (unsigned operand : node.operands)
-        needed[operand] = true;
+        needed[operand] |= passes;
     }
-    return cost;
-  }
-
-  int64_t price() const {
-    SmallVector<bool> needed;
-    int64_t cost = 0;
-    for (unsigned pass = 1; pass <= numPasses; ++pass)
-      cost += price(pass, needed);
     return cost;
   }
 
@@ -101,6 +108,7 @@ private:
 
   llvm::DenseMap<Value, unsigned> numbers;
   std::vector<SmallVector<unsigned>> roots;
+  std::vector<Set> needed;
 };
 } // namespace
 
@@ -134,18 +142,18 @@ RowPlan shoal::cpu::planRow(KernelEmitter &e, const ReductionGroup &group) {
     bytes += rowBytes;
   }
 
-  SmallVector<bool> needed;
-  llvm::DenseMap<unsigned, unsigned> lastPass;
-  for (unsigned pass = 1; pass <= passes.numPasses; ++pass) {
-    passes.price(pass, needed);
-    for (auto [i, isNeeded] : llvm::enumerate(needed))
-      if (isNeeded && passes.nodes[i].kept)
-        lastPass[i] = pass;
-  }
+  llvm::DenseMap<Passes::Node *, unsigned> lastPass;
+  passes.price([&](Passes::Node &node, const Passes::Set &needed) {
+    unsigned &last = lastPass[&node];
+    for (unsigned pass = 1; pass <= passes.numPasses; ++pass)
+      if (needed[pass])
+        last = pass;
+  });
   for (unsigned pass = 1; pass <= passes.numPasses; ++pass)
-    for (auto [i, node] : llvm::enumerate(passes.nodes))
-      if (node.kept && node.firstPass == pass && lastPass.lookup(i) > pass)
-        plan.kept.push_back({node.value, pass, lastPass.lookup(i), 0});
+    for (Passes::Node &node : passes.nodes)
+      if (unsigned last = lastPass.lookup(&node);
+          node.kept && node.firstPass == pass && last > pass)
+        plan.kept.push_back({node.value, pass, last, 0});
 
   // Rows are shared by values of one type, one after the other.
   SmallVector<unsigned> busyUntil;

@@ -26,6 +26,10 @@ struct RowPlan {
   int64_t columnCost = 0;
 };
 
+/// Of a row kernel; fusion stops far below.
+inline constexpr unsigned mostRowPasses = 255;
+
+/// For groups of fewer levels than that.
 RowPlan planRow(KernelEmitter &e, const ReductionGroup &group);
 
 } // namespace shoal::cpu

@@ -21,7 +21,6 @@
 #include "llvm/Transforms/Scalar/LoopIdiomRecognize.h"
 #include "llvm/Transforms/Scalar/LoopPassManager.h"
 #include "llvm/Transforms/Scalar/LoopRotation.h"
-#include "llvm/Transforms/Scalar/LoopUnrollPass.h"
 #include "llvm/Transforms/Scalar/SROA.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "llvm/Transforms/Vectorize/LoopVectorize.h"
@@ -97,14 +96,11 @@ static void addKernelPasses(FunctionPassManager &passes) {
   }
   // Only what is too short for vectors: the vectorizer wants loops, and what is
   // left of a nest of short ones when all are unrolled takes long to compile.
-  passes.addPass(LoopUnrollPass(LoopUnrollOptions(2)
-                                    .setPartial(false)
-                                    .setRuntime(false)
-                                    .setFullUnrollMaxCount(4)));
+  passes.addPass(shoal::cpu::UnrollShortLoops(4));
   passes.addPass(SROAPass(SROAOptions::ModifyCFG));
   passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
   passes.addPass(InstCombinePass());
-  passes.addPass(shoal::cpu::LimitInterleaving());
+  passes.addPass(shoal::cpu::HintVectors());
   passes.addPass(LoopVectorizePass());
   passes.addPass(EarlyCSEPass());
   passes.addPass(InstCombinePass());
@@ -112,10 +108,7 @@ static void addKernelPasses(FunctionPassManager &passes) {
   passes.addPass(createFunctionToLoopPassAdaptor(LICMPass(LICMOptions()),
                                                  /*MemorySSA=*/true));
   // Loops of a few vectors only: longer ones gain nothing.
-  passes.addPass(LoopUnrollPass(LoopUnrollOptions(2)
-                                    .setPartial(false)
-                                    .setRuntime(false)
-                                    .setFullUnrollMaxCount(8)));
+  passes.addPass(shoal::cpu::UnrollShortLoops(8));
   passes.addPass(SimplifyCFGPass(SimplifyCFGOptions()
                                      .convertSwitchRangeToICmp(true)
                                      .hoistCommonInsts(true)
