@@ -1,8 +1,20 @@
 #include "core/CustomCalls.h"
 
+#include "core/Instructions.h"
+
 #include <dlfcn.h>
 
 namespace shoal::rt {
+
+/// " (model.mlir:3:8)" of the first instruction that calls entry `call`.
+static std::string whereCalled(const program::View &program, int64_t call) {
+  for (const program::Instruction &i :
+       program.section<program::Instruction>(program::Section::Instructions))
+    if (i.opcode == program::Opcode::CustomCall &&
+        program.operands(i)[0] == call)
+      return locationOf(program, i);
+  return "";
+}
 
 Result<std::vector<ShoalCustomCallFn>>
 loadCustomCalls(const program::View &program,
@@ -27,9 +39,11 @@ loadCustomCalls(const program::View &program,
     if (!f) // those that the runtime itself has
       f = ::dlsym(RTLD_DEFAULT, ("shoal_custom_call_" + target).c_str());
     if (!f)
-      return Status::badInput("no implementation of custom call '" + target +
-                              "'; give a library that has a function of this "
-                              "name with --custom-calls=lib.so");
+      return Status::badInput(
+          "no implementation of custom call '" + target + "'" +
+          whereCalled(program, static_cast<int64_t>(functions.size())) +
+          "; give a library that has a function of this name with "
+          "--custom-calls=lib.so");
     functions.push_back(reinterpret_cast<ShoalCustomCallFn>(f));
   }
   return functions;
