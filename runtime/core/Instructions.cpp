@@ -79,6 +79,52 @@ bool setSlots(const program::View &program, const Instruction &i,
   }
 }
 
+Work workOf(const program::View &program, const program::Instruction &i) {
+  std::span<const int64_t> ops = program.operands(i);
+  auto bytesOf = [&](int64_t slot) {
+    return static_cast<double>(program.slots()[slot].bytes);
+  };
+  auto typeOf = [&](int64_t slot) -> const program::Type & {
+    return program.section<program::Type>(
+        program::Section::Types)[program.slots()[slot].type];
+  };
+  Work work;
+  switch (i.opcode) {
+  case Opcode::Exec: {
+    const program::Kernel &k =
+        program.section<program::Kernel>(program::Section::Kernels)[ops[0]];
+    for (uint32_t j = 0; j < k.numInputs + k.numOutputs; ++j)
+      work.bytes += bytesOf(ops[1 + j]);
+    return work;
+  }
+  case Opcode::Matmul: {
+    work.flops = 2;
+    // Sizes of all dimensions, four numbers each.
+    for (size_t j = 9; j < ops.size(); j += 4)
+      work.flops *= static_cast<double>(ops[j]);
+    break;
+  }
+  case Opcode::Convolution: {
+    work.flops = 2;
+    for (int64_t size : program.ints(typeOf(ops[2]).shape))
+      work.flops *= static_cast<double>(size);
+    // rhs: input feature dim, output feature dim, spatial dims.
+    std::span<const int64_t> rhs = program.ints(typeOf(ops[1]).shape);
+    int64_t feature = ops[5 + 2 + ops[4] + 1];
+    for (size_t d = 0; d < rhs.size(); ++d)
+      if (static_cast<int64_t>(d) != feature)
+        work.flops *= static_cast<double>(rhs[d]);
+    break;
+  }
+  default:
+    return work;
+  }
+  for (int j = 0; j < 3; ++j)
+    work.bytes += bytesOf(ops[j]);
+  work.type = name(typeOf(ops[0]).dtype);
+  return work;
+}
+
 std::string nameOf(const program::View &program, const program::Instruction &i,
                    std::span<const uint32_t> eventGroups) {
   std::span<const int64_t> ops = program.operands(i);

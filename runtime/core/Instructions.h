@@ -20,6 +20,14 @@ bool setSlots(const program::View &program, const program::Instruction &i,
 /// Returns the bytes written to `to`, at most 8.
 size_t storeInteger(program::DType type, int64_t value, std::byte *to);
 
+/// What a kernel or product does each time, by the shapes of its operands.
+/// `flops`: of matrix products and convolutions only, two per multiply-add.
+struct Work {
+  double bytes = 0, flops = 0;
+  std::string_view type; ///< of the product's operands: "bf16"
+};
+Work workOf(const program::View &program, const program::Instruction &i);
+
 // Names for messages.
 /// "kernel 'add_tanh'", "all_reduce over \"dp\"". `eventGroups` has the group
 /// of each event's collective.

@@ -51,6 +51,10 @@ std::vector<ProfileRow> Execution::takeProfile(int64_t steps) const {
     row.where = where;
     row.calls += static_cast<double>(calls) * share;
     row.seconds += seconds * share;
+    Work work = workOf(program, instructions[i]);
+    row.bytes += work.bytes * static_cast<double>(calls) * share;
+    row.flops += work.flops * static_cast<double>(calls) * share;
+    row.type = work.type;
   }
   std::vector<ProfileRow> list;
   for (auto &[key, row] : rows)

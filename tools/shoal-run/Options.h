@@ -20,6 +20,8 @@ struct Options {
   std::string argumentShapes;
   /// As parseLinks reads them; empty: none.
   std::string links;
+  /// Where the measured rates go, as a hardware description.
+  std::string calibrate;
   double rtol = 0, atol = 0, timeLimit = 0;
   int64_t repeat = 1;
   /// Compile with --allow-tf32.
@@ -57,6 +59,13 @@ Status compareWithExpected(const Options &options,
 /// The compiler's report with the section `measured`.
 std::string makeReport(const program::View &program, const RunResult &result,
                        const std::string &compileSeconds);
+
+/// What a profile says about the machine, as --hardware=FILE.json reads it:
+/// rates of products by type and of memory traffic, each with the share that is
+/// reached by size, and the least time of a kernel. Links are those emulated
+/// over all axes, if there are. Empty if nothing was measured that has a rate.
+std::string makeHardware(const std::vector<ProfileRow> &profile,
+                         const std::vector<EmulatedLink> &links, bool onGpu);
 
 } // namespace shoal::rt
 

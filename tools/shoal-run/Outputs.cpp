@@ -72,7 +72,9 @@ std::string makeReport(const program::View &program, const RunResult &result,
       rows.push_back({{"what", row.what},
                       {"where", row.where},
                       {"calls", row.calls},
-                      {"seconds", row.seconds}});
+                      {"seconds", row.seconds},
+                      {"bytes", row.bytes},
+                      {"flops", row.flops}});
     report["profile"] = rows;
   }
   ordered_json seconds = ordered_json::parse(compileSeconds, nullptr, false);

@@ -194,12 +194,15 @@ static int runModel(Options &o, const CommandLine &line) {
       return fail(opened.status());
     output = std::move(*opened);
   }
-  AtomicFile reportFile;
-  if (!o.report.empty()) {
-    Result<AtomicFile> opened = AtomicFile::open(o.report);
+  AtomicFile reportFile, hardwareFile;
+  for (auto [file, path] : {std::pair(&reportFile, &o.report),
+                            std::pair(&hardwareFile, &o.calibrate)}) {
+    if (path->empty())
+      continue;
+    Result<AtomicFile> opened = AtomicFile::open(*path);
     if (!opened)
       return fail(opened.status());
-    reportFile = std::move(*opened);
+    *file = std::move(*opened);
   }
 
   Result<ProcessPlace> place = findPlace();
@@ -276,7 +279,7 @@ static int runModel(Options &o, const CommandLine &line) {
   RunOptions run;
   run.repeat = o.repeat;
   run.measure = !o.report.empty();
-  run.profile = o.profile;
+  run.profile = o.profile || !o.calibrate.empty();
   run.world = world.get();
   run.deadline = o.deadline;
   run.timeLimit = o.timeLimit;
@@ -307,6 +310,7 @@ static int runModel(Options &o, const CommandLine &line) {
   if (!result) {
     int code = fail(result.status());
     reportFile.discard();
+    hardwareFile.discard();
     output = NpzWriter();
     leave(code);
   }
@@ -314,6 +318,7 @@ static int runModel(Options &o, const CommandLine &line) {
     return fail(world->status());
   if (!isMain) {
     reportFile.discard();
+    hardwareFile.discard();
     output = NpzWriter();
     return 0;
   }
@@ -343,6 +348,16 @@ static int runModel(Options &o, const CommandLine &line) {
     if (Status s = reportFile.write(report); !s)
       return fail(s);
     if (Status s = reportFile.commit(); !s)
+      return fail(s);
+  }
+  if (!o.calibrate.empty()) {
+    std::string hardware = makeHardware(result->profile, run.links, onGpu);
+    if (hardware.empty())
+      return fail(Status::badInput(
+          "--calibrate: the program has no kernels to measure"));
+    if (Status s = hardwareFile.write(hardware); !s)
+      return fail(s);
+    if (Status s = hardwareFile.commit(); !s)
       return fail(s);
   }
   if (o.table)
@@ -391,6 +406,9 @@ int main(int argc, char **argv) {
   line.flag(
       "profile", o.profile,
       "print where a step's time goes, by kernel and the op it came from");
+  line.text("calibrate", o.calibrate, "FILE.json",
+            "write how fast this machine was, by size of kernels and products, "
+            "for shoal-compile --hardware=FILE.json");
   line.flag("inspect", o.inspect,
             "print what is in the package instead of running it");
   line.integer("repeat", o.repeat, 1,

@@ -59,6 +59,10 @@ struct ProfileRow {
   std::string where;  ///< the user's line that it came from, or ""
   double calls = 0;   ///< per step and rank
   double seconds = 0; ///< per step and rank; without waiting for other ranks
+  /// What all these calls do, by their shapes; 0: not known. Bytes that kernels
+  /// and products read and write, flops of products, and of which type.
+  double bytes = 0, flops = 0;
+  std::string type;
 };
 
 struct RunResult {
