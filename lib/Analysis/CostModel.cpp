@@ -10,6 +10,14 @@ MeshCosts MeshCosts::bytesOnly(size_t axisCount) {
   return costs;
 }
 
+double MeshCosts::fastestSecondsPerByte() const {
+  double least = 0;
+  for (const AxisCost &axis : axes)
+    least = least == 0 ? axis.secondsPerByte
+                       : std::min(least, axis.secondsPerByte);
+  return least == 0 ? 1.0 : least;
+}
+
 double shoal::collectiveTime(AtomSet used, int64_t bytes,
                              llvm::ArrayRef<MeshAtom> atoms,
                              const MeshCosts &costs) {

@@ -5,6 +5,7 @@
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/Plan/Plan.h"
+#include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -40,6 +41,9 @@ struct Trial {
 /// The share of a step for which communication is exposed, from which on
 /// programs in parts are tried.
 static constexpr double kWorthSplitting = 0.02;
+/// The share of a step that forms chosen by time must save over those chosen by
+/// bytes.
+static constexpr double kWorthMoreBytes = 0.01;
 
 /// Bytes of a device that a scheduled program takes.
 static int64_t peakOf(ModuleOp scheduled) {
@@ -135,6 +139,41 @@ static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
       best = *trial;
   }
   return *best;
+}
+
+LogicalResult chooseAxisTimes(ModuleOp module, const Hardware &hardware,
+                              PipelineOptions &options) {
+  // Along axes of one kind of links, bytes say it all.
+  bool differs = false;
+  for (auto mesh : module.getOps<MeshOp>())
+    differs |= mesh.getMesh().getNumDevices() > hardware.links.front().devices &&
+               llvm::count_if(mesh.getMesh().getAxes(), [](MeshAxisAttr axis) {
+                 return axis.getSize() > 1;
+               }) > 1;
+  if (!differs || hardware.links.size() < 2 || options.axisTimes)
+    return success();
+  PipelineOptions trial = options;
+  FailureOr<Trial> bytes =
+      tryProgram(module, Phase::Sharded, hardware, trial, Overlap::Blocks);
+  trial.axisTimes = true;
+  FailureOr<Trial> times =
+      tryProgram(module, Phase::Sharded, hardware, trial, Overlap::Blocks);
+  if (failed(bytes) || failed(times))
+    return failure();
+  // Fewer bytes leave more to others on the network: not given up for little.
+  bytes->seconds *= 1 - kWorthMoreBytes;
+  if (!isBetter(*times, *bytes, options.memoryLimit))
+    return success();
+  options.axisTimes = true;
+  if (options.remarks)
+    module.emitRemark()
+        << "forms are chosen by the times of the axes' links (modelled step, "
+           "before what else is overlapped: "
+        << llvm::formatv("{0:f3} -> {1:f3} ms",
+                         bytes->seconds / (1 - kWorthMoreBytes) * 1e3,
+                         times->seconds * 1e3)
+        << ")";
+  return success();
 }
 
 LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,

@@ -17,6 +17,13 @@ namespace shoal {
 mlir::LogicalResult chooseKept(mlir::ModuleOp module, const Hardware &hardware,
                                PipelineOptions &options);
 
+/// Sets whether forms are chosen by the hardware's times along each axis of the
+/// mesh instead of bytes: if that makes the shorter step. The module is to go
+/// into `sharded`; there is a memory limit.
+mlir::LogicalResult chooseAxisTimes(mlir::ModuleOp module,
+                                    const Hardware &hardware,
+                                    PipelineOptions &options);
+
 /// Sets how far communication is overlapped, and over which axes products are
 /// chunked, to what the simulator finds fastest for the module, which is to go
 /// into `phase`. There is a memory limit.

@@ -175,6 +175,9 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
           if (phase == Phase::Sharded && modelled && options.keep.empty() &&
               failed(chooseKept(module, *hardware, options)))
             return failure();
+          if (phase == Phase::Sharded && modelled &&
+              failed(chooseAxisTimes(module, *hardware, options)))
+            return failure();
           // Neither pipelined loops nor chunked products are always faster:
           // whole programs are made and judged.
           bool first =

@@ -60,6 +60,7 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
                                       "shoal-recognize-top-k",
                                       "shoal-recognize-batched-indices",
                                       "shoal-widen-sums",
+                                      "shoal-place-mesh",
                                       "shoal-choose",
                                       "shoal-insert-reshards",
                                       "shoal-verify-sharded",
@@ -138,6 +139,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
       kept += (kept.empty() ? "" : ",") + std::to_string(i);
     if (!kept.empty())
       kept = "shoal-keep-recomputed{keep=" + kept + "},";
+    if (o.axisTimes)
+      kept += "shoal-place-mesh" +
+              (o.hardware.empty() ? "" : "{hardware=" + o.hardware + "}") + ",";
     return add(pm, kept + "shoal-shard-pipeline{memory-limit=" +
                        std::to_string(o.memoryLimit) + "}");
   }

@@ -442,9 +442,8 @@ float FormGraph::computeCost(const NodeInfo &info, const OpForm &form) const {
   if (isa<stablehlo::DotGeneralOp, stablehlo::ConvolutionOp>(info.op))
     cost += 2 * points * kBytesPerFlop;
   cost += info.model->innerBytes(form);
-  const MeshCosts &links = mesh.planner().meshCosts();
-  double perByte = links.axes.empty() ? 1.0 : links.axes.front().secondsPerByte;
-  return cost * perByte * info.frequency;
+  return cost * mesh.planner().meshCosts().fastestSecondsPerByte() *
+         info.frequency;
 }
 
 void FormGraph::finish() {

@@ -60,8 +60,7 @@ void FormGraph::setMemoryPrice(double price) {
   Clock clock;
   Block &body = func.getBody().front();
   double total = std::max(1.0, clock.visit(body, 1));
-  const MeshCosts &links = mesh.planner().meshCosts();
-  double perByte = links.axes.empty() ? 1 : links.axes.front().secondsPerByte;
+  double perByte = mesh.planner().meshCosts().fastestSecondsPerByte();
   for (auto [v, value] : llvm::enumerate(valueOf)) {
     Block *home = value.getParentBlock();
     const Clock::Span block = clock.blocks[home];
@@ -146,8 +145,7 @@ double FormGraph::bytesOf(llvm::ArrayRef<uint8_t> choice) {
   double cost = getCost(problem, choice);
   for (auto [value, price] : llvm::zip(problem.values, prices))
     value.hold = price;
-  const MeshCosts &links = mesh.planner().meshCosts();
-  return cost / (links.axes.empty() ? 1 : links.axes.front().secondsPerByte);
+  return cost / mesh.planner().meshCosts().fastestSecondsPerByte();
 }
 
 } // namespace shoal::propagate

@@ -27,6 +27,8 @@ struct MeshCosts {
   double localSecondsPerByte = 1.0e-4;
 
   static MeshCosts bytesOnly(size_t axisCount);
+  /// Of the fastest axis: what local work is measured by.
+  double fastestSecondsPerByte() const;
 };
 
 /// Bytes each device sends, by DESIGN.md section 4. `n` is the group size.

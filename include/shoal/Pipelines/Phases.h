@@ -51,6 +51,9 @@ struct PipelineOptions {
   std::string argumentShapes;
   /// Name or file of a hardware description; empty: the default.
   std::string hardware;
+  /// Forms are chosen by the hardware's times along each axis of the mesh, not
+  /// by bytes. compileModule tries it where times are modelled.
+  bool axisTimes = false;
   /// Bytes a device should hold at most; 0: the hardware's where one was
   /// named, else no limit.
   int64_t memoryLimit = 0;

@@ -79,6 +79,21 @@ def RecognizeBatchedIndices
   }];
 }
 
+def PlaceMesh : Pass<"shoal-place-mesh", "mlir::ModuleOp"> {
+  let summary = "States what links a machine has along each axis of the mesh";
+  let description = [{
+    Of an axis without a topology, bandwidth and latency are those of the line
+    through the collective model's times of a small and a large all_gather along
+    it, with the mesh's devices placed on the machine in their order: an axis
+    within a node gets NVLink, one across nodes the network. Form choice and
+    resharding then count seconds instead of bytes.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine that the mesh lies on (a preset or a .json file)">
+  ];
+}
+
 def Choose : Pass<"shoal-choose", "mlir::ModuleOp"> {
   let summary = "Chooses one form per op by modelled cost over the graph";
   let description = [{
