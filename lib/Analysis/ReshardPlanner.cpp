@@ -49,14 +49,62 @@ bool needsCollective(const PlacementState &state, const PlacementState &to,
   return false;
 }
 
+/// Elements of its part of the target that a device does not hold yet, on
+/// average over the devices. Padding is never sent for sure.
+double elementsToArrive(const PlacementState &state, const PlacementState &to,
+                        const ReshardProblem &problem) {
+  ArrayRef<MeshAtom> atoms = problem.atoms;
+  AtomSet used = state.cut() | to.cut();
+  int64_t devices = partCount(used, atoms);
+  // Beyond some devices, what they could hold at best.
+  constexpr int64_t most = 64;
+  if (devices > most) {
+    double wanted = 1, overlap = 1;
+    for (size_t d = 0; d < state.blocks.size(); ++d) {
+      wanted *= static_cast<double>(problem.shape[d]) /
+                static_cast<double>(partCount(to.dims[d], atoms));
+      overlap *= static_cast<double>(std::min(state.blocks[d], to.blocks[d]));
+    }
+    return std::max(0.0, wanted - overlap);
+  }
+  int64_t coordinate[64];
+  auto partOf = [&](const AtomList &list) {
+    int64_t index = 0;
+    for (uint8_t atom : list)
+      index = index * atoms[atom].size + coordinate[atom];
+    return index;
+  };
+  int64_t arriving = 0;
+  for (int64_t device = 0; device < devices; ++device) {
+    int64_t rest = device;
+    for (size_t i = 0; i < atoms.size(); ++i)
+      if (used & atomBit(i)) {
+        coordinate[i] = rest % atoms[i].size;
+        rest /= atoms[i].size;
+      }
+    int64_t wanted = 1, held = 1;
+    for (size_t d = 0; d < state.dims.size(); ++d) {
+      int64_t n = problem.shape[d];
+      auto from = [&](const PlacementState &s) {
+        return std::min(n, partOf(s.dims[d]) * s.blocks[d]);
+      };
+      int64_t want = from(to), wantEnd = std::min(n, want + to.blocks[d]),
+              have = from(state), haveEnd = std::min(n, have + state.blocks[d]);
+      wanted *= wantEnd - want;
+      held *= std::max<int64_t>(0, std::min(wantEnd, haveEnd) -
+                                       std::max(want, have));
+    }
+    arriving += wanted - held;
+  }
+  return static_cast<double>(arriving) / static_cast<double>(devices);
+}
+
 /// Time that is still needed, whatever the path: the first step reads this
 /// placement and the last writes the target; a collective has to start; and
-/// bytes must arrive. Those are a device's part of the target, less the most it
-/// can already hold of it; if summands of q devices are still to be reduced, q
-/// - 1 times a piece first, the least that can be left of the value once all
-/// atoms that are cut now or in the end cut it, and then the part less that
-/// piece. Bytes count on average over the devices, so that padding at the end
-/// of an uneven dimension is left out.
+/// bytes must arrive. If summands of q devices are still to be reduced, these
+/// are q - 1 times a piece first, the least that can be left of the value once
+/// all atoms that are cut now or in the end cut it, and then the part of the
+/// target less that piece.
 double lowerBound(const PlacementState &state, const PlacementState &to,
                   const ReshardProblem &problem, const Least &least) {
   if (state == to)
@@ -66,21 +114,20 @@ double lowerBound(const PlacementState &state, const PlacementState &to,
                  static_cast<double>(problem.elementBytes);
   if (!needsCollective(state, to, problem.atoms))
     return bound;
-  double whole = 1, overlap = 1;
-  for (size_t d = 0; d < state.blocks.size(); ++d) {
-    whole *= static_cast<double>(problem.shape[d]);
-    overlap *= static_cast<double>(std::min(state.blocks[d], to.blocks[d]));
+  double arrive;
+  if (AtomSet pending = toReduce(state, to)) {
+    auto parts = [&](AtomSet set) {
+      return static_cast<double>(partCount(set, problem.atoms));
+    };
+    double whole = 1;
+    for (int64_t extent : problem.shape)
+      whole *= static_cast<double>(extent);
+    double piece = whole / parts(state.cut() | to.cut() | pending);
+    arrive = (parts(pending) - 1) * piece +
+             std::max(0.0, whole / parts(to.cut()) - piece);
+  } else {
+    arrive = elementsToArrive(state, to, problem);
   }
-  auto parts = [&](AtomSet set) {
-    return static_cast<double>(partCount(set, problem.atoms));
-  };
-  AtomSet pending = toReduce(state, to);
-  double wanted = whole / parts(to.cut()), arrive = 0;
-  if (pending) {
-    overlap = whole / parts(state.cut() | to.cut() | pending);
-    arrive = (parts(pending) - 1) * overlap;
-  }
-  arrive += std::max(0.0, wanted - overlap);
   return bound + least.latency +
          least.perByte * arrive * static_cast<double>(problem.elementBytes);
 }
@@ -328,4 +375,16 @@ const ReshardPlan &ReshardPlanner::plan(const PlacementState &from,
     step.after = names.original(step.after);
   }
   return *slot;
+}
+
+double ReshardPlanner::atLeast(const PlacementState &from,
+                               const PlacementState &to,
+                               ArrayRef<int64_t> shape,
+                               int64_t elementBytes) const {
+  ReshardProblem problem;
+  problem.shape.assign(shape.begin(), shape.end());
+  problem.elementBytes = elementBytes;
+  problem.atoms = atoms;
+  problem.costs = &costs;
+  return lowerBound(from, to, problem, Least(costs));
 }

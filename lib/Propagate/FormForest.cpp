@@ -61,13 +61,18 @@ bool Search::improveForest(uint32_t seed) {
         return true;
     return false;
   };
-  auto edgeCost = [&](const Edge &e, uint8_t def, uint8_t use) -> double {
+  // Costs are exact, or bounds that need no plan: what cannot be the cheapest
+  // is not planned.
+  auto edgeCost = [&](const Edge &e, uint8_t def, uint8_t use,
+                      bool exact) -> double {
     if (def == use || offForestWants(e.value, e.use, use))
       return 0;
     FormProblem::ValueInfo &value = problem.values[e.value];
-    return value.weight * value.costs->get(def, use) + value.holdCost(use);
+    return value.weight * (exact ? value.costs->get(def, use)
+                                 : value.costs->atLeast(def, use)) +
+           value.holdCost(use);
   };
-  auto ownCost = [&](int n, size_t c) {
+  auto ownCost = [&](int n, size_t c, bool exact) {
     const FormProblem::Node &node = problem.nodes[n];
     const FormProblem::Candidate &candidate = node.candidates[c];
     double cost = candidate.cost;
@@ -82,8 +87,15 @@ bool Search::improveForest(uint32_t seed) {
         if (onForest[v].empty() || !onForest[v][u])
           if (uint8_t w = useOf(value.uses[u]); !llvm::is_contained(wanted, w))
             wanted.push_back(w);
-      cost += value.weight *
-              planCopies(*value.costs, candidate.defs[i], wanted).cost;
+      if (exact) {
+        cost += value.weight *
+                planCopies(*value.costs, candidate.defs[i], wanted).cost;
+      } else {
+        auto others = llvm::to_vector(llvm::make_filter_range(
+            wanted, [&, i = i](uint8_t w) { return w != candidate.defs[i]; }));
+        cost += value.weight *
+                atLeastForCopies(*value.costs, candidate.defs[i], others);
+      }
       cost += value.holdCost(candidate.defs[i]);
       for (uint8_t w : wanted)
         if (w != candidate.defs[i])
@@ -106,8 +118,9 @@ bool Search::improveForest(uint32_t seed) {
         shared =
             k != u && value.uses[k].node != n && useOf(value.uses[k]) == want;
       if (!shared && have != want)
-        cost +=
-            value.weight * value.costs->get(have, want) + value.holdCost(want);
+        cost += value.weight * (exact ? value.costs->get(have, want)
+                                      : value.costs->atLeast(have, want)) +
+                value.holdCost(want);
     }
     return cost;
   };
@@ -139,45 +152,67 @@ bool Search::improveForest(uint32_t seed) {
     return value.def.node == n ? candidate.defs[value.def.index]
                                : candidate.uses[value.uses[e.use].index];
   };
-  std::vector<std::vector<double>> best(problem.nodes.size());
+  // Sums over what hangs below a node, by its candidates.
+  std::vector<std::vector<double>> below(problem.nodes.size());
   std::vector<std::vector<uint8_t>> pick(problem.nodes.size());
   for (int n : llvm::reverse(order)) {
-    std::vector<double> &mine = best[n];
-    if (mine.empty())
-      mine.assign(problem.nodes[n].candidates.size(), 0);
-    for (size_t c = 0; c < mine.size(); ++c)
-      mine[c] += usable(problem.nodes[n].candidates[c])
-                     ? ownCost(n, c)
-                     : std::numeric_limits<double>::infinity();
-    if (upEdge[n] < 0)
+    const FormProblem::Node &node = problem.nodes[n];
+    size_t size = node.candidates.size();
+    if (below[n].empty())
+      below[n].assign(size, 0);
+    std::vector<double> mine(size);
+    std::vector<bool> isExact(size, false);
+    for (size_t c = 0; c < size; ++c)
+      mine[c] = usable(node.candidates[c])
+                    ? below[n][c] + ownCost(n, c, /*exact=*/false)
+                    : std::numeric_limits<double>::infinity();
+    // The cheapest candidate together with a cost of each, the first of equals.
+    auto cheapest = [&](auto &&beside, uint8_t &chosen) {
+      double lowest = std::numeric_limits<double>::max();
+      chosen = 0;
+      for (size_t c = 0; c < size; ++c) {
+        if (mine[c] + beside(c, /*exact=*/false) >= lowest)
+          continue;
+        if (!isExact[c]) {
+          mine[c] = below[n][c] + ownCost(n, c, /*exact=*/true);
+          isExact[c] = true;
+          if (mine[c] + beside(c, /*exact=*/false) >= lowest)
+            continue;
+        }
+        if (double cost = mine[c] + beside(c, /*exact=*/true); cost < lowest) {
+          lowest = cost;
+          chosen = c;
+        }
+      }
+      return lowest;
+    };
+    if (upEdge[n] < 0) {
+      pick[n].assign(1, 0);
+      cheapest([](size_t, bool) { return 0.0; }, pick[n][0]);
       continue;
+    }
     const Edge &e = forest[upEdge[n]];
     FormProblem::ValueInfo &value = problem.values[e.value];
     bool isDef = value.def.node == n;
     int up = isDef ? value.uses[e.use].node : value.def.node;
     size_t upSize = problem.nodes[up].candidates.size();
-    if (best[up].empty())
-      best[up].assign(upSize, 0);
+    if (below[up].empty())
+      below[up].assign(upSize, 0);
     pick[n].assign(upSize, 0);
     for (size_t p = 0; p < upSize; ++p) {
-      double lowest = std::numeric_limits<double>::max();
       uint8_t upPlacement = placementAt(e, up, p);
-      for (size_t c = 0; c < mine.size(); ++c) {
-        uint8_t placement = placementAt(e, n, c);
-        double cost = mine[c] + (isDef ? edgeCost(e, placement, upPlacement)
-                                       : edgeCost(e, upPlacement, placement));
-        if (cost < lowest) {
-          lowest = cost;
-          pick[n][p] = c;
-        }
-      }
-      best[up][p] += lowest;
+      below[up][p] += cheapest(
+          [&](size_t c, bool exact) {
+            uint8_t placement = placementAt(e, n, c);
+            return isDef ? edgeCost(e, placement, upPlacement, exact)
+                         : edgeCost(e, upPlacement, placement, exact);
+          },
+          pick[n][p]);
     }
   }
   for (int n : order) {
     if (upEdge[n] < 0) {
-      after[n] =
-          std::min_element(best[n].begin(), best[n].end()) - best[n].begin();
+      after[n] = pick[n][0];
       continue;
     }
     const Edge &e = forest[upEdge[n]];

@@ -506,6 +506,14 @@ void FormGraph::finish() {
                 .plan(p.list[from], p.list[to], p.shape, p.elementBytes)
                 .time);
       };
+      table->bounds = table->table;
+      table->bound = [this, v](size_t from, size_t to) {
+        const Placements &p = placements[v];
+        // Rounding must not lift it above the cost.
+        return float(mesh.planner().atLeast(p.list[from], p.list[to], p.shape,
+                                            p.elementBytes) *
+                     (1 - 1e-6));
+      };
     }
     problem.values[v].costs = table.get();
   }

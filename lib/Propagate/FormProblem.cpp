@@ -50,15 +50,32 @@ CopyTree planCopies(MoveCosts &costs, uint8_t have,
   return tree;
 }
 
+double atLeastForCopies(MoveCosts &costs, uint8_t have,
+                        llvm::ArrayRef<uint8_t> wanted) {
+  double cost = 0;
+  for (uint8_t to : wanted) {
+    float least = costs.atLeast(have, to);
+    for (uint8_t from : wanted)
+      if (from != to)
+        least = std::min(least, costs.atLeast(from, to));
+    cost += least;
+  }
+  return cost;
+}
+
+void Search::collectWanted(const FormProblem::ValueInfo &value, uint8_t have) {
+  wanted.clear();
+  for (const FormProblem::Slot &use : value.uses)
+    if (uint8_t w = useOf(use); w != have && !llvm::is_contained(wanted, w))
+      wanted.push_back(w);
+}
+
 double Search::valueCost(int v) {
   FormProblem::ValueInfo &value = problem.values[v];
   if (!value.costs || value.def.node < 0)
     return 0;
   uint8_t have = defOf(value.def);
-  wanted.clear();
-  for (const FormProblem::Slot &use : value.uses)
-    if (uint8_t w = useOf(use); w != have && !llvm::is_contained(wanted, w))
-      wanted.push_back(w);
+  collectWanted(value, have);
   double held = value.holdCost(have);
   if (wanted.empty())
     return held;
@@ -67,6 +84,18 @@ double Search::valueCost(int v) {
   if (wanted.size() == 1)
     return held + value.weight * value.costs->get(have, wanted[0]);
   return held + value.weight * planCopies(*value.costs, have, wanted).cost;
+}
+
+double Search::valueAtLeast(int v) {
+  FormProblem::ValueInfo &value = problem.values[v];
+  if (!value.costs || value.def.node < 0)
+    return 0;
+  uint8_t have = defOf(value.def);
+  collectWanted(value, have);
+  double held = value.holdCost(have);
+  for (uint8_t w : wanted)
+    held += value.holdCost(w);
+  return held + value.weight * atLeastForCopies(*value.costs, have, wanted);
 }
 
 double Search::total() {
@@ -78,8 +107,7 @@ double Search::total() {
   return cost;
 }
 
-/// Cost of what changes when the given nodes change.
-double Search::localCost(llvm::ArrayRef<int> nodes) {
+double Search::localCost(llvm::ArrayRef<int> nodes, double limit) {
   double cost = 0;
   touched.clear();
   ++stamp;
@@ -94,6 +122,17 @@ double Search::localCost(llvm::ArrayRef<int> nodes) {
     cost += node.candidates[choice[n]].cost;
     llvm::for_each(node.uses, touch);
     llvm::for_each(node.defs, touch);
+  }
+  if (limit < std::numeric_limits<double>::infinity()) {
+    double least = cost;
+    bounds.clear();
+    for (int v : touched)
+      least += bounds.emplace_back(valueAtLeast(v));
+    // One value after the other becomes exact.
+    for (size_t i = 0; i < touched.size() && least < limit; ++i)
+      least += valueCost(touched[i]) - bounds[i];
+    if (least >= limit)
+      return std::max(least, limit);
   }
   for (int v : touched)
     cost += valueCost(v);
@@ -110,7 +149,8 @@ bool Search::improveNode(int n) {
     if (c == old || !usable(node.candidates[c]))
       continue;
     choice[n] = c;
-    if (double cost = localCost({n}); cost < bestCost - margin(bestCost)) {
+    double limit = bestCost - margin(bestCost);
+    if (double cost = localCost({n}, limit); cost < limit) {
       bestCost = cost;
       best = c;
     }
@@ -147,7 +187,8 @@ bool Search::improveValue(int v) {
     uint8_t placement = maker.candidates[c].defs[value.def.index];
     for (const FormProblem::Slot &use : value.uses)
       adoptUse(use, placement);
-    if (double cost = localCost(group); cost < bestCost - margin(bestCost)) {
+    double limit = bestCost - margin(bestCost);
+    if (double cost = localCost(group, limit); cost < limit) {
       bestCost = cost;
       best.clear();
       for (int n : group)
@@ -171,7 +212,7 @@ void Search::adoptUse(const FormProblem::Slot &use, uint8_t placement) {
         !usable(node.candidates[c]))
       continue;
     choice[use.node] = c;
-    if (double cost = localCost({use.node}); cost < bestCost) {
+    if (double cost = localCost({use.node}, bestCost); cost < bestCost) {
       bestCost = cost;
       best = c;
     }

@@ -21,6 +21,9 @@ struct MoveCosts {
   /// Filled on demand; negative where not yet known.
   std::vector<float> table;
   std::function<float(size_t from, size_t to)> compute;
+  /// Never more than `compute` says, and known much sooner.
+  std::function<float(size_t from, size_t to)> bound;
+  std::vector<float> bounds; ///< as `table`
   /// What a device holds of the value in each placement.
   std::vector<float> bytes;
 
@@ -30,6 +33,19 @@ struct MoveCosts {
     float &entry = table[from * size + to];
     if (entry < 0)
       entry = compute(from, to);
+    return entry;
+  }
+  /// No more than `get`; what the search asks first, to see if that matters.
+  float atLeast(size_t from, size_t to) {
+    if (from == to)
+      return 0;
+    if (float known = table[from * size + to]; known >= 0)
+      return known;
+    if (!bound)
+      return 0;
+    float &entry = bounds[from * size + to];
+    if (entry < 0)
+      entry = bound(from, to);
     return entry;
   }
 };
@@ -81,6 +97,11 @@ struct CopyTree {
 };
 CopyTree planCopies(MoveCosts &costs, uint8_t have,
                     llvm::ArrayRef<uint8_t> wanted);
+
+/// No more than planCopies' cost, for placements that differ from one another
+/// and from `have`.
+double atLeastForCopies(MoveCosts &costs, uint8_t have,
+                        llvm::ArrayRef<uint8_t> wanted);
 
 /// Cost of a choice (a candidate per node).
 double getCost(FormProblem &problem, llvm::ArrayRef<uint8_t> choice);

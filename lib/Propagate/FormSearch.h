@@ -6,6 +6,7 @@
 #include "FormProblem.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace shoal::propagate {
 
@@ -19,9 +20,13 @@ public:
 
   /// Cost of bringing a value to its users, and of a whole choice.
   double valueCost(int v);
+  /// No more than valueCost, without planning moves.
+  double valueAtLeast(int v);
   double total();
-  /// Cost of what changes when the given nodes change.
-  double localCost(llvm::ArrayRef<int> nodes);
+  /// Cost of what changes when the given nodes change; if that is not below
+  /// `limit`, something else that is not.
+  double localCost(llvm::ArrayRef<int> nodes,
+                   double limit = std::numeric_limits<double>::infinity());
 
   /// Whether late candidates may be taken.
   bool withLate = false;
@@ -47,6 +52,9 @@ public:
   bool improveRegions(size_t &budget);
 
 private:
+  /// The placements that a value's uses want, beside the given one, in
+  /// `wanted`.
+  void collectWanted(const FormProblem::ValueInfo &value, uint8_t have);
   static double margin(double cost) { return 1e-6 * std::max(1.0, cost); }
   uint8_t defOf(const FormProblem::Slot &s) const {
     return problem.nodes[s.node].candidates[choice[s.node]].defs[s.index];
@@ -64,7 +72,8 @@ private:
   std::vector<uint8_t> &choice;
   llvm::SmallVector<uint8_t, 8> wanted;
   llvm::SmallVector<int, 16> touched;
-  std::vector<uint32_t> stamps; ///< per value, for localCost
+  llvm::SmallVector<double, 16> bounds; ///< of what is touched
+  std::vector<uint32_t> stamps;         ///< per value, for localCost
   uint32_t stamp = 0;
   // For improveRegion: what was settled or visited in this epoch.
   std::vector<uint32_t> settledAt;

@@ -75,6 +75,9 @@ public:
                  int64_t memoryBound = 0);
   const ReshardPlan &plan(const PlacementState &from, const PlacementState &to,
                           llvm::ArrayRef<int64_t> shape, int64_t elementBytes);
+  /// A time that the plan is not faster than, without looking for it.
+  double atLeast(const PlacementState &from, const PlacementState &to,
+                 llvm::ArrayRef<int64_t> shape, int64_t elementBytes) const;
   /// Number of searches made and of requests answered, for tests and timing.
   size_t searches() const { return canonical.size(); }
   const MeshCosts &meshCosts() const { return costs; }
