@@ -4,6 +4,7 @@
 
 #include "Rematerialize.h"
 #include "SelectForScatter.h"
+#include "SplitLargeWindows.h"
 
 #include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -43,6 +44,7 @@ public:
     for (FunctionOpInterface function : functions) {
       sinkConstants(function);
       selectForScatter(function);
+      splitLargeWindows(function);
       // Inner blocks first: what they take from theirs stays outside of loops.
       function.walk([&](Operation *op) {
         if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
