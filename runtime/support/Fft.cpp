@@ -60,6 +60,155 @@ std::complex<T> root(int64_t k, int64_t n) {
   return {T(c), T(-s)};
 }
 
+//===----------------------------------------------------------------------===//
+// Passes
+//===----------------------------------------------------------------------===//
+
+/// One step of a transform of n points:
+///   to[q + s (r p + k)] = w^(p k) sum_j from[q + s (p + m j)] e^(-2 pi i jk/r)
+/// for q < s, p < m = length / r.
+template <typename T>
+struct Pass {
+  using C = std::complex<T>;
+  int64_t n, radix, length, stride;
+  const C *roots, *from;
+  C *to;
+
+  [[gnu::always_inline]] void run() const {
+    int64_t m = length / radix, step = n / length;
+    for (int64_t p = 0; p < m; ++p)
+      switch (radix) {
+      case 2:
+        two(p, m, step);
+        break;
+      case 3:
+        three(p, m, step);
+        break;
+      case 4:
+        four(p, m, step);
+        break;
+      case 5:
+        five(p, m, step);
+        break;
+      default:
+        generic(p, m, step);
+      }
+  }
+
+private:
+  [[gnu::always_inline]] void two(int64_t p, int64_t m, int64_t step) const {
+    C w = roots[p * step];
+    const C *a = from + stride * p, *b = from + stride * (p + m);
+    C *out = to + stride * 2 * p;
+    for (int64_t q = 0; q < stride; ++q) {
+      out[q] = a[q] + b[q];
+      out[q + stride] = times(a[q] - b[q], w);
+    }
+  }
+  [[gnu::always_inline]] void four(int64_t p, int64_t m, int64_t step) const {
+    C w1 = roots[p * step], w2 = roots[2 * p * step], w3 = roots[3 * p * step];
+    const C *in = from + stride * p;
+    C *out = to + stride * 4 * p;
+    for (int64_t q = 0; q < stride; ++q) {
+      C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m],
+        d = in[q + 3 * stride * m];
+      C ac = a + c, bd = b + d, amc = a - c, bmd = b - d;
+      C turned(bmd.imag(), -bmd.real()); // -i (b - d)
+      out[q] = ac + bd;
+      out[q + stride] = times(amc + turned, w1);
+      out[q + 2 * stride] = times(ac - bd, w2);
+      out[q + 3 * stride] = times(amc - turned, w3);
+    }
+  }
+  [[gnu::always_inline]] void three(int64_t p, int64_t m, int64_t step) const {
+    C w1 = roots[p * step], w2 = roots[2 * p * step];
+    constexpr T sine = T(0.86602540378443864676L);
+    const C *in = from + stride * p;
+    C *out = to + stride * 3 * p;
+    for (int64_t q = 0; q < stride; ++q) {
+      C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m];
+      C sum = b + c, rest = a - sum * T(0.5), diff = (b - c) * sine;
+      C turned(diff.imag(), -diff.real()); // -i times
+      out[q] = a + sum;
+      out[q + stride] = times(rest + turned, w1);
+      out[q + 2 * stride] = times(rest - turned, w2);
+    }
+  }
+  [[gnu::always_inline]] void five(int64_t p, int64_t m, int64_t step) const {
+    constexpr T c1 = T(0.30901699437494742410L),
+                c2 = T(-0.80901699437494742410L);
+    constexpr T s1 = T(0.95105651629515357212L),
+                s2 = T(0.58778525229247312917L);
+    C w1 = roots[p * step], w2 = roots[2 * p * step], w3 = roots[3 * p * step],
+      w4 = roots[4 * p * step];
+    const C *in = from + stride * p;
+    C *out = to + stride * 5 * p;
+    for (int64_t q = 0; q < stride; ++q) {
+      C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m],
+        d = in[q + 3 * stride * m], e = in[q + 4 * stride * m];
+      C be = b + e, cd = c + d, bme = b - e, cmd = c - d;
+      C u = a + be * c1 + cd * c2, v = a + be * c2 + cd * c1;
+      C x = bme * s1 + cmd * s2, y = bme * s2 - cmd * s1;
+      C tx(x.imag(), -x.real()), ty(y.imag(), -y.real()); // -i times
+      out[q] = a + be + cd;
+      out[q + stride] = times(u + tx, w1);
+      out[q + 2 * stride] = times(v + ty, w2);
+      out[q + 3 * stride] = times(v - ty, w3);
+      out[q + 4 * stride] = times(u - tx, w4);
+    }
+  }
+  void generic(int64_t p, int64_t m, int64_t step) const {
+    int64_t turn = n / radix;
+    C in[largestRadix];
+    for (int64_t q = 0; q < stride; ++q) {
+      for (int64_t j = 0; j < radix; ++j)
+        in[j] = from[q + stride * (p + m * j)];
+      for (int64_t k = 0; k < radix; ++k) {
+        C sum = in[0];
+        int64_t at = 0;
+        for (int64_t j = 1; j < radix; ++j) {
+          at += k;
+          if (at >= radix)
+            at -= radix;
+          sum += times(in[j], roots[at * turn]);
+        }
+        to[q + stride * (radix * p + k)] = times(sum, roots[p * k * step]);
+      }
+    }
+  }
+};
+
+// One version for each kind of machine.
+template <typename T>
+void runPlain(const Pass<T> &pass) {
+  pass.run();
+}
+#if defined(__x86_64__)
+template <typename T>
+__attribute__((target("arch=x86-64-v3"))) void runV3(const Pass<T> &pass) {
+  pass.run();
+}
+template <typename T>
+__attribute__((target("arch=x86-64-v4"))) void runV4(const Pass<T> &pass) {
+  pass.run();
+}
+#endif
+template <typename T>
+void runPass(const Pass<T> &pass) {
+#if defined(__x86_64__)
+  static const auto best = __builtin_cpu_supports("x86-64-v4")   ? runV4<T>
+                           : __builtin_cpu_supports("x86-64-v3") ? runV3<T>
+                                                                 : runPlain<T>;
+  best(pass);
+#else
+  runPlain(pass);
+#endif
+}
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
 /// A complex transform of one length, forward, without scaling.
 template <typename T>
 class Plan {
@@ -85,122 +234,34 @@ public:
       roots[k] = root<T>(k, n);
   }
 
-  /// In place; `work` has workSize() elements.
-  void run(C *data, C *work) const {
+  /// How many transforms are best done together, so that the elements of one
+  /// pass are neighbours but fit in the cache.
+  int64_t linesTogether() const {
+    return convolution ? 1 : std::clamp<int64_t>(32768 / n, 4, 16);
+  }
+
+  /// In place, of `lines` transforms whose points alternate: point k of
+  /// transform l is data[k * lines + l]. One, or up to linesTogether().
+  /// `work` has workSize() elements for each.
+  void run(C *data, C *work, int64_t lines = 1) const {
     if (n == 1)
       return;
     if (convolution)
       return runBluestein(data, work);
     C *from = data, *to = work;
-    int64_t length = n, stride = 1;
+    int64_t length = n, stride = lines;
     for (int64_t radix : factors) {
-      pass(radix, length, stride, from, to);
+      runPass(Pass<T>{n, radix, length, stride, roots.data(), from, to});
       length /= radix;
       stride *= radix;
       std::swap(from, to);
     }
     if (from != data)
-      std::copy(from, from + n, data);
+      std::copy(from, from + n * lines, data);
   }
   int64_t workSize() const { return convolution ? 2 * convolution->n : n; }
 
 private:
-  /// to[q + s (r p + k)] = w^(p k) sum_j from[q + s (p + m j)] e^(-2 pi i jk/r)
-  void pass(int64_t radix, int64_t length, int64_t stride, const C *from,
-            C *to) const {
-    int64_t m = length / radix, step = n / length;
-    for (int64_t p = 0; p < m; ++p) {
-      if (radix == 2) {
-        C w = roots[p * step];
-        const C *a = from + stride * p, *b = from + stride * (p + m);
-        C *out = to + stride * 2 * p;
-        for (int64_t q = 0; q < stride; ++q) {
-          out[q] = a[q] + b[q];
-          out[q + stride] = times(a[q] - b[q], w);
-        }
-      } else if (radix == 4) {
-        C w1 = roots[p * step], w2 = roots[2 * p * step],
-          w3 = roots[3 * p * step];
-        const C *in = from + stride * p;
-        C *out = to + stride * 4 * p;
-        for (int64_t q = 0; q < stride; ++q) {
-          C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m],
-            d = in[q + 3 * stride * m];
-          C ac = a + c, bd = b + d, amc = a - c, bmd = b - d;
-          C turned(bmd.imag(), -bmd.real()); // -i (b - d)
-          out[q] = ac + bd;
-          out[q + stride] = times(amc + turned, w1);
-          out[q + 2 * stride] = times(ac - bd, w2);
-          out[q + 3 * stride] = times(amc - turned, w3);
-        }
-      } else if (radix == 3) {
-        three(p, stride, m, roots[p * step], roots[2 * p * step], from, to);
-      } else if (radix == 5) {
-        five(p, stride, m, step, from, to);
-      } else {
-        generic(radix, length, stride, p, from, to);
-      }
-    }
-  }
-  void three(int64_t p, int64_t stride, int64_t m, C w1, C w2, const C *from,
-             C *to) const {
-    constexpr T sine = T(0.86602540378443864676L);
-    const C *in = from + stride * p;
-    C *out = to + stride * 3 * p;
-    for (int64_t q = 0; q < stride; ++q) {
-      C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m];
-      C sum = b + c, rest = a - sum * T(0.5), diff = (b - c) * sine;
-      C turned(diff.imag(), -diff.real()); // -i times
-      out[q] = a + sum;
-      out[q + stride] = times(rest + turned, w1);
-      out[q + 2 * stride] = times(rest - turned, w2);
-    }
-  }
-  void five(int64_t p, int64_t stride, int64_t m, int64_t step, const C *from,
-            C *to) const {
-    constexpr T c1 = T(0.30901699437494742410L),
-                c2 = T(-0.80901699437494742410L);
-    constexpr T s1 = T(0.95105651629515357212L),
-                s2 = T(0.58778525229247312917L);
-    C w1 = roots[p * step], w2 = roots[2 * p * step], w3 = roots[3 * p * step],
-      w4 = roots[4 * p * step];
-    const C *in = from + stride * p;
-    C *out = to + stride * 5 * p;
-    for (int64_t q = 0; q < stride; ++q) {
-      C a = in[q], b = in[q + stride * m], c = in[q + 2 * stride * m],
-        d = in[q + 3 * stride * m], e = in[q + 4 * stride * m];
-      C be = b + e, cd = c + d, bme = b - e, cmd = c - d;
-      C u = a + be * c1 + cd * c2, v = a + be * c2 + cd * c1;
-      C x = bme * s1 + cmd * s2, y = bme * s2 - cmd * s1;
-      C tx(x.imag(), -x.real()), ty(y.imag(), -y.real()); // -i times
-      out[q] = a + be + cd;
-      out[q + stride] = times(u + tx, w1);
-      out[q + 2 * stride] = times(v + ty, w2);
-      out[q + 3 * stride] = times(v - ty, w3);
-      out[q + 4 * stride] = times(u - tx, w4);
-    }
-  }
-  void generic(int64_t radix, int64_t length, int64_t stride, int64_t p,
-               const C *from, C *to) const {
-    int64_t m = length / radix, step = n / length, turn = n / radix;
-    C in[largestRadix];
-    for (int64_t q = 0; q < stride; ++q) {
-      for (int64_t j = 0; j < radix; ++j)
-        in[j] = from[q + stride * (p + m * j)];
-      for (int64_t k = 0; k < radix; ++k) {
-        C sum = in[0];
-        int64_t at = 0;
-        for (int64_t j = 1; j < radix; ++j) {
-          at += k;
-          if (at >= radix)
-            at -= radix;
-          sum += times(in[j], roots[at * turn]);
-        }
-        to[q + stride * (radix * p + k)] = times(sum, roots[p * k * step]);
-      }
-    }
-  }
-
   /// The transform as a convolution with e^(i pi k^2 / n), done by transforms
   /// of a power of two.
   void makeBluestein() {
@@ -271,40 +332,35 @@ const std::vector<std::complex<T>> &getRoots(int64_t n) {
   return *roots;
 }
 
-/// One transform of n points, forward or inverse (unscaled).
-template <typename T>
-void transform(const Plan<T> &plan, int64_t n, bool inverse,
-               std::complex<T> *data, std::complex<T> *work) {
-  if (inverse)
-    for (int64_t k = 0; k < n; ++k)
-      data[k] = std::conj(data[k]);
-  plan.run(data, work);
-  if (inverse)
-    for (int64_t k = 0; k < n; ++k)
-      data[k] = std::conj(data[k]);
-}
-
-/// Along a dimension whose neighbours are `stride` apart. Some lines beside one
-/// another go together, for the sake of the cache.
+/// Along a dimension whose neighbours are `stride` apart, forward or inverse
+/// (unscaled): `outer` blocks of `stride` transforms. Several go together.
 template <typename T>
 void transformLines(int64_t n, int64_t outer, int64_t stride, bool inverse,
                     std::complex<T> *data) {
+  using C = std::complex<T>;
   const Plan<T> &plan = getPlan<T>(n);
-  int64_t together = std::min<int64_t>(stride, 16);
-  std::vector<std::complex<T>> lines(together * n), work(plan.workSize());
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t s = 0; s < stride; s += together) {
-      std::complex<T> *start = data + o * n * stride + s;
-      int64_t count = std::min(together, stride - s);
-      for (int64_t k = 0; k < n; ++k)
-        for (int64_t l = 0; l < count; ++l)
-          lines[l * n + k] = start[k * stride + l];
-      for (int64_t l = 0; l < count; ++l)
-        transform(plan, n, inverse, lines.data() + l * n, work.data());
-      for (int64_t k = 0; k < n; ++k)
-        for (int64_t l = 0; l < count; ++l)
-          start[k * stride + l] = lines[l * n + k];
-    }
+  // Transform l starts at `block` l / stride and is its number l % stride.
+  int64_t count = outer * stride;
+  int64_t together = std::min(plan.linesTogether(), count);
+  if (stride > 1)
+    together = std::min(together, stride);
+  std::vector<C> lines(together * n), work(together * plan.workSize());
+  auto turn = [&](C value) { return inverse ? std::conj(value) : value; };
+  for (int64_t first = 0; first < count;) {
+    // Transforms of one block, or whole blocks of one transform each.
+    int64_t here = std::min(together, stride > 1 ? stride - first % stride
+                                                 : count - first);
+    C *start = data + first / stride * n * stride + first % stride;
+    int64_t next = stride > 1 ? 1 : n;
+    for (int64_t k = 0; k < n; ++k)
+      for (int64_t l = 0; l < here; ++l)
+        lines[k * here + l] = turn(start[k * stride + l * next]);
+    plan.run(lines.data(), work.data(), here);
+    for (int64_t k = 0; k < n; ++k)
+      for (int64_t l = 0; l < here; ++l)
+        start[k * stride + l * next] = turn(lines[k * here + l]);
+    first += here;
+  }
 }
 
 /// Real points to the first n/2 + 1 of their transform. For even n, one
@@ -375,11 +431,12 @@ void inverseRealLine(int64_t n, const std::complex<T> *in, T *out,
     out[k] = line[k].real() / T(n);
 }
 
+/// `count` transforms, one after the other in memory.
 template <typename T>
-void run(int kind, int rank, const int64_t *lengths, const void *in,
-         void *out) {
+void run(int kind, int rank, const int64_t *lengths, int64_t count,
+         const void *in, void *out) {
   using C = std::complex<T>;
-  int64_t n = lengths[rank - 1], outer = 1;
+  int64_t n = lengths[rank - 1], outer = count;
   for (int d = 0; d + 1 < rank; ++d)
     outer *= lengths[d];
   bool real = kind == ShoalRealFft || kind == ShoalInverseRealFft;
@@ -406,7 +463,7 @@ void run(int kind, int rank, const int64_t *lengths, const void *in,
     transformLines(n, outer, 1, inverse, data);
   }
   int64_t points = real ? 1 : n;
-  int64_t stride = last;
+  int64_t stride = last; // between points of the dimension
   for (int d = rank - 2; d >= 0; --d) {
     outer /= lengths[d];
     transformLines(lengths[d], outer, stride, inverse, data);
@@ -414,7 +471,7 @@ void run(int kind, int rank, const int64_t *lengths, const void *in,
     points *= lengths[d];
   }
   if (kind == ShoalInverseRealFft) {
-    int64_t lines = stride / last;
+    int64_t lines = count * stride / last;
     T *result = static_cast<T *>(out);
     for (int64_t o = 0; o < lines; ++o)
       inverseRealLine(n, data + o * last, result + o * n, line, work);
@@ -422,7 +479,7 @@ void run(int kind, int rank, const int64_t *lengths, const void *in,
       for (int64_t k = 0; k < lines * n; ++k)
         result[k] /= T(points);
   } else if (kind == ShoalInverseFft) {
-    for (int64_t k = 0; k < stride; ++k)
+    for (int64_t k = 0; k < count * stride; ++k)
       data[k] /= T(points);
   }
 }
@@ -430,10 +487,17 @@ void run(int kind, int rank, const int64_t *lengths, const void *in,
 } // namespace
 
 extern "C" __attribute__((visibility("default"))) void
+shoal_rt_ffts(int32_t kind, int32_t isDouble, int32_t rank,
+              const int64_t *lengths, int64_t count, const void *in,
+              void *out) {
+  if (isDouble)
+    run<double>(kind, rank, lengths, count, in, out);
+  else
+    run<float>(kind, rank, lengths, count, in, out);
+}
+
+extern "C" __attribute__((visibility("default"))) void
 shoal_rt_fft(int32_t kind, int32_t isDouble, int32_t rank,
              const int64_t *lengths, const void *in, void *out) {
-  if (isDouble)
-    run<double>(kind, rank, lengths, in, out);
-  else
-    run<float>(kind, rank, lengths, in, out);
+  shoal_rt_ffts(kind, isDouble, rank, lengths, 1, in, out);
 }

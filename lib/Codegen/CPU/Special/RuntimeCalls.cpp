@@ -102,12 +102,17 @@ void emitFft(stablehlo::FftOp op, BufferEmitter &b) {
     return;
   llvm::Value *sizes = constantArray(e, lengths);
   bool isDouble = getComponentType(outType).isF64();
-  e.forLoop(b.chunkBegin, b.chunkEnd, in.count, [&](IndexExpr i) {
-    e.call("shoal_rt_fft", ir.getVoidTy(),
+  auto run = [&](IndexExpr first, llvm::Value *count) {
+    e.call("shoal_rt_ffts", ir.getVoidTy(),
            {ir.getInt32(int32_t(op.getFftType())), ir.getInt32(isDouble),
-            ir.getInt32(rank), sizes, operandPart(b, in, i),
-            resultPart(b, 0, out, i)});
-  });
+            ir.getInt32(rank), sizes, count, operandPart(b, in, first),
+            resultPart(b, 0, out, first)});
+  };
+  if (b.pointer(op.getOperand()))
+    return run(e.expr(b.chunkBegin, 0, in.count),
+               ir.CreateSub(b.chunkEnd, b.chunkBegin));
+  e.forLoop(b.chunkBegin, b.chunkEnd, in.count,
+            [&](IndexExpr i) { run(i, ir.getInt64(1)); });
 }
 
 void emitCholesky(stablehlo::CholeskyOp op, BufferEmitter &b) {
