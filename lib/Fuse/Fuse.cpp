@@ -5,6 +5,7 @@
 #include "Rematerialize.h"
 #include "SelectForScatter.h"
 #include "SplitLargeWindows.h"
+#include "SplitTransforms.h"
 
 #include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -45,6 +46,8 @@ public:
       sinkConstants(function);
       selectForScatter(function);
       splitLargeWindows(function);
+      if (library)
+        splitTransforms(function);
       // Inner blocks first: what they take from theirs stays outside of loops.
       function.walk([&](Operation *op) {
         if (isa<sh::WhileOp, sh::IfOp, sh::CaseOp>(op))
