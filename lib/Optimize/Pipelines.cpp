@@ -41,6 +41,13 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
             "SHOAL_TEST_SPLIT_BATCH");
   addSplits(pm, options, options.splitExchanges, /*exchanges=*/true,
             "SHOAL_TEST_SPLIT_EXCHANGES");
+  if (!options.quantize.empty()) {
+    QuantizeCollectivesOptions quantize;
+    quantize.hardware = options.hardware;
+    quantize.axes = options.quantize;
+    quantize.remarks = options.remarks;
+    pm.addPass(createQuantizeCollectives(quantize));
+  }
   if (!options.chunkProducts.empty()) {
     ChunkProductsOptions chunks;
     chunks.hardware = options.hardware;

@@ -69,9 +69,10 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-partition-pipeline", "shoal-partition", "shoal-keep-with-owner",
       "shoal-verify-partitioned", "shoal-export-stablehlo"};
   static const StringRef optimized[] = {
-      "shoal-optimize-pipeline", "shoal-simplify-collectives",
-      "shoal-move-out-of-loops", "shoal-split-batch",
-      "shoal-chunk-products",    "shoal-split-levels"};
+      "shoal-optimize-pipeline",    "shoal-simplify-collectives",
+      "shoal-move-out-of-loops",    "shoal-split-batch",
+      "shoal-quantize-collectives", "shoal-chunk-products",
+      "shoal-split-levels"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
   static const StringRef scheduled[] = {"shoal-schedule-pipeline",
                                         "shoal-outline-lone-ops",
@@ -148,22 +149,24 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
   case Phase::Partitioned:
     return add(pm, "shoal-partition-pipeline");
   case Phase::Optimized:
-    return add(pm, "shoal-optimize-pipeline{memory-limit=" +
-                       std::to_string(o.memoryLimit) +
-                       (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
-                       (o.remarks ? " remarks=true" : "") +
-                       (o.splitLevels ? " split-levels=true" : "") +
-                       (o.splitExchanges
-                            ? " split-exchanges=" +
-                                  std::to_string(o.splitExchanges)
-                            : "") +
-                       (o.splitBatch ? " split-batch=" +
-                                           std::to_string(o.splitBatch)
-                                     : "") +
-                       (o.chunkProducts.empty()
-                            ? ""
-                            : " chunk-products=" + o.chunkProducts) +
-                       "}");
+    return add(
+        pm,
+        "shoal-optimize-pipeline{memory-limit=" +
+            std::to_string(o.memoryLimit) +
+            (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
+            (o.remarks ? " remarks=true" : "") +
+            (o.splitLevels ? " split-levels=true" : "") +
+            (o.quantizeCollectives.empty()
+                 ? ""
+                 : " quantize-collectives=" + o.quantizeCollectives) +
+            (o.splitExchanges
+                 ? " split-exchanges=" + std::to_string(o.splitExchanges)
+                 : "") +
+            (o.splitBatch ? " split-batch=" + std::to_string(o.splitBatch)
+                          : "") +
+            (o.chunkProducts.empty() ? ""
+                                     : " chunk-products=" + o.chunkProducts) +
+            "}");
   case Phase::Fused:
     return add(pm, "shoal-fuse-pipeline{target=" + o.target + "}");
   case Phase::Scheduled:

@@ -28,7 +28,7 @@ namespace {
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
                              dump, hardware, overlap = "loops", chunks, keep,
-                             emit, entry, timings, argumentShapes, fatal,
+                             quantize, emit, entry, timings, argumentShapes, fatal,
                              dumpCode;
   int64_t memoryLimit = 0, splitBatch = 0, splitExchanges = 0;
   bool singleDevice = false, table = false, debugInfo = false,
@@ -193,6 +193,7 @@ int compile(const Options &o) {
     return fail(Status::badInput("--keep: '" + o.keep +
                                  "' is no list of numbers like 0,2,5"));
   options.chunkProducts = o.chunks;
+  options.quantizeCollectives = o.quantize;
   options.splitBatch = o.splitBatch;
   options.splitExchanges = o.splitExchanges;
   options.remarks = o.remarks;
@@ -321,6 +322,10 @@ int main(int argc, char **argv) {
             "products that a checkpointed loop would compute again and that "
             "are kept instead, by number (default: those that make the "
             "modelled step shorter, where --hardware is given)");
+  line.text("quantize-collectives", o.quantize, "AXES",
+            "axes (data+fsdp; *: all) over which large sums travel as bytes, "
+            "each block with a scale: changes results, --remarks says by how "
+            "much (default: none)");
   line.flag("remarks", o.remarks,
             "say what was changed about collectives, and the modelled gain");
   line.text("trace", o.trace, "FILE.json",

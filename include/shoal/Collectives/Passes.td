@@ -174,6 +174,36 @@ def SplitBatch : CollectivePass<"shoal-split-batch"> {
   ];
 }
 
+def QuantizeCollectives : CollectivePass<"shoal-quantize-collectives"> {
+  let summary = "Sums over devices travel as bytes, with a bounded error";
+  let description = [{
+    Only where the user asks for it: sums of large floats over the named axes are
+    no longer exact up to rounding. A reduce_scatter becomes an all_to_all of
+    bytes: blocks of `block` elements are divided by their largest magnitude over
+    127 (sent beside them) and rounded, and what arrives is summed in f32. An
+    all_reduce gathers that sum in the same form. Bytes sent are (1 + 4/block)
+    an element and way instead of 2 or 4.
+
+    With n devices, an element of the sum is off by at most n/254 of the largest
+    magnitude among the summands of its block, of an all_reduce by twice that. A
+    block with an infinite or undefined element is undefined. Where it is not
+    modelled to be faster, a reduction stays as it is.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"axes", "axes", "std::string", "\"\"",
+           "Groups over these axes: data+fsdp; *: all; nothing: none">,
+    Option<"block", "block", "int64_t", "256", "Elements that share a scale">,
+    Option<"minBytes", "min-bytes", "int64_t", "1048576",
+           "Tensors below this are left alone">,
+    Option<"always", "always", "bool", "false",
+           "Even where it is not modelled to be faster (for tests)">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed, the error, and what it is modelled to save">
+  ];
+}
+
 def PipelineLoops : Pass<"shoal-pipeline-loops", "::mlir::ModuleOp"> {
   let summary = "Communicates for the next iteration of a loop during this one";
   let description = [{

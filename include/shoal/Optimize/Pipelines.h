@@ -29,6 +29,10 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
       llvm::cl::desc("Parts of experts' rows, of which one is multiplied while "
                      "another travels"),
       llvm::cl::init(0)};
+  Option<std::string> quantize{
+      *this, "quantize-collectives",
+      llvm::cl::desc("Axes over which large sums travel as bytes"),
+      llvm::cl::init("")};
   Option<bool> splitLevels{
       *this, "split-levels",
       llvm::cl::desc("Reductions over several levels of links go in parts"),

@@ -51,6 +51,9 @@ struct PipelineOptions {
   std::string argumentShapes;
   /// Name or file of a hardware description; empty: the default.
   std::string hardware;
+  /// Mesh axes over which large sums travel as bytes, with a bounded error
+  /// (shoal-quantize-collectives): "data+fsdp", "*", "" for none.
+  std::string quantizeCollectives;
   /// Forms are chosen by the hardware's times along each axis of the mesh, not
   /// by bytes. compileModule tries it where times are modelled.
   bool axisTimes = false;
