@@ -41,9 +41,17 @@ struct Trial {
 /// The share of a step for which communication is exposed, from which on
 /// programs in parts are tried.
 static constexpr double kWorthSplitting = 0.02;
+/// How many ops may go through trials: long programs are tried in fewer ways.
+static constexpr int64_t kTrialOps = 60'000;
 /// The share of a step that forms chosen by time must save over those chosen by
 /// bytes.
 static constexpr double kWorthMoreBytes = 0.01;
+
+static int64_t opsIn(ModuleOp module) {
+  int64_t count = 0;
+  module.walk([&](Operation *) { ++count; });
+  return count;
+}
 
 /// Bytes of a device that a scheduled program takes.
 static int64_t peakOf(ModuleOp scheduled) {
@@ -150,7 +158,8 @@ LogicalResult chooseAxisTimes(ModuleOp module, const Hardware &hardware,
                llvm::count_if(mesh.getMesh().getAxes(), [](MeshAxisAttr axis) {
                  return axis.getSize() > 1;
                }) > 1;
-  if (!differs || hardware.links.size() < 2 || options.axisTimes)
+  if (!differs || hardware.links.size() < 2 || options.axisTimes ||
+      opsIn(module) > kTrialOps / 4)
     return success();
   PipelineOptions trial = options;
   FailureOr<Trial> bytes =
@@ -259,10 +268,13 @@ public:
       });
     };
     if (phase <= Phase::Optimized) {
+      if (best && tried > kTrialOps)
+        return success();
       if (failed(bring(Phase::Optimized)))
         return failure();
       if (!seen.insert(countsOf(*fused)).second)
         return success();
+      tried += opsIn(*fused);
       if (failed(bring(Phase::Fused)))
         return failure();
     }
@@ -296,6 +308,7 @@ private:
   const Hardware &hardware;
   PipelineOptions chosen;
   std::optional<Trial> best;
+  int64_t tried = 0; ///< ops
   std::set<std::vector<std::pair<std::string, int64_t>>> seen;
 };
 
