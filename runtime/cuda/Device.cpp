@@ -16,6 +16,10 @@ static const unsigned char runtimeKernels[] = {
 #include "RuntimeKernels.ptx.inc"
     0};
 
+static const unsigned char multimemKernelsPtx[] = {
+#include "MultimemKernels.ptx.inc"
+    0};
+
 Result<std::unique_ptr<Device>> Device::open(const Driver &driver,
                                              int ordinal) {
   std::unique_ptr<Device> device(new Device(driver, ordinal));
@@ -124,6 +128,19 @@ Status Device::load(const rt::Package &package) {
     if (CUresult r = driver.moduleGetFunction(function, module, symbol))
       return Status::badInput(describe() + ": no kernel '" + symbol +
                               "': " + driver.describe(r));
+
+  // PTX 8.1, for chips with multicast memory; an older driver does without.
+  own = std::string(kRuntimeKernelsMark) + "\n" +
+        reinterpret_cast<const char *>(multimemKernelsPtx);
+  if (major >= 9 && driver.version >= 12010 &&
+      loadModule(own.c_str(), "the runtime's kernels", module))
+    for (auto [function, symbol] :
+         {std::pair(&multimemKernels[0], "shoal_rt_multimem_all_reduce"),
+          std::pair(&multimemKernels[1], "shoal_rt_multimem_reduce_scatter")})
+      if (driver.moduleGetFunction(function, module, symbol))
+        *function = nullptr;
+  if (!multimemKernels[1])
+    multimemKernels[0] = nullptr;
 
   auto images = program.section<program::Image>(Section::Images);
   auto records = program.section<program::GpuKernel>(Section::GpuKernels);
@@ -330,6 +347,15 @@ CUresult Device::symmetric(const SymmetricParams &params,
   void *parameters[] = {&own};
   return driver.launchKernel(symmetricKernel, SymmetricParams::blocks, 1, 1,
                              kBlockThreads, 1, 1, 0, stream, parameters,
+                             nullptr);
+}
+
+CUresult Device::multimem(const MultimemParams &params, bool scatter,
+                          CUstream stream) const {
+  MultimemParams own = params;
+  void *parameters[] = {&own};
+  return driver.launchKernel(multimemKernels[scatter], MultimemParams::blocks,
+                             1, 1, kBlockThreads, 1, 1, 0, stream, parameters,
                              nullptr);
 }
 

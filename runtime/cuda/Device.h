@@ -54,6 +54,10 @@ public:
   CUresult keepTriangle(const TriangleParams &params, CUstream stream) const;
   /// One rank's part of a collective on the memory of all its group.
   CUresult symmetric(const SymmetricParams &params, CUstream stream) const;
+  /// The same by the switch, on multicast memory; where hasMultimem.
+  CUresult multimem(const MultimemParams &params, bool scatter,
+                    CUstream stream) const;
+  bool hasMultimem() const { return multimemKernels[0] != nullptr; }
   CUresult launch(const program::GpuKernel &how, CUfunction function,
                   void **parameters, CUstream stream) const;
 
@@ -78,6 +82,7 @@ private:
   CUfunction copyKernel = nullptr, fillKernel = nullptr, foldKernel = nullptr,
              convertKernel = nullptr, symmetricKernel = nullptr,
              scaleKernel = nullptr, triangleKernel = nullptr;
+  CUfunction multimemKernels[2] = {}; ///< all_reduce, reduce_scatter
 };
 
 /// Whether code compiled for `chip` ("sm_90a") runs on a device of compute

@@ -28,6 +28,7 @@ static Result<const Driver *> load() {
   }
   static Driver driver;
   driver.path = path;
+  driver.library = library;
   auto get = [&](const char *symbol) { return ::dlsym(library, symbol); };
   // The version first: what is missing then has a reason.
   if (void *f = get("cuDriverGetVersion"))
@@ -61,6 +62,10 @@ static Result<const Driver *> load() {
                             driver.describe(result) + hint);
   }
   return &driver;
+}
+
+void *Driver::find(const char *symbol) const {
+  return ::dlsym(library, symbol);
 }
 
 Result<const Driver *> Driver::open() {

@@ -185,6 +185,10 @@ struct Driver {
   SHOAL_CUDA_FUNCTIONS(SHOAL_MEMBER)
 #undef SHOAL_MEMBER
 
+  /// A function that is not needed; null if the driver lacks it.
+  void *find(const char *symbol) const;
+
+  void *library = nullptr;
   int version = 0; ///< 12040 is CUDA 12.4
   std::string path;
 

@@ -20,8 +20,11 @@ Execution::Execution(const rt::Package &package, const rt::RunOptions &options,
       started(std::chrono::steady_clock::now()) {}
 
 Execution::~Execution() {
+  bool isMapped = !mappedArenas.empty();
+  transport.reset(); // multicast objects before what they bind
+  mappedArenas.clear();
   for (size_t d = 0; d < arenas.size(); ++d)
-    if (arenas[d].base) {
+    if (arenas[d].base && !isMapped) {
       devices[d]->makeCurrent();
       driver->memFree(arenas[d].base);
     }
@@ -140,7 +143,7 @@ Status Execution::makeTransport(bool sharedDevices) {
     return Status::ok();
   }
   Status noNccl;
-  if (!sharedDevices) {
+  if (!sharedDevices && (options.world || !LocalTransport::isWanted())) {
     auto opened = nccl::Nccl::open();
     if (opened) {
       transport = std::make_unique<nccl::NcclTransport>(*this, **opened);
@@ -185,9 +188,33 @@ Status Execution::allocate() {
     for (size_t d = 0; d < devices.size(); ++d)
       if (devices[d].get() == &rank->device)
         rank->layOut(arenas[d]);
+  // Arenas of one size, each rank's memory at the same place: for multicast.
+  if (transport->wantsMulticast() && devices.size() == ranks.size() &&
+      supportsMulticast(devices)) {
+    size_t largest = 0;
+    for (const DeviceArena &arena : arenas)
+      largest = std::max(largest, arena.size);
+    for (size_t d = 0; d < devices.size(); ++d) {
+      devices[d]->makeCurrent();
+      auto memory = MappedMemory::allocate(*devices[d], devices, largest);
+      if (!memory) {
+        mappedArenas.clear();
+        break;
+      }
+      arenas[d].base = memory->base;
+      mappedArenas.push_back(std::move(memory));
+    }
+  }
   for (size_t d = 0; d < devices.size(); ++d) {
     Device &device = *devices[d];
     device.makeCurrent();
+    if (!mappedArenas.empty()) {
+      for (auto &rank : ranks)
+        if (&rank->device == &device)
+          rank->place(arenas[d].base);
+      continue;
+    }
+    arenas[d].base = 0;
     size_t free = 0, total = 0;
     driver->memGetInfo(&free, &total);
     int64_t sharing = 0;

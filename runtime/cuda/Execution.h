@@ -5,6 +5,7 @@
 
 #include "core/CustomCalls.h"
 #include "core/Judge.h"
+#include "cuda/Multicast.h"
 #include "cuda/Rank.h"
 #include "shoal/runtime/Cuda.h"
 #include "shoal/runtime/Shards.h"
@@ -80,6 +81,8 @@ public:
   const Driver *driver = nullptr;
   std::vector<std::unique_ptr<Device>> devices;
   std::vector<DeviceArena> arenas; ///< of the devices
+  /// The arenas' memory, where multicast objects may bind it; else empty.
+  std::vector<std::unique_ptr<MappedMemory>> mappedArenas;
   std::vector<std::unique_ptr<Rank>> ranks;
   std::unique_ptr<Transport> transport;
   std::vector<std::string> failedChecks;

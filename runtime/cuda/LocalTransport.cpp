@@ -10,10 +10,13 @@ namespace shoal::cuda {
 
 using Kind = program::CollectiveKind;
 
-LocalTransport::LocalTransport(Execution &run) : run(run) {
+bool LocalTransport::isWanted() {
   const char *wanted = std::getenv("SHOAL_CUDA_SYMMETRIC");
-  isSymmetric = wanted && std::string_view(wanted) == "1";
+  return wanted && std::string_view(wanted) == "1";
 }
+
+LocalTransport::LocalTransport(Execution &run)
+    : run(run), isSymmetric(isWanted()) {}
 
 /// The last rank frees what they share: all streams are idle then.
 void LocalTransport::leave(Rank &rank) {
@@ -188,6 +191,10 @@ bool LocalTransport::reduceSymmetric(Rank &rank, Meeting &m) {
   for (size_t b = 0; b < call.buffers.size() && good; ++b) {
     const auto &buffer = call.buffers[b];
     int64_t width = rt::byteSize(buffer.type);
+    if (canMulticast(m, b)) {
+      good = reduceMulticast(rank, m, b);
+      continue;
+    }
     fold.type = static_cast<int32_t>(buffer.type);
     p.number = m.launches++;
     for (p.rank = 0; p.rank < size && good; ++p.rank) {
@@ -229,6 +236,89 @@ bool LocalTransport::reduceSymmetric(Rank &rank, Meeting &m) {
   }
   rank.device.makeCurrent();
   return good;
+}
+
+CUdeviceptr LocalTransport::offsetOf(const Meeting &m, size_t i,
+                                     CUdeviceptr address) const {
+  for (const auto &memory : run.mappedArenas)
+    if (&memory->device == &m.ranks[i]->device)
+      return address - memory->base;
+  return address;
+}
+
+void LocalTransport::makeWindow(Meeting &m) {
+  m.triedWindow = true;
+  std::vector<const MappedMemory *> memories;
+  for (Rank *rank : m.ranks)
+    for (const auto &memory : run.mappedArenas)
+      if (&memory->device == &rank->device)
+        memories.push_back(memory.get());
+  if (memories.size() == m.ranks.size())
+    m.window = MulticastWindow::make(memories);
+}
+
+/// Sums of f32 that lie at one place of all arenas, in units of 16 bytes.
+bool LocalTransport::canMulticast(Meeting &m, size_t b) const {
+  const rt::CollectiveCall &call = m.first->call;
+  const auto &buffer = call.buffers[b];
+  if (run.mappedArenas.empty() || call.reduction != program::Reduction::Add ||
+      buffer.type != rt::DType::F32 || buffer.inBytes % 16 != 0)
+    return false;
+  bool scatters = call.kind == Kind::ReduceScatter;
+  if (scatters && (call.params[0] != 1 || call.params[2] % 16 != 0))
+    return false;
+  CUdeviceptr first = 0;
+  for (size_t i = 0; i < m.ranks.size(); ++i) {
+    CUdeviceptr at = scatters ? m.issues[i]->in[b] : m.issues[i]->out[b];
+    CUdeviceptr offset = at ? offsetOf(m, i, at) : 1;
+    if (i == 0)
+      first = offset;
+    if (offset != first || offset % 16 != 0)
+      return false;
+  }
+  if (!m.triedWindow)
+    const_cast<LocalTransport *>(this)->makeWindow(m);
+  return m.window != nullptr;
+}
+
+/// By the switch: each rank's kernel adds up its share of all memories, and
+/// gives it to all of them, or keeps it.
+bool LocalTransport::reduceMulticast(Rank &rank, Meeting &m, size_t b) {
+  const rt::CollectiveCall &call = m.first->call;
+  const auto &buffer = call.buffers[b];
+  bool scatters = call.kind == Kind::ReduceScatter;
+  int64_t size = static_cast<int64_t>(m.ranks.size());
+  MultimemParams p = {};
+  p.ranks = size;
+  std::copy(m.flags.begin(), m.flags.end(), p.flags);
+  p.number = m.launches++;
+  CUdeviceptr at = scatters ? m.issues[0]->in[b] : m.issues[0]->out[b];
+  p.window = m.window->base + offsetOf(m, 0, at);
+  int64_t units = buffer.inBytes / 16;
+  int64_t each = scatters ? call.params[2] / 16 : (units + size - 1) / size;
+  for (p.rank = 0; p.rank < size; ++p.rank) {
+    const Issue &issue = *m.issues[static_cast<size_t>(p.rank)];
+    Rank &own = *m.ranks[static_cast<size_t>(p.rank)];
+    own.device.makeCurrent();
+    // All add up where the sums go: before its kernel, which waits for others.
+    if (!scatters && issue.in[b] != issue.out[b] &&
+        !rank.ok(own.device.driver.memcpyDtoDAsync(
+                     issue.out[b], issue.in[b],
+                     static_cast<size_t>(buffer.inBytes), issue.stream),
+                 "a copy"))
+      return false;
+    int64_t first = std::min(units, p.rank * each);
+    p.first = first * 4;
+    p.count = std::min(units - first, each) * 4;
+    p.out = scatters ? issue.out[b] : 0;
+    if (scatters && !issue.out[b])
+      p.count = 0;
+    if (!rank.ok(own.device.multimem(p, scatters, issue.stream),
+                 "a reduction on multicast memory"))
+      return false;
+  }
+  rank.device.makeCurrent();
+  return true;
 }
 
 bool LocalTransport::reduce(Rank &rank, const Meeting &m, size_t b) {

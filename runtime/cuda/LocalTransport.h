@@ -12,6 +12,8 @@
 #include <condition_variable>
 #include <map>
 #include <memory>
+#include "cuda/Multicast.h"
+
 #include <mutex>
 
 namespace shoal::cuda {
@@ -21,6 +23,9 @@ class Execution;
 class LocalTransport final : public Transport {
 public:
   explicit LocalTransport(Execution &run);
+  /// The user asks for reductions on peer windows (SHOAL_CUDA_SYMMETRIC=1).
+  static bool isWanted();
+  bool wantsMulticast() const override { return isSymmetric; }
   bool join(Rank &) override { return true; }
   size_t workspaceBytes(const rt::CollectiveCall &, int64_t,
                         int64_t) const override {
@@ -44,6 +49,9 @@ private:
     /// For kernels that meet: each rank's flags, and launches so far.
     std::vector<CUdeviceptr> flags;
     uint64_t launches = 0;
+    /// The arenas of the group under one address; tried once.
+    std::unique_ptr<MulticastWindow> window;
+    bool triedWindow = false;
   };
   Meeting &meeting(uint32_t group, int64_t leader);
   bool perform(Rank &rank, Meeting &meeting);
@@ -51,6 +59,12 @@ private:
   bool canMeet(const Meeting &meeting) const;
   bool makeFlags(Rank &rank, Meeting &meeting);
   bool reduceSymmetric(Rank &rank, Meeting &meeting);
+  bool canMulticast(Meeting &meeting, size_t b) const;
+  bool reduceMulticast(Rank &rank, Meeting &meeting, size_t b);
+  void makeWindow(Meeting &meeting);
+  /// Where a buffer of member i lies in its arena.
+  CUdeviceptr offsetOf(const Meeting &meeting, size_t i,
+                       CUdeviceptr address) const;
   bool ragged(Rank &rank, const Meeting &meeting);
 
   Execution &run;

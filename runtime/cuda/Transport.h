@@ -43,6 +43,9 @@ public:
   /// Of groups of one only RaggedAllToAll comes here. False: the run has
   /// failed.
   virtual bool issue(Rank &rank, const Issue &issue) = 0;
+  /// Whether the devices' memory should be such that multicast objects can
+  /// bind it.
+  virtual bool wantsMulticast() const { return false; }
   /// Whether steps that use it can be captured into a graph per rank.
   virtual bool canCapture() const = 0;
   /// Makes all that waits on the device or in `issue` end. Any thread, once.

@@ -1,11 +1,11 @@
 // Sums of f32 over the memory of all ranks by multimem instructions: chips with
-// NVLink SHARP (sm_90 on). A proof that such kernels can be made, and are right
-// (emulated); the runtime does not launch them, since multicast memory is not
-// made yet.
+// NVLink SHARP (sm_90 on). Compiled to PTX, to LLVM IR for the emulator, and
+// for the host for the test suite's stand-in driver.
 #include "Meet.h"
 
 using namespace shoal::cuda;
 
+#ifdef __NVPTX__
 namespace {
 struct Four {
   float x, y, z, w;
@@ -68,3 +68,45 @@ shoal_rt_multimem_reduce_scatter(MultimemParams p) {
     out[i] = v.x, out[i + 1] = v.y, out[i + 2] = v.z, out[i + 3] = v.w;
   });
 }
+
+#else // the host: one thread of one block for each rank
+
+/// The places that a multicast address stands for; how many.
+extern "C" unsigned shoal_emu_multicast_places(uint64_t address, uint64_t bytes,
+                                               uint64_t *places, unsigned most);
+
+template <typename Put>
+static void sum(const MultimemParams &p, Put put) {
+  meet(p, 2 * p.number + 1);
+  uint64_t places[Meeting::most];
+  uint64_t first = p.window + uint64_t(p.first) * sizeof(float);
+  unsigned count =
+      p.count
+          ? shoal_emu_multicast_places(first, uint64_t(p.count) * sizeof(float),
+                                       places, Meeting::most)
+          : 0;
+  for (int64_t i = 0; i < p.count; ++i) {
+    float total = 0;
+    for (unsigned m = 0; m < count; ++m) {
+      float value = reinterpret_cast<const float *>(places[m])[i];
+      total = m ? total + value : value;
+    }
+    put(places, count, i, total);
+  }
+  meet(p, 2 * p.number + 2);
+}
+
+extern "C" void shoal_rt_multimem_all_reduce(void **params, const void *) {
+  sum(*static_cast<const MultimemParams *>(params[0]),
+      [](const uint64_t *places, unsigned count, int64_t i, float total) {
+        for (unsigned m = 0; m < count; ++m)
+          reinterpret_cast<float *>(places[m])[i] = total;
+      });
+}
+extern "C" void shoal_rt_multimem_reduce_scatter(void **params, const void *) {
+  auto &p = *static_cast<const MultimemParams *>(params[0]);
+  sum(p, [&](const uint64_t *, unsigned, int64_t i, float total) {
+    reinterpret_cast<float *>(p.out)[i] = total;
+  });
+}
+#endif

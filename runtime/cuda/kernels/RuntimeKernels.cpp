@@ -520,6 +520,10 @@ extern "C" void shoal_rt_symmetric(void **params, const void *) {
 #endif
 
 #ifndef __NVPTX__
+// MultimemKernels.cpp
+extern "C" void shoal_rt_multimem_all_reduce(void **params, const void *);
+extern "C" void shoal_rt_multimem_reduce_scatter(void **params, const void *);
+
 /// Where the stand-in driver finds them by name.
 extern "C" void *shoal_rt_host_kernel(const char *name) {
   struct Entry {
@@ -532,7 +536,11 @@ extern "C" void *shoal_rt_host_kernel(const char *name) {
                                   {"shoal_rt_convert", shoal_rt_convert},
                                   {"shoal_rt_scale", shoal_rt_scale},
                                   {"shoal_rt_triangle", shoal_rt_triangle},
-                                  {"shoal_rt_symmetric", shoal_rt_symmetric}};
+                                  {"shoal_rt_symmetric", shoal_rt_symmetric},
+                                  {"shoal_rt_multimem_all_reduce",
+                                   shoal_rt_multimem_all_reduce},
+                                  {"shoal_rt_multimem_reduce_scatter",
+                                   shoal_rt_multimem_reduce_scatter}};
   for (const Entry &e : entries)
     if (__builtin_strcmp(e.name, name) == 0)
       return reinterpret_cast<void *>(e.kernel);

@@ -56,6 +56,9 @@ BUDGETS = {
     "simt sort": (44, 120, 0),
     "simt scan": (43, 120, 0),
     "simt fft": (64, 494, 0),
+    "simt windows": (27, 76, 0),
+    "simt select_and_scatter": (31, 163, 0),
+    "simt random bits": (53, 385, 0),
     "simt triangular_solve": (31, 236, 0),
 }
 

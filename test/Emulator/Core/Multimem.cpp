@@ -44,6 +44,24 @@ extern "C" void shoal_emu_remove_multicast(const void *base) {
   multicasts().erase(reinterpret_cast<uintptr_t>(base));
 }
 
+/// For kernels that run as host code (runtime/cuda/kernels/MultimemKernels.cpp).
+extern "C" unsigned shoal_emu_multicast_places(uint64_t address, uint64_t bytes,
+                                               uint64_t *places,
+                                               unsigned most) {
+  std::lock_guard guard(lock);
+  auto after = multicasts().upper_bound(address);
+  if (after == multicasts().begin())
+    return 0;
+  const auto &[base, multicast] = *std::prev(after);
+  if (address + bytes > base + multicast.bytes)
+    return 0;
+  unsigned count = 0;
+  for (uintptr_t member : multicast.members)
+    if (count < most)
+      places[count++] = member + (address - base);
+  return count;
+}
+
 static std::vector<uintptr_t> find(Site &site, uintptr_t address,
                                    uint64_t bytes) {
   {

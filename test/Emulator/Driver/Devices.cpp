@@ -1,6 +1,8 @@
 // Initialisation, devices, contexts, errors.
 #include "State.h"
 
+#include "cuda/MulticastDriver.h"
+
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -139,6 +141,11 @@ CUresult cuDeviceGetName(char *name, int size, CUdevice device) {
   return CUDA_SUCCESS;
 }
 
+static bool supportsMulticast() {
+  const char *given = std::getenv("SHOAL_TEST_CUDA_MULTICAST");
+  return !given || std::string(given) != "0";
+}
+
 CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
   if (!deviceOf(device))
     return CUDA_ERROR_INVALID_VALUE;
@@ -152,6 +159,9 @@ CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
     return CUDA_SUCCESS;
   case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
     *value = chip / 10 == 8 ? (chip == 80 ? 163 << 10 : 99 << 10) : 227 << 10;
+    return CUDA_SUCCESS;
+  case CU_DEVICE_ATTRIBUTE_MULTICAST_SUPPORTED:
+    *value = chip >= 90 && supportsMulticast();
     return CUDA_SUCCESS;
   case 16: // multiprocessors
     *value = 4;

@@ -94,6 +94,8 @@ static size_t structBytes(const std::string &name) {
     return sizeof(FoldParams);
   if (name == "shoal_rt_symmetric")
     return sizeof(SymmetricParams);
+  if (name.starts_with("shoal_rt_multimem_"))
+    return sizeof(MultimemParams);
   if (name == "shoal_rt_scale")
     return sizeof(ScaleParams);
   if (name == "shoal_rt_triangle")

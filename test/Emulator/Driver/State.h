@@ -6,6 +6,7 @@
 //   SHOAL_TEST_CUDA_CHIP      compute capability times ten, 90
 //   SHOAL_TEST_CUDA_MEMORY    bytes of each device, 64 GiB
 //   SHOAL_TEST_CUDA_VERSION   the driver's version, 13000
+//   SHOAL_TEST_CUDA_MULTICAST 0: no multicast memory
 //   SHOAL_TEST_CUDA_SEED      streams are held up by chance; 0: not at all
 //   SHOAL_TEST_CUDA_FAULT     KIND@N: oom@N (the Nth allocation fails),
 //                             lost@N (the Nth launch loses its device),

@@ -129,6 +129,35 @@ TEST(CudaCollectives, SymmetricKernelsRun) {
   EXPECT_EQ(launches("shoal_rt_symmetric"), before + 4);
 }
 
+/// Sums of f32 on GPUs of their own go through the switch, in shares of which the
+/// last ones are shorter or empty; what does not fit goes over peers' memory.
+TEST(CudaCollectives, MulticastKernelsRun) {
+  useStandIns();
+  void *driver = dlopen(std::getenv("SHOAL_CUDA_LIBRARY"), RTLD_NOW);
+  ASSERT_NE(driver, nullptr);
+  auto launches = reinterpret_cast<uint64_t (*)(const char *)>(
+      dlsym(driver, "shoal_standin_launches"));
+  ASSERT_NE(launches, nullptr);
+  const char *names[] = {"shoal_rt_multimem_all_reduce",
+                         "shoal_rt_multimem_reduce_scatter"};
+  auto count = [&](Case c, int which, uint64_t more) {
+    uint64_t before = launches(names[which]);
+    c.check();
+    EXPECT_EQ(launches(names[which]), before + more);
+  };
+  for (int64_t n : {4, 12, 20, 64})
+    count(Case(4, DType::F32, n, n, Kind::AllReduce, Reduction::Add, {}), 0, 4);
+  count(Case(4, DType::F32, 32, 8, Kind::ReduceScatter, Reduction::Add,
+             {1, 128, 32}),
+        1, 4);
+  count(Case(4, DType::F32, 6, 6, Kind::AllReduce, Reduction::Add, {}), 0, 0);
+  count(Case(4, DType::F32, 8, 8, Kind::AllReduce, Reduction::Max, {}), 0, 0);
+  count(Case(4, DType::F64, 8, 8, Kind::AllReduce, Reduction::Add, {}), 0, 0);
+  ::setenv("SHOAL_TEST_CUDA_MULTICAST", "0", 1);
+  count(Case(4, DType::F32, 8, 8, Kind::AllReduce, Reduction::Add, {}), 0, 0);
+  ::unsetenv("SHOAL_TEST_CUDA_MULTICAST");
+}
+
 TEST(CudaCollectives, MinimumAndMaximumOfSpecialValues) {
   double nan = std::numeric_limits<double>::quiet_NaN(),
          inf = std::numeric_limits<double>::infinity();

@@ -13,7 +13,7 @@ namespace shoal::rt {
 
 /// How the ranks of a program are put on devices.
 /// Symmetric: on one device, sums by kernels on the memory of peers.
-enum class Where { Host, OneDevice, Nccl, Symmetric };
+enum class Where { Host, OneDevice, Nccl, Symmetric, Multicast };
 
 inline void useStandIns() {
   ::setenv("SHOAL_CUDA_LIBRARY", STANDIN_FOLDER "/libcuda.so.1", 0);
@@ -32,8 +32,11 @@ inline Result<RunResult> runOn(Where where, TestProgram &p, uint32_t main,
   useStandIns();
   if (where == Where::OneDevice || where == Where::Symmetric)
     cuda.ranksPerDevice = p.ranks;
-  ::setenv("SHOAL_CUDA_SYMMETRIC", where == Where::Symmetric ? "1" : "0", 1);
-  return runPackageOnCuda(*package, std::move(arguments), options, cuda);
+  ::setenv("SHOAL_CUDA_SYMMETRIC", where == Where::Symmetric || where == Where::Multicast ? "1" : "0", 1);
+  Result<RunResult> result =
+      runPackageOnCuda(*package, std::move(arguments), options, cuda);
+  ::unsetenv("SHOAL_CUDA_SYMMETRIC");
+  return result;
 }
 
 inline HostTensor copyOf(const HostTensor &t) {
@@ -47,7 +50,8 @@ inline void expectSameEverywhere(TestProgram &p, uint32_t main,
                                  const std::vector<HostTensor> &arguments,
                                  const RunOptions &options = {}) {
   std::vector<RunResult> all;
-  for (Where where : {Where::Host, Where::OneDevice, Where::Nccl, Where::Symmetric}) {
+  for (Where where : {Where::Host, Where::OneDevice, Where::Nccl, Where::Symmetric,
+                      Where::Multicast}) {
     std::vector<HostTensor> own;
     for (const HostTensor &t : arguments)
       own.push_back(copyOf(t));
@@ -55,8 +59,9 @@ inline void expectSameEverywhere(TestProgram &p, uint32_t main,
     ASSERT_TRUE(r) << static_cast<int>(where) << ": " << r.status().message();
     all.push_back(std::move(*r));
   }
-  constexpr const char *names[] = {"host", "one device", "NCCL", "symmetric"};
-  for (size_t w : {1, 2, 3}) {
+  constexpr const char *names[] = {"host", "one device", "NCCL", "symmetric",
+                                   "multicast"};
+  for (size_t w : {1, 2, 3, 4}) {
     ASSERT_EQ(all[w].results.size(), all[0].results.size());
     EXPECT_EQ(all[w].bytesSentPerDevice, all[0].bytesSentPerDevice);
     EXPECT_EQ(all[w].collectivesPerDevice, all[0].collectivesPerDevice);

@@ -1,5 +1,6 @@
-// rng_bit_generator and rng an element at a time: every element knows its
-// counter. The same bits as the CPU's (runtime/support/Random.cpp).
+// rng_bit_generator and rng: every element knows its counter. A thread makes all
+// elements of a counter, where it has several; fused ones are made one by one. The
+// same bits as the CPU's (runtime/support/Random.cpp).
 #include "SimtEmitter.h"
 
 #include "lib/Codegen/CPU/Convert.h"
@@ -221,6 +222,93 @@ Scalar emitRandom(stablehlo::RngOp op, unsigned, ArrayRef<IndexExpr> index,
   return selectScalar(ir, reached, a, rounded);
 }
 } // namespace
+
+/// A thread for each counter: two elements of threefry, two or four of philox.
+static void makeRandomBits(stablehlo::RngBitGeneratorOp op,
+                           gpu::simt::SimtKernel &kernel) {
+  using gpu::simt::SimtEmitter;
+  Type type = getElementType(op->getResult(1));
+  SmallVector<int64_t> shape(shapeOfTensor(op->getResult(1)));
+  int64_t bytes = getElementBytes(type), count = countOf(shape);
+  int64_t stateBytes = countOf(shapeOfTensor(op->getOperand(0))) *
+                       getElementBytes(getElementType(op->getOperand(0)));
+  bool isThreeFry = op.getRngAlgorithm() == stablehlo::RngAlgorithm::THREE_FRY;
+  // The others are made, or refused, an element at a time.
+  if (count == 0 || (isThreeFry && bytes == 8) ||
+      (stateBytes != 16 && (isThreeFry || stateBytes != 24)))
+    return;
+  kernel.form = "random bits";
+  kernel.flops = 0;
+  kernel.steps.push_back({gpu::simt::defaultBlock, [=](SimtEmitter &e) mutable {
+    IRBuilder &ir = e.ir();
+    SmallVector<int64_t> newState(shapeOfTensor(op->getResult(0)));
+    if (auto *array = gpu::simt::resultArray(e, op, 0))
+      e.gridSpace(newState, [&](ArrayRef<IndexExpr> index) {
+        e.storeArray(*array, e.linearize(index, newState),
+                     emitRandomBits(op, 0, index, e));
+      });
+    const auto *array = gpu::simt::resultArray(e, op, 1);
+    if (!array)
+      return;
+    auto store = [&](IndexExpr at, llvm::Value *bits) {
+      llvm::Value *cut =
+          ir.CreateTrunc(bits, ir.getIntNTy(getLogicalBits(type)));
+      e.storeArray(*array, at, bitsToScalar(ir, cut, type));
+    };
+    State state = loadState(e, op->getOperand(0));
+    if (isThreeFry) {
+      ThreeFryLayout layout(shape);
+      int64_t counters = layout.outer * layout.half() * layout.inner;
+      e.gridLoop(counters, [&](gpu::simt::IndexVar *counter) {
+        auto [rest, i] = e.divMod(IndexExpr(counter), layout.inner);
+        auto [o, h] = e.divMod(rest, layout.half());
+        llvm::Value *both = callMath(
+            e, "shoal_threefry",
+            {state.words[0],
+             ir.CreateAdd(state.words[1], e.value(IndexExpr(counter)))});
+        IndexExpr first =
+            (o * layout.length + h * 2) * layout.inner + i;
+        store(first, both);
+        llvm::Value *inside =
+            ir.CreateICmpSLT(e.value(h * 2 + IndexExpr(1)),
+                             ir.getInt64(layout.length));
+        e.ifThenElse(inside, [&] {
+          store(first + IndexExpr(layout.inner), ir.CreateLShr(both, 32));
+        });
+      });
+      return;
+    }
+    int64_t each = bytes == 8 ? 2 : 4;
+    llvm::Value *high = state.words[state.bytes < 24 ? 0 : 2];
+    e.gridLoop(llvm::divideCeil(count, each), [&](gpu::simt::IndexVar *block) {
+      llvm::Value *low =
+          ir.CreateAdd(state.words[1], e.value(IndexExpr(block)));
+      llvm::Value *carry = ir.CreateZExt(
+          ir.CreateICmpULT(low, state.words[1]), ir.getInt64Ty());
+      llvm::Value *top = ir.CreateAdd(high, carry);
+      for (int64_t j = 0; j < each; ++j) {
+        IndexExpr at = IndexExpr(block) * each + IndexExpr(j);
+        llvm::Value *bits = callMath(
+            e, "shoal_philox",
+            {state.words[0], low, top, ir.getInt64(bytes == 8 ? j : j / 2)});
+        if (bytes < 8 && j % 2)
+          bits = ir.CreateLShr(bits, 32);
+        llvm::Value *inside =
+            ir.CreateICmpSLT(e.value(at), ir.getInt64(count));
+        e.ifThenElse(inside, [&] { store(at, bits); });
+      }
+    });
+  }});
+}
+
+void shoal::gpu::simt::addRandomForm(OpForms &forms) {
+  forms.add<stablehlo::RngBitGeneratorOp>(
+      [](stablehlo::RngBitGeneratorOp op, const KernelSource &source,
+         SimtKernel &kernel) {
+        if (gpu::simt::isAlone(op, source))
+          makeRandomBits(op, kernel);
+      });
+}
 
 void shoal::gpu::simt::registerRandomElements(OpEmitters &emitters) {
   emitters.element<stablehlo::RngBitGeneratorOp>(emitRandomBits);

@@ -237,3 +237,8 @@ shoal::gpu::simt::resultArray(SimtEmitter &e, Operation *op, unsigned i) {
   auto it = llvm::find(yielded, op->getResult(i));
   return it == yielded.end() ? nullptr : &e.outputArray(it - yielded.begin());
 }
+
+bool shoal::gpu::simt::isAlone(Operation *op, const KernelSource &source) {
+  return llvm::all_of(source.body->front().getTerminator()->getOperands(),
+                      [&](Value value) { return value.getDefiningOp() == op; });
+}

@@ -136,6 +136,9 @@ void addSortForms(OpForms &forms);   // Sort.cpp
 void addScanForm(OpForms &forms);    // Scan.cpp
 void addFactorForms(OpForms &forms); // Factorisations.cpp
 void addFourierForm(OpForms &forms); // Fourier.cpp
+void addRandomForm(OpForms &forms);  // RandomElements.cpp
+/// After addScanForm, which it adds to.
+void addWindowForms(OpForms &forms); // Windows.cpp
 
 /// The emitters of single elements: the CPU's, and in place of those that make a
 /// whole result at once forms that compute an element.
@@ -147,6 +150,9 @@ void registerFourierElements(cpu::OpEmitters &emitters); // Fourier.cpp
 /// Reductions and ops on the same rows: fills in `kernel` and returns true if
 /// the kernel has that form (Rows.cpp).
 bool makeRowKernel(const KernelSource &source, SimtKernel &kernel);
+
+/// All outputs of the kernel are results of `op`.
+bool isAlone(mlir::Operation *op, const KernelSource &source);
 
 /// The array that result number `i` of a lone op is written to; null if nobody
 /// needs it.

@@ -32,6 +32,8 @@ static const OpForms &getOpForms() {
     addScanForm(*all);
     addFactorForms(*all);
     addFourierForm(*all);
+    addRandomForm(*all);
+    addWindowForms(*all);
     return all;
   }();
   return *forms;

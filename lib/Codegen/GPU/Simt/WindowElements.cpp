@@ -1,4 +1,5 @@
-// convolution, reduce_window and select_and_scatter an element at a time.
+// convolution, reduce_window and select_and_scatter an element at a time: for small
+// windows, and where another op takes the elements (Windows.cpp has the others).
 #include "SimtEmitter.h"
 
 #include "lib/Codegen/CPU/Convert.h"

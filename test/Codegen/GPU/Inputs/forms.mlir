@@ -180,4 +180,97 @@ module {
     %0 = "stablehlo.triangular_solve"(%a, %b) <{left_side = false, lower = true, transpose_a = #stablehlo<transpose TRANSPOSE>, unit_diagonal = true}> : (tensor<2x6x6xf32>, tensor<2x5x6xf32>) -> tensor<2x5x6xf32>
     plan.yield %0 : tensor<2x5x6xf32>
   }
+  // Large windows a dimension at a time, long ones in parts.
+  plan.kernel @window_sum(%a: tensor<2x17x19x3xf32>) -> tensor<2x9x8x3xf32> {
+    %i = stablehlo.constant dense<0.0> : tensor<f32>
+    %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 1, 5, 6, 1>, window_strides = array<i64: 1, 2, 2, 1>, padding = dense<[[0, 0], [2, 2], [0, 1], [0, 0]]> : tensor<4x2xi64>}> ({
+    ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+      %1 = stablehlo.add %x, %y : tensor<f32>
+      stablehlo.return %1 : tensor<f32>
+    }) : (tensor<2x17x19x3xf32>, tensor<f32>) -> tensor<2x9x8x3xf32>
+    plan.yield %0 : tensor<2x9x8x3xf32>
+  }
+  plan.kernel @window_max_dilated(%a: tensor<23x20xi32>) -> tensor<15x11xi32> {
+    %i = stablehlo.constant dense<-2147483648> : tensor<i32>
+    %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 4, 7>, window_dilations = array<i64: 3, 2>, padding = dense<[[1, 0], [3, 0]]> : tensor<2x2xi64>}> ({
+    ^bb0(%x: tensor<i32>, %y: tensor<i32>):
+      %1 = stablehlo.maximum %x, %y : tensor<i32>
+      stablehlo.return %1 : tensor<i32>
+    }) : (tensor<23x20xi32>, tensor<i32>) -> tensor<15x11xi32>
+    plan.yield %0 : tensor<15x11xi32>
+  }
+  plan.kernel @window_long(%a: tensor<3x150xf32>) -> tensor<3x131xf32> {
+    %i = stablehlo.constant dense<0.0> : tensor<f32>
+    %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 1, 60>, padding = dense<[[0, 0], [17, 23]]> : tensor<2x2xi64>}> ({
+    ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+      %1 = stablehlo.add %x, %y : tensor<f32>
+      stablehlo.return %1 : tensor<f32>
+    }) : (tensor<3x150xf32>, tensor<f32>) -> tensor<3x131xf32>
+    plan.yield %0 : tensor<3x131xf32>
+  }
+  plan.kernel @window_long_stride(%a: tensor<130x2xbf16>) -> tensor<14x2xbf16> {
+    %i = stablehlo.constant dense<0x7F80> : tensor<bf16>
+    %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 48, 1>, window_strides = array<i64: 7, 1>, padding = dense<[[5, 4], [0, 0]]> : tensor<2x2xi64>}> ({
+    ^bb0(%x: tensor<bf16>, %y: tensor<bf16>):
+      %1 = stablehlo.minimum %x, %y : tensor<bf16>
+      stablehlo.return %1 : tensor<bf16>
+    }) : (tensor<130x2xbf16>, tensor<bf16>) -> tensor<14x2xbf16>
+    plan.yield %0 : tensor<14x2xbf16>
+  }
+  plan.kernel @window_prime(%a: tensor<5x90xui32>) -> tensor<5x54xui32> {
+    %i = stablehlo.constant dense<0> : tensor<ui32>
+    %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 1, 37>}> ({
+    ^bb0(%x: tensor<ui32>, %y: tensor<ui32>):
+      %1 = stablehlo.maximum %x, %y : tensor<ui32>
+      stablehlo.return %1 : tensor<ui32>
+    }) : (tensor<5x90xui32>, tensor<ui32>) -> tensor<5x54xui32>
+    plan.yield %0 : tensor<5x54xui32>
+  }
+  plan.kernel @window_negative(%a: tensor<9x40xf64>) -> tensor<9x13xf64> {
+    %i = stablehlo.constant dense<0.0> : tensor<f64>
+    %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 1, 24>, padding = dense<[[0, 0], [-2, -2]]> : tensor<2x2xi64>}> ({
+    ^bb0(%x: tensor<f64>, %y: tensor<f64>):
+      %1 = stablehlo.add %x, %y : tensor<f64>
+      stablehlo.return %1 : tensor<f64>
+    }) : (tensor<9x40xf64>, tensor<f64>) -> tensor<9x13xf64>
+    plan.yield %0 : tensor<9x13xf64>
+  }
+  plan.kernel @window_initial(%a: tensor<9x40xf32>) -> tensor<9x29xf32> {
+    %i = stablehlo.constant dense<1.5> : tensor<f32>
+    %0 = "stablehlo.reduce_window"(%a, %i) <{window_dimensions = array<i64: 1, 32>, padding = dense<[[0, 0], [20, 0]]> : tensor<2x2xi64>}> ({
+    ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+      %1 = stablehlo.add %x, %y : tensor<f32>
+      stablehlo.return %1 : tensor<f32>
+    }) : (tensor<9x40xf32>, tensor<f32>) -> tensor<9x29xf32>
+    plan.yield %0 : tensor<9x29xf32>
+  }
+  plan.kernel @overlapping_select(%a: tensor<3x14x15xf32>, %s: tensor<3x5x13xf32>) -> tensor<3x14x15xf32> {
+    %z = stablehlo.constant dense<0.5> : tensor<f32>
+    %0 = "stablehlo.select_and_scatter"(%a, %s, %z) <{window_dimensions = array<i64: 1, 4, 3>, window_strides = array<i64: 1, 3, 1>, padding = dense<[[0, 0], [1, 1], [0, 0]]> : tensor<3x2xi64>}> ({
+    ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+      %1 = stablehlo.compare GT, %x, %y : (tensor<f32>, tensor<f32>) -> tensor<i1>
+      stablehlo.return %1 : tensor<i1>
+    }, {
+    ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+      %1 = stablehlo.add %x, %y : tensor<f32>
+      stablehlo.return %1 : tensor<f32>
+    }) : (tensor<3x14x15xf32>, tensor<3x5x13xf32>, tensor<f32>) -> tensor<3x14x15xf32>
+    plan.yield %0 : tensor<3x14x15xf32>
+  }
+  plan.kernel @bits_odd(%s: tensor<2xui64>) -> (tensor<2xui64>, tensor<3x5x7xui32>) {
+    %0, %1 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY : (tensor<2xui64>) -> (tensor<2xui64>, tensor<3x5x7xui32>)
+    plan.yield %0, %1 : tensor<2xui64>, tensor<3x5x7xui32>
+  }
+  plan.kernel @bits_bytes(%s: tensor<4xui32>) -> tensor<6x11xui8> {
+    %0, %1 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY : (tensor<4xui32>) -> (tensor<4xui32>, tensor<6x11xui8>)
+    plan.yield %1 : tensor<6x11xui8>
+  }
+  plan.kernel @bits_philox(%s: tensor<2xui64>) -> (tensor<2xui64>, tensor<5x5xui64>, tensor<2xui64>) {
+    %0, %1 = stablehlo.rng_bit_generator %s, algorithm = PHILOX : (tensor<2xui64>) -> (tensor<2xui64>, tensor<5x5xui64>)
+    plan.yield %0, %1, %0 : tensor<2xui64>, tensor<5x5xui64>, tensor<2xui64>
+  }
+  plan.kernel @bits_philox_32(%s: tensor<3xui64>) -> (tensor<3xui64>, tensor<3x7xf32>) {
+    %0, %1 = stablehlo.rng_bit_generator %s, algorithm = PHILOX : (tensor<3xui64>) -> (tensor<3xui64>, tensor<3x7xf32>)
+    plan.yield %0, %1 : tensor<3xui64>, tensor<3x7xf32>
+  }
 }
