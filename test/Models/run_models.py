@@ -85,16 +85,23 @@ def export(name, entry):
     else:
         path.write_text(jitted.lower(*args).as_text())
     jax.config.update("jax_use_shardy_partitioner", True)
-    build.sharded = bool(entry["reference"])
-    # A function of its own: the trace with constraints must not be reused.
-    want = jax.tree.leaves(jax.jit(lambda *args: fn(*args))(*args))
+    save_values(name, entry, build, fn, args)
+    return path
+
+
+def save_values(name, entry, build, fn, args):
+    """The arguments, and what JAX makes of them on one device."""
+    import jax
+    import numpy as np
 
     def raw(a):
         a = np.asarray(a)
         return a if a.dtype.kind in "biufc" and a.dtype.name in np.sctypeDict else a.view(f"V{a.dtype.itemsize}")
-    np.savez(out / f"{name}.in.npz", **{f"arg{i}": raw(a) for i, a in enumerate(leaves)})
+    build.sharded = bool(entry["reference"])
+    # A function of its own: the trace with constraints must not be reused.
+    want = jax.tree.leaves(jax.jit(lambda *args: fn(*args))(*args))
+    np.savez(out / f"{name}.in.npz", **{f"arg{i}": raw(a) for i, a in enumerate(jax.tree.leaves(args))})
     np.savez(out / f"{name}.out.npz", **{f"out{i}": raw(a) for i, a in enumerate(want)})
-    return path
 
 
 def export_random(name, entry, build, fn, args):
@@ -104,6 +111,9 @@ def export_random(name, entry, build, fn, args):
     import numpy as np
     from jax.sharding import Mesh, NamedSharding
     from jax.sharding import PartitionSpec as P
+    if not (out / f"{name}.out.npz").exists():
+        save_values(name, entry, build, fn, args)
+        build.sharded = True
     rng = random.Random(f"{name} {options.random}")
     sizes = rng.choice([(2, 2), (2, 4), (8,), (3, 2), (2, 2, 2)])
     names = "xyz"[:len(sizes)]
