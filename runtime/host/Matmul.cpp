@@ -195,17 +195,18 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
 
   // Blocks of the result, from the shape only: results do not depend on
   // threads. Near squares, since each block's product packs its own operands;
-  // rows only in types that matrix units know: oneDNN has code for those only
-  // of operands and results without gaps.
-  bool byRows = byteSize(lhsType) <= 2 && lhsType != DType::F16 &&
+  // many rows only in types that matrix units know: oneDNN has code for those
+  // only of operands and results without gaps, and it packs all of the right
+  // one for every block.
+  bool byRows = m >= 512 && byteSize(lhsType) <= 2 && lhsType != DType::F16 &&
                 lhsType != DType::I16 && lhsType != DType::UI16;
   int64_t high = m, wide = n;
   double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
                  static_cast<double>(k);
   int wanted = static_cast<int>(std::min(16.0, flops / (1 << 23)));
   for (int blocks = 1; 2 * blocks <= wanted; blocks *= 2) {
-    int64_t &larger = high >= wide || (byRows && high >= 256) ? high : wide;
-    if (larger < 128)
+    int64_t &larger = high >= wide || byRows ? high : wide;
+    if (larger < (byRows ? 512 : 128))
       break;
     larger = ((larger + 1) / 2 + 15) / 16 * 16;
   }
