@@ -258,7 +258,7 @@ private:
     TileSource source;
     source.symbol = "trial";
     source.body = &kernel.getBody();
-    if (!makeAttentionFunc(source, TileTarget(), *trial)) {
+    if (makeAttentionFuncs(source, TileTarget(), *trial).empty()) {
       kernel.erase();
       return {};
     }

@@ -17,8 +17,10 @@ void shoal::registerShoalFusePipelines() {
   PassPipelineRegistration<FuseOptionsOfPipeline>(
       "shoal-fuse-pipeline", "optimized to fused",
       [](OpPassManager &pm, const FuseOptionsOfPipeline &given) {
-        if (given.target == "cuda")
+        if (given.target == "cuda") {
+          pm.addPass(createFuseAttentionGradient());
           pm.addPass(createFuseAttention());
+        }
         FuseOptions options;
         options.library = given.target != "cuda";
         pm.addPass(createFuse(options));

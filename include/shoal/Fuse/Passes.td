@@ -42,4 +42,20 @@ def FuseAttention : Pass<"shoal-fuse-attention", "::mlir::ModuleOp"> {
                            "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
+def FuseAttentionGradient : Pass<"shoal-fuse-attention-gradient", "::mlir::ModuleOp"> {
+  let summary = "attention and its gradient become two kernels";
+  let description = [{
+    For target cuda, before shoal-fuse-attention. The first kernel computes
+    softmax(queries · keys) · values and two numbers a row, the scores' maximum
+    and one over the exponentials' sum; the second one the gradients of queries,
+    keys and values from those, computing the probabilities again. So scores,
+    probabilities and their gradients are never in memory. The pattern is found
+    by what the values are, as polynomials of exponentials, their rows' sums and
+    the cotangents' product, not by how they are computed. If something else
+    needs the scores or what is made of them, nothing is fused, with a remark.
+  }];
+  let dependentDialects = ["::shoal::plan::PlanDialect", "::shoal::tile::TileDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
 #endif // SHOAL_FUSE_PASSES_TD

@@ -36,15 +36,6 @@ private:
 using MakeFuncs = SmallVector<tile::FuncOp> (*)(const TileSource &,
                                                 const TileTarget &, ModuleOp);
 
-SmallVector<tile::FuncOp> makeAttention(const TileSource &source,
-                                        const TileTarget &target,
-                                        ModuleOp module) {
-  if (std::optional<tile::FuncOp> func =
-          makeAttentionFunc(source, target, module))
-    return {*func};
-  return {};
-}
-
 class TileStrategy : public Strategy {
 public:
   TileStrategy(llvm::StringLiteral name, MakeFuncs make)
@@ -121,7 +112,7 @@ const Strategy &shoal::gpu::getContractionStrategy() {
   return strategy;
 }
 const Strategy &shoal::gpu::getAttentionStrategy() {
-  static const TileStrategy strategy("attention", makeAttention);
+  static const TileStrategy strategy("attention", makeAttentionFuncs);
   return strategy;
 }
 const Strategy &shoal::gpu::getFusedStrategy() {

@@ -19,9 +19,18 @@ llvm::SmallVector<tile::FuncOp> makeContractionFuncs(const TileSource &source,
 /// (scale, mask, bias): one kernel without the scores in memory. Grouped and
 /// repeated keys are loops like others. Queries, keys and values may be moved
 /// and converted first, the result be moved and changed element by element.
-std::optional<tile::FuncOp> makeAttentionFunc(const TileSource &source,
-                                              const TileTarget &target,
-                                              mlir::ModuleOp module);
+/// More results of the body may be the softmax's row statistics (maxima, one
+/// over the sums).
+///
+/// And for attention's gradient, a body that computes
+///   P = exp(f(queries · keys) - maxima) * inverse sums,
+///   dS = g(P * (cotangent · values - D)), D one number a row, and any of
+///   dS · keys, dS · queries, P · cotangent,
+/// g elementwise: a kernel for the product over the keys and one or two for
+/// those over the queries; each result is summed up in one order.
+llvm::SmallVector<tile::FuncOp> makeAttentionFuncs(const TileSource &source,
+                                                   const TileTarget &target,
+                                                   mlir::ModuleOp module);
 
 } // namespace shoal
 

@@ -14,7 +14,8 @@ DimIndex contraction::rowMajor(ArrayRef<unsigned> atoms, ArrayRef<Atom> space) {
   DimIndex index;
   int64_t stride = 1;
   for (unsigned atom : llvm::reverse(atoms)) {
-    index.terms.insert(index.terms.begin(), {atom, stride});
+    if (space[atom].size > 1)
+      index.terms.insert(index.terms.begin(), {atom, stride});
     stride *= space[atom].size;
   }
   return index;

@@ -46,7 +46,8 @@ struct Split {
   int64_t inner;
 };
 
-/// The index that walks all of the given atoms, row-major.
+/// The index that walks all of the given atoms, row-major. Atoms of size 1 are
+/// left out: a dimension of size 1 has one index.
 DimIndex rowMajor(llvm::ArrayRef<unsigned> atoms, llvm::ArrayRef<Atom> space);
 
 /// The atoms of an index that walks a whole dimension of `size` row-major, from

@@ -169,7 +169,7 @@ std::optional<Softmax> contraction::matchSoftmax(Value value) {
   if (dimension(max, sub.getLhs()) != dimension(sum, exp))
     return std::nullopt;
   return Softmax{sub.getLhs(), dimension(max, sub.getLhs()), exp.getResult(),
-                 divide.getResult()};
+                 divide.getResult(), max, sum};
 }
 
 //===----------------------------------------------------------------------===//
@@ -185,6 +185,25 @@ static bool usesOnly(const Access &access, ArrayRef<Atom> space,
              llvm::is_contained(roles, space[term.atom].role);
     });
   });
+}
+
+/// The statistic of the softmax's rows that `value` is, in the order of the
+/// scores' dimensions.
+static std::optional<RowStatistic> matchStatistic(Value value,
+                                                  const Softmax &softmax) {
+  auto isOf = [&](Operation *reduce, Value operand) {
+    return reduce && reduce->getOperand(0) == operand &&
+           reduce->getNumResults() == 1;
+  };
+  if (value.getDefiningOp() == softmax.max && isOf(softmax.max, softmax.input))
+    return RowStatistic::Maximum;
+  auto divide = value.getDefiningOp<sh::DivOp>();
+  if (divide && divide.getRhs().getDefiningOp() == softmax.sum &&
+      isOf(softmax.sum, softmax.exponentials) &&
+      isSplatOf(divide.getLhs(),
+                [](APFloat f) { return f.isExactlyValue(1.0); }))
+    return RowStatistic::InverseSum;
+  return std::nullopt;
 }
 
 /// One round, with loops cut as `parts` says.
@@ -297,8 +316,22 @@ analyze(Block &body, sh::DotGeneralOp first, sh::DotGeneralOp second,
     if (!collectLeaves(*expression, whole.walked, split))
       return std::nullopt;
   // What comes in must not be made of the first product.
-  if (!collectOutputs(body, whole, split))
+  ValueRange yielded = body.getTerminator()->getOperands();
+  if (!collectOutputs(body, yielded.take_front(1), whole, split))
     return std::nullopt;
+  for (Value value : yielded.drop_front()) {
+    auto statistic = matchStatistic(value, softmax);
+    if (!statistic)
+      return std::nullopt;
+    result.statistics.push_back(*statistic);
+    Expression &output = whole.outputs.emplace_back();
+    output.value = value;
+    output.root = value.getDefiningOp();
+    for (auto [d, index] : llvm::enumerate(scoreAccess->second))
+      if (int64_t(d) != softmax.dimension)
+        output.access.push_back(index);
+    output.rootAccess = output.access;
+  }
   finishMemory(whole);
   return result;
 }

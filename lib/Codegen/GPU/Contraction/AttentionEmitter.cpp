@@ -7,6 +7,7 @@
 // scaled by exp(old m - new m).
 
 #include "Attention.h"
+#include "AttentionGradient.h"
 #include "Operands.h"
 
 #include "shoal/Codegen/GPU/Contraction.h"
@@ -246,7 +247,6 @@ tile::FuncOp Emitter::run() {
   operands.emplace(t, arithmetic, config.warps, 1, func);
 
   IndexBuilder &x = t.index;
-  auto constant = [&](int64_t value) { return x.get(value); };
   starts.assign(whole.space.size(), Index32(0));
   Index32 id(0);
   if (blocks > 1)
@@ -282,84 +282,58 @@ tile::FuncOp Emitter::run() {
       RankedTensorType::get({rows, 1}, arithmetic.accumulator,
                             t.layoutAttr(layout).restrictTo({rows, 1}));
   APFloat zero = APFloat::getZero(minusInfinity().getSemantics());
-  SmallVector<Value> carried{
-      constant(0), constant((config.stages - 1) % config.stages),
-      constantTile(rowType, minusInfinity()), constantTile(rowType, zero)};
+  SmallVector<Value> carried{constantTile(rowType, minusInfinity()),
+                             constantTile(rowType, zero)};
   for (int64_t i = 0; i < nAxis.size() / outputColumns; ++i)
     carried.push_back(constantTile(type, zero));
 
-  int64_t ahead = config.stages - 1;
-  auto copyKeys = [&](Index32 number, Value stage) {
-    Starts at = starts;
-    placeAlong(t, Role::K, number, tileOf, at);
-    operands->copy(keys, at, stage);
-    operands->copy(values, at, stage);
-  };
   operands->copy(queries, starts, Value());
-  for (int64_t i = 0; i < ahead; ++i) {
-    if (i < keyTiles)
-      copyKeys(i, constant(i));
-    tile::AsyncCommitOp::create(builder, loc);
-  }
-  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(keyTiles),
-                                 constant(1), carried);
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    Block *body = loop.getBody();
-    if (!body->empty())
-      body->back().erase();
-    builder.setInsertionPointToEnd(body);
-    Value number = loop.getInductionVar();
-    auto arguments = loop.getRegionIterArgs();
-    tile::AsyncWaitOp::create(builder, loc,
-                              builder.getI32IntegerAttr(ahead - 1));
-    tile::BarrierOp::create(builder, loc);
-    if (keyTiles > ahead) {
-      Value next = arith::AddIOp::create(builder, loc, number, constant(ahead));
-      Value more = arith::CmpIOp::create(
-          builder, loc, arith::CmpIPredicate::slt, next, constant(keyTiles));
-      auto branch = scf::IfOp::create(builder, loc, more, false);
-      OpBuilder::InsertionGuard inner(builder);
-      builder.setInsertionPointToStart(branch.thenBlock());
-      copyKeys(Index32(next, 1), arguments[1]);
-    }
-    tile::AsyncCommitOp::create(builder, loc);
-    State before{arguments[2], arguments[3], {}};
-    before.outputs.assign(arguments.begin() + 4, arguments.end());
-    State after = step(before, Index32(number, 1), arguments[0]);
-    auto advance = [&](Value stage) -> Value {
-      Value next = arith::AddIOp::create(builder, loc, stage, constant(1));
-      Value wraps =
-          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, next,
-                                constant(config.stages));
-      return arith::SelectOp::create(builder, loc, wraps, constant(0), next);
-    };
-    SmallVector<Value> yields{advance(arguments[0]), advance(arguments[1]),
-                              after.max, after.sum};
-    yields.append(after.outputs);
-    scf::YieldOp::create(builder, loc, yields);
-  }
+  SmallVector<Value> sums = pipelined(
+      t, keyTiles, config.stages, carried,
+      [&](Index32 number, Value stage) {
+        Starts at = starts;
+        placeAlong(t, Role::K, number, tileOf, at);
+        operands->copy(keys, at, stage);
+        operands->copy(values, at, stage);
+      },
+      [&](Index32 number, Value stage, ValueRange before) {
+        State state{before[0], before[1],
+                    SmallVector<Value>(before.drop_front(2))};
+        state = step(state, number, stage);
+        SmallVector<Value> after{state.max, state.sum};
+        after.append(state.outputs);
+        return after;
+      });
 
   SmallVector<Value> outputs;
-  for (Value output : llvm::drop_begin(loop.getResults(), 4))
+  for (Value output : llvm::drop_begin(sums, 2))
     outputs.push_back(
-        t.apply({output, t.broadcastRows(loop.getResult(3), output)},
+        t.apply({output, t.broadcastRows(sums[1], output)},
                 [&](ArrayRef<Value> in) -> Value {
                   return sh::DivOp::create(builder, loc, in[0], in[1]);
                 }));
+  unsigned firstOutput = source.body->front().getNumArguments();
   storeOutputs(t, *operands, func, mAxis, nAxis, starts, outputs, outputColumns,
-               source.body->front().getNumArguments());
+               firstOutput, {0});
+  for (auto [i, statistic] : llvm::enumerate(attention.statistics)) {
+    Value column = sums[0];
+    if (statistic == RowStatistic::InverseSum)
+      column = t.apply(sums[1], [&](ArrayRef<Value> in) -> Value {
+        return sh::DivOp::create(builder, loc, scalarConstant(1), in[0]);
+      });
+    storeColumn(t, func, mAxis, starts, column, whole.outputMemory[i + 1],
+                firstOutput + i + 1);
+  }
   tile::ReturnOp::create(builder, loc);
   return func;
 }
 
 } // namespace
 
-std::optional<tile::FuncOp> shoal::makeAttentionFunc(const TileSource &source,
-                                                     const TileTarget &target,
-                                                     ModuleOp module) {
-  if (llvm::is_contained(source.scalarInputs, true))
-    return std::nullopt;
+/// The kernel of softmax(f(queries · keys)) · values.
+static std::optional<tile::FuncOp> makeForward(const TileSource &source,
+                                               const TileTarget &target,
+                                               ModuleOp module) {
   std::optional<Attention> attention = analyzeAttention(source.body->front());
   if (!attention || !mayWrite(attention->whole, source))
     return std::nullopt;
@@ -374,6 +348,10 @@ std::optional<tile::FuncOp> shoal::makeAttentionFunc(const TileSource &source,
       operandOf(attention->keys()) != arithmetic->operand ||
       operandOf(attention->values()) != arithmetic->operand)
     return std::nullopt;
+  for (const Expression &statistic :
+       llvm::drop_begin(attention->whole.outputs))
+    if (statistic.elementType() != arithmetic->accumulator)
+      return std::nullopt;
 
   // A warp has 16 rows (8 of f64) so that rows never cross warps; accumulators
   // and scores of a thread are bounded by the sizes below.
@@ -393,8 +371,38 @@ std::optional<tile::FuncOp> shoal::makeAttentionFunc(const TileSource &source,
   while (config.keys > int64_t(arithmetic->mma.k) && config.keys > 16 &&
          config.keys / 2 >= whole.sizeOf(Role::K))
     config.keys /= 2;
+  // Shared memory: a tile of queries, rings of keys and values, and what layouts
+  // are converted through when results are stored.
+  constexpr int64_t reserved = 34 * 1024;
+  auto sharedBytes = [&] {
+    int64_t bytes = 0;
+    for (auto [operand, side] :
+         {std::pair(&attention->queries(), config.queries),
+          std::pair(&attention->keys(), config.keys * config.stages),
+          std::pair(&attention->values(), config.keys * config.stages)})
+      for (const Leaf &leaf : operand->leaves)
+        if (!leaf.isIota)
+          bytes += side * columns *
+                   std::max(1u, leaf.elementType().getIntOrFloatBitWidth() / 8);
+    return bytes;
+  };
+  while (config.keys > std::max<int64_t>(16, arithmetic->mma.k) &&
+         sharedBytes() + reserved > target.maxSharedBytes)
+    config.keys /= 2;
+  if (sharedBytes() + reserved > target.maxSharedBytes)
+    return std::nullopt;
   Emitter emitter(*attention, config, *arithmetic, source, module);
   if (!emitter.fits())
     return std::nullopt;
   return emitter.run();
+}
+
+SmallVector<tile::FuncOp> shoal::makeAttentionFuncs(const TileSource &source,
+                                                    const TileTarget &target,
+                                                    ModuleOp module) {
+  if (llvm::is_contained(source.scalarInputs, true))
+    return {};
+  if (std::optional<tile::FuncOp> func = makeForward(source, target, module))
+    return {*func};
+  return makeAttentionGradient(source, target, module);
 }

@@ -101,6 +101,8 @@ struct Collector {
       return leaf(value, access, false);
     if (op == expression.root)
       return access == expression.rootAccess;
+    if (op == expression.partner)
+      return access == expression.partnerAccess;
     SmallVector<Access, 1> &accesses = seen[value];
     if (llvm::is_contained(accesses, access))
       return true;
@@ -142,8 +144,18 @@ struct ScalarEmitter {
   const Contraction &contraction;
   const Expression &expression;
   llvm::function_ref<Value(unsigned)> leaf;
-  Value root, sums;
+  /// Unrounded.
+  Value root, partner;
   SmallVector<std::tuple<Value, Access, Value>> done;
+
+  /// The scalar of the root or the partner, if `op` is that.
+  Value rootOf(Operation *op) {
+    if (!op)
+      return nullptr;
+    return op == expression.root      ? root
+           : op == expression.partner ? partner
+                                      : nullptr;
+  }
 
   Value visit(Value value, const Access &access) {
     for (auto &[known, knownAccess, result] : done)
@@ -156,20 +168,22 @@ struct ScalarEmitter {
 
   Value make(Value value, const Access &access) {
     Operation *op = value.getDefiningOp();
-    if (op && op == expression.root)
-      return root;
-    if (sums && isa_and_nonnull<sh::ConvertOp>(op) &&
-        getElementTypeOrSelf(value.getType()) ==
-            getElementTypeOrSelf(sums.getType())) {
+    auto type = RankedTensorType::get(
+        {}, cast<ShapedType>(value.getType()).getElementType());
+    if (Value sums = rootOf(op)) {
+      if (sums.getType() == type)
+        return sums;
+      return sh::ConvertOp::create(builder, value.getLoc(), type, sums);
+    }
+    if (isa_and_nonnull<sh::ConvertOp>(op)) {
       Value from = op->getOperand(0);
       while (
           isa_and_nonnull<sh::TransposeOp, sh::ReshapeOp>(from.getDefiningOp()))
         from = from.getDefiningOp()->getOperand(0);
-      if (from.getDefiningOp() == expression.root)
+      Value sums = rootOf(from.getDefiningOp());
+      if (sums && sums.getType() == type)
         return sums;
     }
-    auto type = RankedTensorType::get(
-        {}, cast<ShapedType>(value.getType()).getElementType());
     if (!op || isa<sh::IotaOp>(op)) {
       for (auto [i, known] : llvm::enumerate(expression.leaves))
         if (known.value == value && known.access == access)
@@ -206,8 +220,9 @@ Value contraction::emitScalar(OpBuilder &builder,
                               const Contraction &contraction,
                               const Expression &expression,
                               llvm::function_ref<Value(unsigned)> leaf,
-                              Value root, Value sums) {
-  ScalarEmitter emitter{builder, contraction, expression, leaf, root, sums, {}};
+                              Value root, Value partner) {
+  ScalarEmitter emitter{builder, contraction, expression, leaf,
+                        root,    partner,     {}};
   return emitter.visit(expression.value, expression.access);
 }
 
@@ -304,13 +319,14 @@ bool contraction::followResult(Block &body, Operation *root,
   return all;
 }
 
-bool contraction::collectOutputs(Block &body, Contraction &contraction,
+bool contraction::collectOutputs(Block &body, ValueRange values,
+                                 Contraction &contraction,
                                  std::optional<Split> &split) {
   llvm::DenseMap<Value, Access> known;
   if (!followResult(body, contraction.root, contraction.rootAccess,
                     contraction.walked, known, split))
     return false;
-  for (Value value : body.getTerminator()->getOperands()) {
+  for (Value value : values) {
     auto it = known.find(value);
     if (it == known.end())
       return false;
@@ -368,7 +384,8 @@ std::optional<Contraction> contraction::analyzeContraction(Block &body) {
     bool good = true;
     for (Expression *operand : {&result.lhs, &result.rhs})
       good = good && collectLeaves(*operand, result.walked, split);
-    good = good && collectOutputs(body, result, split);
+    good = good && collectOutputs(body, body.getTerminator()->getOperands(),
+                                  result, split);
     if (split) {
       loops->split(*split, parts);
       continue;

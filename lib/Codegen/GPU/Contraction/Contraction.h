@@ -44,6 +44,9 @@ struct Expression {
   /// A contraction whose sums the expression may use, accessed so.
   mlir::Operation *root = nullptr;
   Access rootAccess;
+  /// A second one.
+  mlir::Operation *partner = nullptr;
+  Access partnerAccess;
   llvm::SmallVector<Leaf, 4> leaves;
   /// It is 0 wherever all leaves are 0: zeros outside need no mask.
   bool keepsZero = true;
@@ -93,12 +96,12 @@ std::optional<Contraction> analyzeContraction(mlir::Block &body);
 
 /// Clones what `expression` computes as ops on rank-0 tensors at the builder's
 /// insertion point. `leaf(i)` gives the rank-0 value of leaf i; `root` that of
-/// the root's result; `sums`, if not null, the same before it was rounded, used
-/// where the expression widens the result to that type anyway.
+/// the root's result before it was rounded, which is used where the expression
+/// widens the result to that type anyway; `partner` likewise.
 mlir::Value emitScalar(mlir::OpBuilder &builder, const Contraction &contraction,
                        const Expression &expression,
                        llvm::function_ref<mlir::Value(unsigned)> leaf,
-                       mlir::Value root, mlir::Value sums);
+                       mlir::Value root, mlir::Value partner = {});
 
 /// Fills in the leaves of an expression whose value, access and root are set;
 /// false if it has an op that is not known (or a split is needed).
@@ -113,9 +116,9 @@ bool followResult(mlir::Block &body, mlir::Operation *root,
                   llvm::DenseMap<mlir::Value, Access> &known,
                   std::optional<Split> &split);
 
-/// Adds the outputs of `body`, made of `contraction.root`'s result.
-bool collectOutputs(mlir::Block &body, Contraction &contraction,
-                    std::optional<Split> &split);
+/// Adds the outputs `values` of `body`, made of `contraction.root`'s result.
+bool collectOutputs(mlir::Block &body, mlir::ValueRange values,
+                    Contraction &contraction, std::optional<Split> &split);
 
 /// Sets `interval` if the operands have one (Interval.cpp).
 void findInterval(Contraction &contraction);

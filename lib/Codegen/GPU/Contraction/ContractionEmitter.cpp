@@ -438,8 +438,10 @@ SmallVector<tile::FuncOp> Emitter::run() {
     placeTile(/*split=*/1);
     loadSums();
   }
+  auto all = llvm::to_vector(
+      llvm::seq<unsigned>(0, unsigned(contraction.outputs.size())));
   storeOutputs(t, *operands, func, mAxis, nAxis, starts, sums, partColumns,
-               source.body->front().getNumArguments());
+               source.body->front().getNumArguments(), all);
   tile::ReturnOp::create(builder, loc);
   return made;
 }
@@ -454,11 +456,7 @@ SmallVector<tile::FuncOp> shoal::makeContractionFuncs(const TileSource &source,
   std::optional<Contraction> contraction =
       analyzeContraction(source.body->front());
   if (!contraction)
-    if (std::optional<tile::FuncOp> func =
-            makeAttentionFunc(source, target, module))
-      return {*func};
-  if (!contraction)
-    return {};
+    return makeAttentionFuncs(source, target, module);
   if (!mayWrite(*contraction, source))
     return {};
   std::optional<Arithmetic> arithmetic = chooseArithmetic(*contraction, target);

@@ -4,6 +4,7 @@
 
 #include "shoal/Codegen/GPU/SharedLayouts.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -68,6 +69,23 @@ Operand OperandBuilder::make(const Expression &expression, MmaOperand kind,
   return operand;
 }
 
+Operand OperandBuilder::transposed(const Operand &operand) {
+  Operand result = operand;
+  result.kind = MmaOperand::B;
+  result.isTransposed = !operand.isTransposed;
+  std::swap(result.rows, result.columns);
+  result.atoms = result.rows.atoms;
+  result.atoms.append(result.columns.atoms);
+  result.tiles = result.rows.tiles;
+  result.tiles.append(result.columns.tiles);
+  for (auto [leaf, made] :
+       llvm::zip_equal(operand.expression->leaves, result.leaves))
+    if (!leaf.isIota && !made.ring)
+      made.view = t.makeView(argument(leaf.value), leaf.start, leaf.memory,
+                             result.atoms, result.tiles);
+  return result;
+}
+
 Value OperandBuilder::slot(Value ring, Value stage) {
   auto type = cast<tile::SharedType>(ring.getType());
   if (type.getStages() == 1)
@@ -110,12 +128,30 @@ Value OperandBuilder::fragment(const Operand &operand, const Starts &starts,
       return t.load(leaf.view, starts, inside, shape, whole);
     SmallVector<int64_t> wide(leaf.view.prefix, 1), from(leaf.view.prefix, 0);
     wide.append(shape.begin(), shape.end());
-    from.append(inside.begin(), inside.end());
+    DenseI64ArrayAttr permutation;
+    if (!operand.isTransposed) {
+      from.append(inside.begin(), inside.end());
+    } else {
+      // The ring's dimensions: columns, then rows.
+      int64_t prefix = leaf.view.prefix;
+      int64_t rowDims = operand.rows.atoms.size();
+      int64_t columnDims = operand.columns.atoms.size();
+      from.append(inside.begin() + rowDims, inside.end());
+      from.append(inside.begin(), inside.begin() + rowDims);
+      SmallVector<int64_t> order;
+      for (int64_t d = 0; d < prefix; ++d)
+        order.push_back(d);
+      for (int64_t d = 0; d < rowDims; ++d)
+        order.push_back(prefix + columnDims + d);
+      for (int64_t d = 0; d < columnDims; ++d)
+        order.push_back(prefix + d);
+      permutation = t.builder.getDenseI64ArrayAttr(order);
+    }
     Type element = expression.leaves[i].elementType();
     Value tile = tile::LocalLoadOp::create(
         t.builder, t.loc, t.tileType(wide, element, reshapeLayout(whole, wide)),
         slot(leaf.ring, stage), t.builder.getDenseI64ArrayAttr(from),
-        DenseI64ArrayAttr());
+        permutation);
     return t.reshape(tile, shape);
   };
   bool plain = expression.leaves.size() == 1 &&
@@ -242,18 +278,20 @@ void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
                                tile::FuncOp func, const Axis &mAxis,
                                const Axis &nAxis, const Starts &starts,
                                ArrayRef<Value> sums, int64_t partColumns,
-                               unsigned firstOutput) {
+                               unsigned firstOutput,
+                               ArrayRef<unsigned> numbers) {
   const Contraction &contraction = t.contraction;
   SmallVector<unsigned> atoms(mAxis.atoms);
   atoms.append(nAxis.atoms);
   SmallVector<int64_t> sizes(mAxis.tiles);
   sizes.append(nAxis.tiles);
   std::vector<TileView> outputs;
-  for (auto [i, memory] : llvm::enumerate(contraction.outputMemory))
+  for (unsigned i : numbers)
     outputs.push_back(t.makeView(func.getBody().getArgument(firstOutput + i), 0,
-                                 memory, atoms, sizes));
+                                 contraction.outputMemory[i], atoms, sizes));
   std::vector<std::vector<TileView>> inputs;
-  for (const Expression &output : contraction.outputs) {
+  for (unsigned number : numbers) {
+    const Expression &output = contraction.outputs[number];
     auto &views = inputs.emplace_back();
     for (const Leaf &leaf : output.leaves)
       views.push_back(leaf.isIota
@@ -270,7 +308,8 @@ void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
     // All are computed before one is stored: it may overwrite what another
     // takes.
     SmallVector<Value> tiles;
-    for (auto [i, output] : llvm::enumerate(contraction.outputs)) {
+    for (auto [i, number] : llvm::enumerate(numbers)) {
+      const Expression &output = contraction.outputs[number];
       // The order in which this output's memory runs.
       const TileView &view = outputs[i];
       Type element = output.elementType();
@@ -301,4 +340,72 @@ void contraction::storeOutputs(TileBuilder &t, OperandBuilder &operands,
                             t.builder.getDenseI64ArrayAttr(divisible));
     }
   }
+}
+
+void contraction::storeColumn(TileBuilder &t, tile::FuncOp func,
+                              const Axis &mAxis, const Starts &starts,
+                              Value column, ArrayRef<MemoryDim> memory,
+                              unsigned argument) {
+  TileView view = t.makeView(func.getBody().getArgument(argument), 0, memory,
+                             mAxis.atoms, mAxis.tiles);
+  SmallVector<int64_t> wide(view.prefix, 1);
+  wide.append(mAxis.tiles.begin(), mAxis.tiles.end());
+  SmallVector<Value> offsets;
+  SmallVector<int64_t> divisible;
+  t.offsets(view, starts, {}, offsets, divisible);
+  tile::StoreOp::create(t.builder, t.loc, t.reshape(column, wide), view.view,
+                        offsets, Value(),
+                        t.builder.getDenseBoolArrayAttr(view.inBounds),
+                        t.builder.getDenseI64ArrayAttr(divisible));
+}
+
+SmallVector<Value> contraction::pipelined(
+    TileBuilder &t, int64_t steps, int64_t stages, ArrayRef<Value> carried,
+    llvm::function_ref<void(Index32, Value)> copy,
+    llvm::function_ref<SmallVector<Value>(Index32, Value, ValueRange)> body) {
+  OpBuilder &builder = t.builder;
+  Location loc = t.loc;
+  auto constant = [&](int64_t value) { return t.index.get(value); };
+  int64_t ahead = stages - 1;
+  for (int64_t i = 0; i < ahead; ++i) {
+    if (i < steps)
+      copy(i, constant(i));
+    tile::AsyncCommitOp::create(builder, loc);
+  }
+  // Carried too: the stage that is read, and the one that is written.
+  SmallVector<Value> all{constant(0), constant(ahead % stages)};
+  all.append(carried.begin(), carried.end());
+  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(steps),
+                                 constant(1), all);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = loop.getBody();
+  if (!block->empty())
+    block->back().erase();
+  builder.setInsertionPointToEnd(block);
+  Value number = loop.getInductionVar();
+  auto arguments = loop.getRegionIterArgs();
+  tile::AsyncWaitOp::create(builder, loc, builder.getI32IntegerAttr(ahead - 1));
+  tile::BarrierOp::create(builder, loc);
+  if (steps > ahead) {
+    Value next = arith::AddIOp::create(builder, loc, number, constant(ahead));
+    Value more = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
+                                       next, constant(steps));
+    auto branch = scf::IfOp::create(builder, loc, more, false);
+    OpBuilder::InsertionGuard inner(builder);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    copy(Index32(next, 1), arguments[1]);
+  }
+  tile::AsyncCommitOp::create(builder, loc);
+  SmallVector<Value> after =
+      body(Index32(number, 1), arguments[0], arguments.drop_front(2));
+  auto advance = [&](Value stage) -> Value {
+    Value next = arith::AddIOp::create(builder, loc, stage, constant(1));
+    Value wraps = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                        next, constant(stages));
+    return arith::SelectOp::create(builder, loc, wraps, constant(0), next);
+  };
+  SmallVector<Value> yields{advance(arguments[0]), advance(arguments[1])};
+  yields.append(after);
+  scf::YieldOp::create(builder, loc, yields);
+  return SmallVector<Value>(loop.getResults().drop_front(2));
 }

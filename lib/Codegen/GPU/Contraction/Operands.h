@@ -22,6 +22,8 @@ struct Operand {
     mlir::Value ring;
   };
   std::vector<LeafTile> leaves; // with empty views for iotas
+  /// The rings have the columns first.
+  bool isTransposed = false;
 
   /// Atoms of a tile's axis that has elements outside the tensor.
   llvm::SmallVector<unsigned> ragged(const Axis &axis,
@@ -46,6 +48,9 @@ public:
 
   Operand make(const Expression &expression, MmaOperand kind, const Axis &rows,
                const Axis &columns, int64_t stages);
+  /// The same tile, rows and columns exchanged, as an operand B: it reads the
+  /// other's rings.
+  Operand transposed(const Operand &operand);
   /// Starts the copies of the tile at `starts`.
   void copy(const Operand &operand, const Starts &starts, mlir::Value stage);
   /// The fragments of a part of the tile.
@@ -70,12 +75,29 @@ private:
 /// such input is read only where the block then writes.
 bool mayWrite(const Contraction &contraction, const TileSource &source);
 
-/// Writes the outputs: parts of the sums, `sums[i]` being columns
-/// [i, i + 1) x partColumns of the tile of mAxis x nAxis at `starts`.
+/// Writes the outputs of these numbers: parts of the sums, `sums[i]` being
+/// columns [i, i + 1) x partColumns of the tile of mAxis x nAxis at `starts`.
+/// Output i is argument firstOutput + i.
 void storeOutputs(TileBuilder &t, OperandBuilder &operands, tile::FuncOp func,
                   const Axis &mAxis, const Axis &nAxis, const Starts &starts,
                   llvm::ArrayRef<mlir::Value> sums, int64_t partColumns,
-                  unsigned firstOutput);
+                  unsigned firstOutput, llvm::ArrayRef<unsigned> numbers);
+
+/// Writes an output that has one element a row, a tile of rows x 1.
+void storeColumn(TileBuilder &t, tile::FuncOp func, const Axis &mAxis,
+                 const Starts &starts, mlir::Value column,
+                 llvm::ArrayRef<MemoryDim> memory, unsigned argument);
+
+/// The loop of a kernel that copies steps to shared memory `stages` - 1 ahead.
+/// `copy(step, stage)` starts the copies of a step; `body(step, stage, carried)`
+/// uses it and gives what is carried on. What was carried at the end.
+llvm::SmallVector<mlir::Value>
+pipelined(TileBuilder &t, int64_t steps, int64_t stages,
+          llvm::ArrayRef<mlir::Value> carried,
+          llvm::function_ref<void(Index32, mlir::Value)> copy,
+          llvm::function_ref<llvm::SmallVector<mlir::Value>(
+              Index32, mlir::Value, mlir::ValueRange)>
+              body);
 
 /// The tile.func of a kernel with this launch: views of the body's arguments
 /// and results, their alignment as the source says, then, if it has some, of

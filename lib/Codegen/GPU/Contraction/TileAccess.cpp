@@ -180,11 +180,11 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
                        ArrayRef<int64_t> inside, const Starts &starts,
                        const LinearLayout &layout,
                        llvm::function_ref<Value(unsigned)> leafTile, Value root,
-                       const Mask &mask) {
+                       const Mask &mask, Value partner) {
   SmallVector<Value> inputs;
   Type i32 = builder.getI32Type();
   LinearLayout whole = reshapeLayout(layout, shape);
-  // Inputs: the root, the leaves; for an iota its base, then a counter for each
+  // Inputs: the roots, the leaves; for an iota its base, then a counter for each
   // atom that it depends on; counters for masks.
   auto counter = [&](unsigned atom) -> Value {
     for (auto [i, known] : llvm::enumerate(atoms))
@@ -204,8 +204,9 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
                                  index.get(value));
   };
   SmallVector<unsigned> first;
-  if (root)
-    inputs.push_back(reshape(root, shape));
+  for (Value tile : {root, partner})
+    if (tile)
+      inputs.push_back(reshape(tile, shape));
   for (auto [i, leaf] : llvm::enumerate(expression.leaves)) {
     first.push_back(inputs.size());
     if (!leaf.isIota) {
@@ -255,12 +256,11 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
         builder, loc, DenseElementsAttr::get(scalarType(type), value));
   };
 
-  Value rootScalar, sums;
-  if (root) {
-    sums = block->getArgument(0);
-    rootScalar =
-        convert(sums, getElementTypeOrSelf(expression.root->getResult(0)));
-  }
+  Value rootScalar, partnerScalar;
+  if (root)
+    rootScalar = block->getArgument(0);
+  if (partner)
+    partnerScalar = block->getArgument(root ? 1 : 0);
   auto leaf = [&](unsigned i) -> Value {
     const Leaf &leaf = expression.leaves[i];
     Value value = block->getArgument(first[i]);
@@ -283,7 +283,8 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
     return convert(value, leaf.elementType());
   };
   Value value =
-      emitScalar(builder, contraction, expression, leaf, rootScalar, sums);
+      emitScalar(builder, contraction, expression, leaf, rootScalar,
+                 partnerScalar);
   value = convert(value, resultType);
   for (auto [i, atom] : llvm::enumerate(mask.atoms)) {
     Value position =

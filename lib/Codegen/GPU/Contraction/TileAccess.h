@@ -98,14 +98,15 @@ public:
 
   /// tile.map of an expression. `leafTile(i)` gives leaf i (an argument) as a
   /// tile of `shape` in `layout`; iotas are made here. `root`: the
-  /// sums of the expression's root, converted to its result type first. The
-  /// result is converted to `resultType`, then masked.
+  /// sums of the expression's root, converted to its result type first;
+  /// `partner` likewise. The result is converted to `resultType`, then masked.
   mlir::Value map(const Expression &expression, mlir::Type resultType,
                   llvm::ArrayRef<unsigned> atoms, llvm::ArrayRef<int64_t> shape,
                   llvm::ArrayRef<int64_t> inside, const Starts &starts,
                   const LinearLayout &layout,
                   llvm::function_ref<mlir::Value(unsigned)> leafTile,
-                  mlir::Value root, const Mask &mask = {});
+                  mlir::Value root, const Mask &mask = {},
+                  mlir::Value partner = {});
 };
 
 } // namespace shoal::contraction
