@@ -119,6 +119,161 @@ module {
     %o = stablehlo.dot_general %pc, %v, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x128xbf16>
     plan.yield %o : tensor<2x16x4096x128xbf16>
   }
+  plan.kernel @attention_rows_128(%arg0: tensor<2x16x4096x128xbf16>, %arg1: tensor<2x16x4096x128xbf16>, %arg2: tensor<2x16x4096x128xbf16>) -> (tensor<2x16x4096x128xbf16>, tensor<2x16x4096xf32>, tensor<2x16x4096xf32>) {
+    %0 = stablehlo.dot_general %arg0, %arg1, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x4096xbf16>
+    %1 = stablehlo.iota dim = 2 : tensor<2x16x4096x4096xi32>
+    %2 = stablehlo.iota dim = 3 : tensor<2x16x4096x4096xi32>
+    %3 = stablehlo.compare GE, %1, %2, SIGNED : (tensor<2x16x4096x4096xi32>, tensor<2x16x4096x4096xi32>) -> tensor<2x16x4096x4096xi1>
+    %4 = stablehlo.convert %0 : (tensor<2x16x4096x4096xbf16>) -> tensor<2x16x4096x4096xf32>
+    %cst = stablehlo.constant dense<0.0883883461> : tensor<f32>
+    %5 = stablehlo.broadcast_in_dim %cst, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %6 = stablehlo.multiply %4, %5 : tensor<2x16x4096x4096xf32>
+    %cst_0 = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %7 = stablehlo.convert %cst_0 : tensor<f32>
+    %8 = stablehlo.broadcast_in_dim %7, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %9 = stablehlo.select %3, %6, %8 : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %cst_1 = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %10 = stablehlo.reduce(%9 init: %cst_1) applies stablehlo.maximum across dimensions = [3] : (tensor<2x16x4096x4096xf32>, tensor<f32>) -> tensor<2x16x4096xf32>
+    %11 = stablehlo.broadcast_in_dim %10, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %12 = stablehlo.subtract %9, %11 : tensor<2x16x4096x4096xf32>
+    %13 = stablehlo.exponential %12 : tensor<2x16x4096x4096xf32>
+    %cst_2 = stablehlo.constant dense<0.000000e+00> : tensor<f32>
+    %14 = stablehlo.reduce(%13 init: %cst_2) applies stablehlo.add across dimensions = [3] : (tensor<2x16x4096x4096xf32>, tensor<f32>) -> tensor<2x16x4096xf32>
+    %15 = stablehlo.broadcast_in_dim %14, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %16 = stablehlo.divide %13, %15 : tensor<2x16x4096x4096xf32>
+    %17 = stablehlo.convert %16 : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %18 = stablehlo.dot_general %17, %arg2, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x128xbf16>
+    %cst_3 = stablehlo.constant dense<1.000000e+00> : tensor<2x16x4096xf32>
+    %19 = stablehlo.divide %cst_3, %14 : tensor<2x16x4096xf32>
+    plan.yield %18, %10, %19 : tensor<2x16x4096x128xbf16>, tensor<2x16x4096xf32>, tensor<2x16x4096xf32>
+  }
+  plan.kernel @attention_gradient_64(%arg0: tensor<2x16x4096xf32>, %arg1: tensor<2x16x4096xf32>, %arg2: tensor<2x16x4096xf32>, %arg3: tensor<2x16x4096x64xbf16>, %arg4: tensor<2x16x4096x64xbf16>, %arg5: tensor<2x16x4096x64xbf16>, %arg6: tensor<2x16x4096x64xbf16>) -> (tensor<2x16x4096x64xbf16>, tensor<2x16x4096x64xbf16>, tensor<2x16x4096x64xbf16>) {
+    %0 = stablehlo.dot_general %arg3, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x64xbf16>, tensor<2x16x4096x64xbf16>) -> tensor<2x16x4096x4096xbf16>
+    %1 = stablehlo.convert %0 : (tensor<2x16x4096x4096xbf16>) -> tensor<2x16x4096x4096xf32>
+    %cst = stablehlo.constant dense<1.250000e-01> : tensor<f32>
+    %2 = stablehlo.broadcast_in_dim %cst, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %3 = stablehlo.multiply %1, %2 : tensor<2x16x4096x4096xf32>
+    %4 = stablehlo.broadcast_in_dim %arg0, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %5 = stablehlo.subtract %3, %4 : tensor<2x16x4096x4096xf32>
+    %6 = stablehlo.exponential %5 : tensor<2x16x4096x4096xf32>
+    %7 = stablehlo.broadcast_in_dim %arg1, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %8 = stablehlo.multiply %6, %7 : tensor<2x16x4096x4096xf32>
+    %9 = stablehlo.dot_general %arg5, %arg6, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x64xbf16>, tensor<2x16x4096x64xbf16>) -> tensor<2x16x4096x4096xbf16>
+    %10 = stablehlo.convert %9 : (tensor<2x16x4096x4096xbf16>) -> tensor<2x16x4096x4096xf32>
+    %11 = stablehlo.broadcast_in_dim %arg2, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %12 = stablehlo.subtract %10, %11 : tensor<2x16x4096x4096xf32>
+    %13 = stablehlo.multiply %8, %12 : tensor<2x16x4096x4096xf32>
+    %14 = stablehlo.convert %8 : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %15 = stablehlo.dot_general %arg5, %14, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x64xbf16>, tensor<2x16x4096x4096xbf16>) -> tensor<2x16x64x4096xbf16>
+    %16 = stablehlo.transpose %15, dims = [0, 1, 3, 2] : (tensor<2x16x64x4096xbf16>) -> tensor<2x16x4096x64xbf16>
+    %cst_0 = stablehlo.constant dense<1.250000e-01> : tensor<2x16x4096x4096xf32>
+    %17 = stablehlo.multiply %13, %cst_0 : tensor<2x16x4096x4096xf32>
+    %18 = stablehlo.convert %17 : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %19 = stablehlo.dot_general %18, %arg3, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x64xbf16>) -> tensor<2x16x4096x64xbf16>
+    %20 = stablehlo.dot_general %18, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x64xbf16>) -> tensor<2x16x4096x64xbf16>
+    plan.yield %16, %19, %20 : tensor<2x16x4096x64xbf16>, tensor<2x16x4096x64xbf16>, tensor<2x16x4096x64xbf16>
+  }
+  plan.kernel @attention_gradient_128(%arg0: tensor<2x16x4096xf32>, %arg1: tensor<2x16x4096xf32>, %arg2: tensor<2x16x4096xf32>, %arg3: tensor<2x16x4096x128xbf16>, %arg4: tensor<2x16x4096x128xbf16>, %arg5: tensor<2x16x4096x128xbf16>, %arg6: tensor<2x16x4096x128xbf16>) -> (tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>) {
+    %0 = stablehlo.dot_general %arg3, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x4096xbf16>
+    %1 = stablehlo.iota dim = 2 : tensor<2x16x4096x4096xi32>
+    %2 = stablehlo.iota dim = 3 : tensor<2x16x4096x4096xi32>
+    %3 = stablehlo.compare GE, %1, %2, SIGNED : (tensor<2x16x4096x4096xi32>, tensor<2x16x4096x4096xi32>) -> tensor<2x16x4096x4096xi1>
+    %4 = stablehlo.convert %0 : (tensor<2x16x4096x4096xbf16>) -> tensor<2x16x4096x4096xf32>
+    %cst = stablehlo.constant dense<0.0883883461> : tensor<f32>
+    %5 = stablehlo.broadcast_in_dim %cst, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %6 = stablehlo.multiply %4, %5 : tensor<2x16x4096x4096xf32>
+    %cst_0 = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %7 = stablehlo.convert %cst_0 : tensor<f32>
+    %8 = stablehlo.broadcast_in_dim %7, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %9 = stablehlo.select %3, %6, %8 : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %10 = stablehlo.broadcast_in_dim %arg0, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %11 = stablehlo.subtract %9, %10 : tensor<2x16x4096x4096xf32>
+    %12 = stablehlo.exponential %11 : tensor<2x16x4096x4096xf32>
+    %13 = stablehlo.broadcast_in_dim %arg1, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %14 = stablehlo.multiply %12, %13 : tensor<2x16x4096x4096xf32>
+    %15 = stablehlo.dot_general %arg5, %arg6, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x4096xbf16>
+    %16 = stablehlo.convert %15 : (tensor<2x16x4096x4096xbf16>) -> tensor<2x16x4096x4096xf32>
+    %17 = stablehlo.broadcast_in_dim %arg2, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %18 = stablehlo.subtract %16, %17 : tensor<2x16x4096x4096xf32>
+    %19 = stablehlo.multiply %14, %18 : tensor<2x16x4096x4096xf32>
+    %20 = stablehlo.convert %14 : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %21 = stablehlo.dot_general %arg5, %20, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x128xbf16>, tensor<2x16x4096x4096xbf16>) -> tensor<2x16x128x4096xbf16>
+    %22 = stablehlo.transpose %21, dims = [0, 1, 3, 2] : (tensor<2x16x128x4096xbf16>) -> tensor<2x16x4096x128xbf16>
+    %cst_1 = stablehlo.constant dense<0.000000e+00> : tensor<f32>
+    %23 = stablehlo.broadcast_in_dim %cst_1, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %24 = stablehlo.select %3, %19, %23 : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %25 = stablehlo.multiply %24, %5 : tensor<2x16x4096x4096xf32>
+    %26 = stablehlo.convert %25 : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %27 = stablehlo.dot_general %26, %arg3, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x128xbf16>
+    %28 = stablehlo.dot_general %26, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x128xbf16>) -> tensor<2x16x4096x128xbf16>
+    plan.yield %22, %27, %28 : tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>, tensor<2x16x4096x128xbf16>
+  }
+  plan.kernel @attention_gradient_256(%arg0: tensor<2x16x4096xf32>, %arg1: tensor<2x16x4096xf32>, %arg2: tensor<2x16x4096xf32>, %arg3: tensor<2x16x4096x256xbf16>, %arg4: tensor<2x16x4096x256xbf16>, %arg5: tensor<2x16x4096x256xbf16>, %arg6: tensor<2x16x4096x256xbf16>) -> (tensor<2x16x4096x256xbf16>, tensor<2x16x4096x256xbf16>, tensor<2x16x4096x256xbf16>) {
+    %0 = stablehlo.dot_general %arg3, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x256xbf16>, tensor<2x16x4096x256xbf16>) -> tensor<2x16x4096x4096xbf16>
+    %1 = stablehlo.iota dim = 2 : tensor<2x16x4096x4096xi32>
+    %2 = stablehlo.iota dim = 3 : tensor<2x16x4096x4096xi32>
+    %3 = stablehlo.compare GE, %1, %2, SIGNED : (tensor<2x16x4096x4096xi32>, tensor<2x16x4096x4096xi32>) -> tensor<2x16x4096x4096xi1>
+    %4 = stablehlo.convert %0 : (tensor<2x16x4096x4096xbf16>) -> tensor<2x16x4096x4096xf32>
+    %cst = stablehlo.constant dense<6.250000e-02> : tensor<f32>
+    %5 = stablehlo.broadcast_in_dim %cst, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %6 = stablehlo.multiply %4, %5 : tensor<2x16x4096x4096xf32>
+    %cst_0 = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %7 = stablehlo.convert %cst_0 : tensor<f32>
+    %8 = stablehlo.broadcast_in_dim %7, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %9 = stablehlo.select %3, %6, %8 : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %10 = stablehlo.broadcast_in_dim %arg0, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %11 = stablehlo.subtract %9, %10 : tensor<2x16x4096x4096xf32>
+    %12 = stablehlo.exponential %11 : tensor<2x16x4096x4096xf32>
+    %13 = stablehlo.broadcast_in_dim %arg1, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %14 = stablehlo.multiply %12, %13 : tensor<2x16x4096x4096xf32>
+    %15 = stablehlo.dot_general %arg5, %arg6, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x256xbf16>, tensor<2x16x4096x256xbf16>) -> tensor<2x16x4096x4096xbf16>
+    %16 = stablehlo.convert %15 : (tensor<2x16x4096x4096xbf16>) -> tensor<2x16x4096x4096xf32>
+    %17 = stablehlo.broadcast_in_dim %arg2, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %18 = stablehlo.subtract %16, %17 : tensor<2x16x4096x4096xf32>
+    %19 = stablehlo.multiply %14, %18 : tensor<2x16x4096x4096xf32>
+    %20 = stablehlo.convert %14 : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %21 = stablehlo.dot_general %arg5, %20, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x256xbf16>, tensor<2x16x4096x4096xbf16>) -> tensor<2x16x256x4096xbf16>
+    %22 = stablehlo.transpose %21, dims = [0, 1, 3, 2] : (tensor<2x16x256x4096xbf16>) -> tensor<2x16x4096x256xbf16>
+    %cst_1 = stablehlo.constant dense<0.000000e+00> : tensor<f32>
+    %23 = stablehlo.broadcast_in_dim %cst_1, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %24 = stablehlo.select %3, %19, %23 : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %25 = stablehlo.multiply %24, %5 : tensor<2x16x4096x4096xf32>
+    %26 = stablehlo.convert %25 : (tensor<2x16x4096x4096xf32>) -> tensor<2x16x4096x4096xbf16>
+    %27 = stablehlo.dot_general %26, %arg3, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x256xbf16>) -> tensor<2x16x4096x256xbf16>
+    %28 = stablehlo.dot_general %26, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xbf16>, tensor<2x16x4096x256xbf16>) -> tensor<2x16x4096x256xbf16>
+    plan.yield %22, %27, %28 : tensor<2x16x4096x256xbf16>, tensor<2x16x4096x256xbf16>, tensor<2x16x4096x256xbf16>
+  }
+  plan.kernel @attention_gradient_128_f32(%arg0: tensor<2x16x4096xf32>, %arg1: tensor<2x16x4096xf32>, %arg2: tensor<2x16x4096xf32>, %arg3: tensor<2x16x4096x128xf32>, %arg4: tensor<2x16x4096x128xf32>, %arg5: tensor<2x16x4096x128xf32>, %arg6: tensor<2x16x4096x128xf32>) -> (tensor<2x16x4096x128xf32>, tensor<2x16x4096x128xf32>, tensor<2x16x4096x128xf32>) {
+    %0 = stablehlo.dot_general %arg3, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x128xf32>, tensor<2x16x4096x128xf32>) -> tensor<2x16x4096x4096xf32>
+    %1 = stablehlo.iota dim = 2 : tensor<2x16x4096x4096xi32>
+    %2 = stablehlo.iota dim = 3 : tensor<2x16x4096x4096xi32>
+    %3 = stablehlo.compare GE, %1, %2, SIGNED : (tensor<2x16x4096x4096xi32>, tensor<2x16x4096x4096xi32>) -> tensor<2x16x4096x4096xi1>
+    %cst = stablehlo.constant dense<0.0883883461> : tensor<f32>
+    %4 = stablehlo.broadcast_in_dim %cst, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %5 = stablehlo.multiply %0, %4 : tensor<2x16x4096x4096xf32>
+    %cst_0 = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %6 = stablehlo.convert %cst_0 : tensor<f32>
+    %7 = stablehlo.broadcast_in_dim %6, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %8 = stablehlo.select %3, %5, %7 : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %9 = stablehlo.broadcast_in_dim %arg0, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %10 = stablehlo.subtract %8, %9 : tensor<2x16x4096x4096xf32>
+    %11 = stablehlo.exponential %10 : tensor<2x16x4096x4096xf32>
+    %12 = stablehlo.broadcast_in_dim %arg1, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %13 = stablehlo.multiply %11, %12 : tensor<2x16x4096x4096xf32>
+    %14 = stablehlo.dot_general %arg5, %arg6, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [3] : (tensor<2x16x4096x128xf32>, tensor<2x16x4096x128xf32>) -> tensor<2x16x4096x4096xf32>
+    %15 = stablehlo.broadcast_in_dim %arg2, dims = [0, 1, 2] : (tensor<2x16x4096xf32>) -> tensor<2x16x4096x4096xf32>
+    %16 = stablehlo.subtract %14, %15 : tensor<2x16x4096x4096xf32>
+    %17 = stablehlo.multiply %13, %16 : tensor<2x16x4096x4096xf32>
+    %18 = stablehlo.dot_general %arg5, %13, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x128xf32>, tensor<2x16x4096x4096xf32>) -> tensor<2x16x128x4096xf32>
+    %19 = stablehlo.transpose %18, dims = [0, 1, 3, 2] : (tensor<2x16x128x4096xf32>) -> tensor<2x16x4096x128xf32>
+    %cst_1 = stablehlo.constant dense<0.000000e+00> : tensor<f32>
+    %20 = stablehlo.broadcast_in_dim %cst_1, dims = [] : (tensor<f32>) -> tensor<2x16x4096x4096xf32>
+    %21 = stablehlo.select %3, %17, %20 : tensor<2x16x4096x4096xi1>, tensor<2x16x4096x4096xf32>
+    %22 = stablehlo.multiply %21, %4 : tensor<2x16x4096x4096xf32>
+    %23 = stablehlo.dot_general %22, %arg3, batching_dims = [0, 1] x [0, 1], contracting_dims = [2] x [2] : (tensor<2x16x4096x4096xf32>, tensor<2x16x4096x128xf32>) -> tensor<2x16x4096x128xf32>
+    %24 = stablehlo.dot_general %22, %arg4, batching_dims = [0, 1] x [0, 1], contracting_dims = [3] x [2] : (tensor<2x16x4096x4096xf32>, tensor<2x16x4096x128xf32>) -> tensor<2x16x4096x128xf32>
+    plan.yield %19, %23, %24 : tensor<2x16x4096x128xf32>, tensor<2x16x4096x128xf32>, tensor<2x16x4096x128xf32>
+  }
   plan.kernel @softmax_f32_1024(%x0: tensor<4096x1024xf32>) -> tensor<4096x1024xf32> {
     %ninf = stablehlo.constant dense<0xFF800000> : tensor<f32>
     %z = stablehlo.constant dense<0.0> : tensor<f32>
