@@ -100,7 +100,9 @@ std::string cacheKey(const Options &o, const std::string &content,
       std::to_string(info.st_mtim.tv_sec) + "." +
       std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
   for (const char *test :
-       {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL", "SHOAL_TEST_EMULATE"})
+       {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL", "SHOAL_TEST_EMULATE",
+        "SHOAL_TEST_SCHEDULE", "SHOAL_TEST_SPLIT_BATCH",
+        "SHOAL_TEST_SPLIT_EXCHANGES"})
     if (const char *value = std::getenv(test))
       options += std::string("|") + test + " " + value;
   XXH128_hash_t a = XXH3_128bits(content.data(), content.size());
