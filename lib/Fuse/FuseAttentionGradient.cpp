@@ -15,6 +15,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace shoal {
 #define GEN_PASS_DEF_FUSEATTENTIONGRADIENT
@@ -54,6 +55,8 @@ public:
 private:
   unsigned count = 0;
   llvm::DenseSet<Operation *> gone;
+  /// By their text: layers have equal ones.
+  llvm::StringMap<plan::KernelOp> kernels;
 
   bool leavesNothing(AttentionPattern &pattern,
                      llvm::SetVector<Operation *> &dead);
@@ -65,6 +68,7 @@ private:
                           SmallVectorImpl<Value> &inputs,
                           SmallVectorImpl<Value> &replaced);
   Value rowsOfD(AttentionPattern &pattern, OpBuilder &builder, Value output);
+  plan::KernelOp unique(plan::KernelOp kernel);
   void fuse(AttentionPattern &pattern);
 };
 } // namespace
@@ -278,6 +282,19 @@ bool FuseAttentionGradientPass::moveUsers(AttentionPattern &pattern,
   return true;
 }
 
+/// The kernel, or an equal one that there was before.
+plan::KernelOp FuseAttentionGradientPass::unique(plan::KernelOp kernel) {
+  std::string name = kernel.getSymName().str(), text;
+  llvm::raw_string_ostream stream(text);
+  kernel.setSymName("attention");
+  kernel->print(stream, OpPrintingFlags().printGenericOpForm().useLocalScope());
+  kernel.setSymName(name);
+  auto [it, isNew] = kernels.try_emplace(text, kernel);
+  if (!isNew)
+    kernel.erase();
+  return it->second;
+}
+
 void FuseAttentionGradientPass::fuse(AttentionPattern &pattern) {
   llvm::SetVector<Operation *> dead;
   if (!leavesNothing(pattern, dead))
@@ -299,6 +316,8 @@ void FuseAttentionGradientPass::fuse(AttentionPattern &pattern) {
       gradient.erase();
     return;
   }
+  rows = unique(rows);
+  gradient = unique(gradient);
   ++count;
   Operation *output = pattern.output ? pattern.output->dot : last;
   OpBuilder builder(output);
