@@ -5,6 +5,7 @@
 #include "ParseLimit.h"
 
 #include "shoal/Import/Passes.h"
+#include "shoal/Pipelines/PackBooleans.h"
 #include "shoal/Report/Report.h"
 #include "shoal/Simulate/SimulateModule.h"
 
@@ -66,6 +67,9 @@ static LogicalResult readModule(llvm::MemoryBufferRef source,
                                 MLIRContext &context,
                                 OwningOpRef<ModuleOp> &module,
                                 std::string &entry) {
+  std::unique_ptr<llvm::MemoryBuffer> packed;
+  if (!isBytecode(source) && (packed = packBooleans(source)))
+    source = *packed;
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(
       llvm::MemoryBuffer::getMemBuffer(source, /*RequiresNullTerminator=*/true),
