@@ -77,11 +77,30 @@ Status checkChip(const std::string &target, const std::string &chip) {
                           gpu::chipList());
 }
 
+/// Boolean constants that would be printed in hexadecimal: in which other
+/// versions of MLIR read something else (PackBooleans.h).
+bool hasLongBooleans(mlir::ModuleOp module) {
+  constexpr int64_t longest = 100; // of what is printed one by one anyway
+  auto result = module.walk([&](mlir::Operation *op) {
+    for (mlir::NamedAttribute attribute : op->getAttrDictionary())
+      if (auto dense =
+              mlir::dyn_cast<mlir::DenseElementsAttr>(attribute.getValue());
+          dense && !dense.isSplat() && dense.getElementType().isInteger(1) &&
+          dense.getNumElements() > longest)
+        return mlir::WalkResult::interrupt();
+    return mlir::WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
 void printModule(mlir::ModuleOp module, llvm::raw_ostream &os,
                  const Options &o) {
   mlir::OpPrintingFlags flags;
   if (o.debugInfo)
     flags.enableDebugInfo();
+  // What others read.
+  if (!o.emit.empty() && hasLongBooleans(module))
+    flags.printLargeElementsAttrWithHex(-1);
   module->print(os, flags);
   os << "\n";
 }
