@@ -57,6 +57,8 @@ config.environment["SHOAL_CACHE_DIR"] = os.path.join(config.test_exec_root, "cac
 
 # Under AddressSanitizer: LLVM's headers mark memory as poisoned that its library,
 # which is not instrumented, hands out; and compilers leave memory to the end.
+if "address" in config.shoal_sanitizers:
+    config.available_features.add("asan")
 config.environment["ASAN_OPTIONS"] = os.environ.get(
     "ASAN_OPTIONS", "allow_user_poisoning=0:detect_leaks=0")
 
