@@ -5,9 +5,13 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
+
 TEST(Emulator, KnowsEveryPtxInstruction) {
+  // What is found out about a place in a program is kept with it, for good.
+  static std::deque<ShoalEmuSite> sites;
   for (const shoal::PtxInstruction &instruction : shoal::ptxInstructions()) {
-    ShoalEmuSite site{};
+    ShoalEmuSite &site = sites.emplace_back();
     std::string name = shoal::kPtxPrefix.str() + instruction.name;
     site.name = name.c_str();
     site.slots = instruction.parameters().size() | instruction.results().size()

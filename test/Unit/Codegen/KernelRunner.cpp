@@ -106,7 +106,7 @@ __attribute__((no_sanitize("function"))) RunResult shoal::test::runKernel(
       continue;
     }
     memory.emplace_back(input.size());
-    std::memcpy(memory.back().data, input.data(), input.size());
+    llvm::copy(input, memory.back().data);
     buffers.push_back(memory.back().data);
   }
   std::vector<std::pair<uint8_t *, size_t>> outputs;
