@@ -85,7 +85,7 @@ void addSpatial(RuleBuilder &builder, int64_t lhsDim, int64_t rhsDim,
     if (size <= 1 && !isForms)
       return;
     builder.add({lhsDim, kNone}, {outDim}, size, FactorKind::Window);
-    rest /= size;
+    rest /= std::max<int64_t>(1, size); // there may be no windows
   };
   auto addTaps = [&] {
     int64_t size = isForms ? rhsSize : std::min(rest, rhsSize);

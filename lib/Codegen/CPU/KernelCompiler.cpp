@@ -8,6 +8,8 @@
 #include "../KernelMath/KernelMath.h"
 
 #include "mlir/IR/Threading.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/MathExtras.h"
@@ -37,6 +39,16 @@ static llvm::Function *declareKernel(llvm::Module &module, StringRef name,
   function->addFnAttr("no-trapping-math", "true");
   return function;
 }
+
+namespace {
+/// What LLVM says of loops that were given a width and could not be vectorized
+/// is of no use to whoever wrote the model.
+struct NoRemarks : llvm::DiagnosticHandler {
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    return info.getSeverity() == llvm::DS_Remark;
+  }
+};
+} // namespace
 
 static bool emitKernel(llvm::Module &module, const KernelSource &source,
                        const llvm::TargetMachine &machine, KernelInfo &info) {
@@ -145,6 +157,7 @@ shoal::compileKernels(ArrayRef<KernelSource> sources,
       return emitError(sources[0].body->getLoc())
              << llvm::toString(machine.takeError());
     llvm::LLVMContext llvmContext;
+    llvmContext.setDiagnosticHandler(std::make_unique<NoRemarks>());
     llvm::Module module("kernels", llvmContext);
     module.setTargetTriple((*machine)->getTargetTriple());
     module.setDataLayout((*machine)->createDataLayout());

@@ -9,7 +9,7 @@
 
 TEST(Emulator, KnowsEveryPtxInstruction) {
   // What is found out about a place in a program is kept with it, for good.
-  static std::deque<ShoalEmuSite> sites;
+  static auto &sites = *new std::deque<ShoalEmuSite>;
   for (const shoal::PtxInstruction &instruction : shoal::ptxInstructions()) {
     ShoalEmuSite &site = sites.emplace_back();
     std::string name = shoal::kPtxPrefix.str() + instruction.name;
