@@ -48,6 +48,9 @@ config.substitutions.append(("%build", config.shoal_obj_root))
 config.substitutions.append(("%mlir_dir", config.mlir_dir))
 config.substitutions.append(("%src", config.shoal_src_root))
 
+# For scripts beside the tests: this build, not the one that is there by default.
+config.environment["SHOAL_BUILD"] = config.shoal_obj_root
+
 # Tests that take long say `REQUIRES: slow`; `make check-fast` leaves them out.
 if "fast" not in lit_config.params:
     config.available_features.add("slow")
