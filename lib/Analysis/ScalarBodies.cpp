@@ -222,3 +222,24 @@ bool shoal::isNeutral(Region &body, ArrayRef<Value> inits) {
     }
   return true;
 }
+
+Value shoal::createCombine(OpBuilder &builder, Location loc, ReductionKind kind,
+                           Value x, Value y) {
+  switch (kind) {
+  case ReductionKind::Add:
+    return stablehlo::AddOp::create(builder, loc, x, y);
+  case ReductionKind::Mul:
+    return stablehlo::MulOp::create(builder, loc, x, y);
+  case ReductionKind::Min:
+    return stablehlo::MinOp::create(builder, loc, x, y);
+  case ReductionKind::Max:
+    return stablehlo::MaxOp::create(builder, loc, x, y);
+  case ReductionKind::And:
+    return stablehlo::AndOp::create(builder, loc, x, y);
+  case ReductionKind::Or:
+    return stablehlo::OrOp::create(builder, loc, x, y);
+  case ReductionKind::Xor:
+    return stablehlo::XorOp::create(builder, loc, x, y);
+  }
+  return {};
+}

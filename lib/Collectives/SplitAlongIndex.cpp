@@ -1,5 +1,7 @@
 #include "SplitAlongIndex.h"
 
+#include "shoal/Analysis/ScalarBodies.h"
+
 #include "dialects/StableHLO/StableHLO.h"
 
 using namespace mlir;
@@ -178,7 +180,10 @@ private:
         for (unsigned i = 0; i < scatter.getInputs().size(); ++i)
           mine[i] = clones.back()->getResult(i);
       if (isa<sh::ReduceOp>(op) && factor.reduces && j > 0)
-        mine[1] = neutral(b, op, *factor.reduction);
+        mine[1] = sh::ConstantOp::create(
+            b, op->getLoc(),
+            getNeutralOrFiller(*factor.reduction,
+                               typeOf(op->getResult(0)).getElementType()));
       clones.push_back(clonePart(b, op, factor, mine));
     }
     done.push_back(op);
@@ -194,22 +199,13 @@ private:
       op->getResult(0).replaceAllUsesWith(sumOf(b, op, factor, clones));
   }
 
-  Value neutral(OpBuilder &b, Operation *op, ReductionKind kind) {
-    auto type =
-        RankedTensorType::get({}, typeOf(op->getResult(0)).getElementType());
-    return sh::ConstantOp::create(
-        b, op->getLoc(),
-        DenseElementsAttr::get(type,
-                               getNeutralElement(kind, type.getElementType())));
-  }
-
   /// What the parts of a product or a reduction come to together.
   Value sumOf(OpBuilder &b, Operation *op, const PartFactor &factor,
               ArrayRef<Operation *> clones) {
     Location loc = op->getLoc();
     RankedTensorType type = typeOf(op->getResult(0)), wide = type;
-    ReductionKind kind = factor.reduction.value_or(ReductionKind::Add);
     bool isProduct = !isa<sh::ReduceOp>(op);
+    ReductionKind kind = isProduct ? ReductionKind::Add : *factor.reduction;
     // Sums of narrow floats would be rounded once for each part.
     if (auto real = dyn_cast<FloatType>(type.getElementType());
         isProduct && real && real.getWidth() < 32)
@@ -218,33 +214,10 @@ private:
     for (Operation *clone : clones) {
       clone->getResult(0).setType(wide);
       Value next = clone->getResult(0);
-      sum = sum ? combine(b, loc, isProduct ? ReductionKind::Add : kind, sum,
-                          next)
-                : next;
+      sum = sum ? createCombine(b, loc, kind, sum, next) : next;
     }
     return wide == type ? sum
                         : sh::ConvertOp::create(b, loc, type, sum).getResult();
-  }
-
-  static Value combine(OpBuilder &b, Location loc, ReductionKind kind, Value x,
-                       Value y) {
-    switch (kind) {
-    case ReductionKind::Add:
-      return sh::AddOp::create(b, loc, x, y);
-    case ReductionKind::Mul:
-      return sh::MulOp::create(b, loc, x, y);
-    case ReductionKind::Min:
-      return sh::MinOp::create(b, loc, x, y);
-    case ReductionKind::Max:
-      return sh::MaxOp::create(b, loc, x, y);
-    case ReductionKind::And:
-      return sh::AndOp::create(b, loc, x, y);
-    case ReductionKind::Or:
-      return sh::OrOp::create(b, loc, x, y);
-    case ReductionKind::Xor:
-      return sh::XorOp::create(b, loc, x, y);
-    }
-    llvm_unreachable("all kinds are listed");
   }
 
   //===--------------------------------------------------------------------===//

@@ -2,6 +2,8 @@
 // the way in and out of a manual region.
 #include "ManualUnroller.h"
 
+#include "shoal/Analysis/ScalarBodies.h"
+
 #include "dialects/Shoal/Sharding.h"
 #include "dialects/StableHLO/StableHLO.h"
 
@@ -57,31 +59,8 @@ static Value createPadTo(OpBuilder &builder, Location loc, Value value,
 static Value createReduce(OpBuilder &builder, Location loc, ReductionKind kind,
                           ArrayRef<Value> values) {
   Value sum = values.front();
-  for (Value value : values.drop_front()) {
-    switch (kind) {
-    case ReductionKind::Add:
-      sum = stablehlo::AddOp::create(builder, loc, sum, value);
-      break;
-    case ReductionKind::Mul:
-      sum = stablehlo::MulOp::create(builder, loc, sum, value);
-      break;
-    case ReductionKind::Min:
-      sum = stablehlo::MinOp::create(builder, loc, sum, value);
-      break;
-    case ReductionKind::Max:
-      sum = stablehlo::MaxOp::create(builder, loc, sum, value);
-      break;
-    case ReductionKind::And:
-      sum = stablehlo::AndOp::create(builder, loc, sum, value);
-      break;
-    case ReductionKind::Or:
-      sum = stablehlo::OrOp::create(builder, loc, sum, value);
-      break;
-    case ReductionKind::Xor:
-      sum = stablehlo::XorOp::create(builder, loc, sum, value);
-      break;
-    }
-  }
+  for (Value value : values.drop_front())
+    sum = createCombine(builder, loc, kind, sum, value);
   return sum;
 }
 

@@ -1,5 +1,6 @@
 // shoal-export-stablehlo: comm ops as StableHLO collectives over device ids.
 
+#include "shoal/Analysis/ScalarBodies.h"
 #include "shoal/Partition/Passes.h"
 
 #include "dialects/Comm/Comm.h"
@@ -140,30 +141,7 @@ private:
     Block *block = b.createBlock(&region);
     auto type = RankedTensorType::get({}, element);
     Value x = block->addArgument(type, loc), y = block->addArgument(type, loc);
-    Value r;
-    switch (kind) {
-    case ReductionKind::Add:
-      r = sh::AddOp::create(b, loc, type, x, y);
-      break;
-    case ReductionKind::Mul:
-      r = sh::MulOp::create(b, loc, type, x, y);
-      break;
-    case ReductionKind::Min:
-      r = sh::MinOp::create(b, loc, type, x, y);
-      break;
-    case ReductionKind::Max:
-      r = sh::MaxOp::create(b, loc, type, x, y);
-      break;
-    case ReductionKind::And:
-      r = sh::AndOp::create(b, loc, type, x, y);
-      break;
-    case ReductionKind::Or:
-      r = sh::OrOp::create(b, loc, type, x, y);
-      break;
-    case ReductionKind::Xor:
-      r = sh::XorOp::create(b, loc, type, x, y);
-      break;
-    }
+    Value r = createCombine(b, loc, kind, x, y);
     sh::ReturnOp::create(b, loc, ValueRange{r});
   }
   /// XLA's collectives add, multiply and compare; bit by bit they reduce

@@ -3,6 +3,9 @@
 #ifndef SHOAL_ANALYSIS_SCALARBODIES_H
 #define SHOAL_ANALYSIS_SCALARBODIES_H
 
+#include "dialects/Shoal/ShardingRule.h"
+
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/Region.h"
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -21,6 +24,10 @@ bool isElementwiseBody(mlir::Region &body);
 /// function of (x…, y…): judged by computing it at a few points. False where
 /// an initial value is no constant or the body has an op not known here.
 bool isNeutral(mlir::Region &body, llvm::ArrayRef<mlir::Value> inits);
+
+/// The op of that kind on two tensors or scalars of one type.
+mlir::Value createCombine(mlir::OpBuilder &builder, mlir::Location loc,
+                          ReductionKind kind, mlir::Value x, mlir::Value y);
 
 /// A float of fewer than 16 bits: sums that devices share are not rounded to
 /// it part by part, so adding and multiplying are no way to combine parts.
