@@ -28,6 +28,11 @@ int64_t shoal::localElements(const PlacementState &state) {
   return count;
 }
 
+AtomSet shoal::toReduce(const PlacementState &from, const PlacementState &to) {
+  return from.partialKind == to.partialKind ? from.partial & ~to.partial
+                                            : from.partial;
+}
+
 PlacementState PlacementState::replicated(ArrayRef<int64_t> shape) {
   PlacementState state;
   state.dims.resize(shape.size());

@@ -37,9 +37,6 @@ public:
       : state(state), to(to), problem(problem), atoms(problem.atoms) {}
 
   std::vector<ReshardStep> all() {
-    toReduce = state.partial;
-    if (state.partial && to.partial && state.partialKind == to.partialKind)
-      toReduce &= ~to.partial;
     reduceMoves();
     for (size_t d = 0; d < state.dims.size(); ++d) {
       sliceMoves(d);
@@ -55,7 +52,6 @@ private:
   const PlacementState &state, &to;
   const ReshardProblem &problem;
   ArrayRef<MeshAtom> atoms;
-  AtomSet toReduce = 0;
   std::vector<ReshardStep> moves;
 
   int64_t bytesOf(const PlacementState &s) const {
@@ -155,11 +151,12 @@ private:
   }
 
   void reduceMoves() {
-    if (!toReduce)
+    AtomSet pending = toReduce(state, to);
+    if (!pending)
       return;
     AtomList list;
     for (size_t i = 0; i < atoms.size(); ++i)
-      if (toReduce & atomBit(i))
+      if (pending & atomBit(i))
         list.push_back(i);
     // All subsets of up to three atoms, and all of them.
     size_t n = list.size();
@@ -177,7 +174,7 @@ private:
       reduceSubset(subset, set);
     }
     if (n > 6) {
-      AtomSet set = toReduce;
+      AtomSet set = pending;
       reduceSubset(list, set);
     }
   }
@@ -256,31 +253,16 @@ private:
     int64_t bytes = bytesOf(state);
     if (devices > 4096)
       return bytes;
-    llvm::SmallVector<int64_t, 8> coordinate(atoms.size(), 0);
     int64_t moved = 0;
-    for (int64_t device = 0; device < devices; ++device) {
-      int64_t rest = device;
-      for (size_t i = 0; i < atoms.size(); ++i)
-        if (used & atomBit(i)) {
-          coordinate[i] = rest % atoms[i].size;
-          rest /= atoms[i].size;
-        }
+    forEachDevice(used, atoms, [&](const int64_t *device) {
       bool same = true;
       for (size_t d = 0; d < state.dims.size() && same; ++d)
-        same = partIndex(state.dims[d], coordinate) ==
-               partIndex(after.dims[d], coordinate);
+        same = partIndex(state.dims[d], atoms, device) ==
+               partIndex(after.dims[d], atoms, device);
       moved += !same;
-    }
+    });
     return bytes * moved / std::max<int64_t>(1, devices);
   }
-  int64_t partIndex(ArrayRef<uint8_t> list,
-                    ArrayRef<int64_t> coordinate) const {
-    int64_t index = 0;
-    for (uint8_t atom : list)
-      index = index * atoms[atom].size + coordinate[atom];
-    return index;
-  }
-
   void addPermute(PlacementState after) {
     if (after.dims == state.dims)
       return;

@@ -26,12 +26,6 @@ struct Least {
   }
 };
 
-/// Atoms whose summands have to be reduced on the way.
-AtomSet toReduce(const PlacementState &state, const PlacementState &to) {
-  return state.partialKind == to.partialKind ? state.partial & ~to.partial
-                                             : state.partial;
-}
-
 /// True if slicing and making partial, which send nothing, cannot lead to `to`.
 bool needsCollective(const PlacementState &state, const PlacementState &to,
                      ArrayRef<MeshAtom> atoms) {
@@ -67,26 +61,13 @@ double elementsToArrive(const PlacementState &state, const PlacementState &to,
     }
     return std::max(0.0, wanted - overlap);
   }
-  int64_t coordinate[64];
-  auto partOf = [&](const AtomList &list) {
-    int64_t index = 0;
-    for (uint8_t atom : list)
-      index = index * atoms[atom].size + coordinate[atom];
-    return index;
-  };
   int64_t arriving = 0;
-  for (int64_t device = 0; device < devices; ++device) {
-    int64_t rest = device;
-    for (size_t i = 0; i < atoms.size(); ++i)
-      if (used & atomBit(i)) {
-        coordinate[i] = rest % atoms[i].size;
-        rest /= atoms[i].size;
-      }
+  forEachDevice(used, atoms, [&](const int64_t *device) {
     int64_t wanted = 1, held = 1;
     for (size_t d = 0; d < state.dims.size(); ++d) {
       int64_t n = problem.shape[d];
       auto from = [&](const PlacementState &s) {
-        return std::min(n, partOf(s.dims[d]) * s.blocks[d]);
+        return std::min(n, partIndex(s.dims[d], atoms, device) * s.blocks[d]);
       };
       int64_t want = from(to), wantEnd = std::min(n, want + to.blocks[d]),
               have = from(state), haveEnd = std::min(n, have + state.blocks[d]);
@@ -95,7 +76,7 @@ double elementsToArrive(const PlacementState &state, const PlacementState &to,
                                        std::max(want, have));
     }
     arriving += wanted - held;
-  }
+  });
   return static_cast<double>(arriving) / static_cast<double>(devices);
 }
 

@@ -140,6 +140,36 @@ int64_t partCount(AtomSet set, llvm::ArrayRef<MeshAtom> atoms);
 /// Number of elements each device holds (blocks multiplied).
 int64_t localElements(const PlacementState &state);
 
+/// Atoms whose summands have to be reduced between the two placements.
+AtomSet toReduce(const PlacementState &from, const PlacementState &to);
+
+/// Which part of a dimension that is cut by `list` a device has, by its
+/// coordinates along all atoms.
+inline int64_t partIndex(const AtomList &list, llvm::ArrayRef<MeshAtom> atoms,
+                         const int64_t *coordinates) {
+  int64_t index = 0;
+  for (uint8_t atom : list)
+    index = index * atoms[atom].size + coordinates[atom];
+  return index;
+}
+
+/// Calls `fn` with the coordinates along all atoms of one device for each
+/// combination of those along `used`; the others are 0. (Inline, like
+/// partIndex: reshards are planned with it by the million.)
+template <typename Fn>
+void forEachDevice(AtomSet used, llvm::ArrayRef<MeshAtom> atoms, Fn fn) {
+  int64_t coordinates[64] = {};
+  for (int64_t device = 0, e = partCount(used, atoms); device < e; ++device) {
+    int64_t rest = device;
+    for (size_t i = 0; i < atoms.size(); ++i)
+      if (used & atomBit(i)) {
+        coordinates[i] = rest % atoms[i].size;
+        rest /= atoms[i].size;
+      }
+    fn(static_cast<const int64_t *>(coordinates));
+  }
+}
+
 /// The common refinement of a mesh's axes by the cut points (preSize and
 /// preSize * size) of sub-axes. Cut points of one axis that do not divide one
 /// another cannot be refined; these are returned in `conflict` (axis indices).
