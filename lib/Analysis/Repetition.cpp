@@ -3,7 +3,7 @@
 // anything else.
 #include "shoal/Analysis/Repetition.h"
 
-#include "shoal/Analysis/OpTraits.h"
+#include "shoal/Analysis/OpCosts.h"
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
@@ -15,11 +15,6 @@
 
 using namespace mlir;
 using namespace shoal;
-
-static int64_t bytesOf(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type && type.hasStaticShape() ? elementsOf(value) : 1;
-}
 
 std::optional<Repetition> shoal::findRepetition(Block &block) {
   llvm::DenseMap<Operation *, unsigned> positions;
@@ -81,8 +76,8 @@ std::optional<Repetition> shoal::findRepetition(Block &block) {
             auto it = positions.find(inBlock);
             end = std::max(end, it == positions.end() ? n - 1 : it->second);
           }
-        change[i + 1] += bytesOf(result);
-        change[end + 1 > n ? n : end + 1] -= bytesOf(result);
+        change[i + 1] += tensorBytesOf(result.getType());
+        change[end + 1 > n ? n : end + 1] -= tensorBytesOf(result.getType());
       }
   int64_t now = 0;
   for (unsigned i = 0; i < best.end; ++i) {
