@@ -64,15 +64,14 @@ bool Search::improveForest(uint32_t seed) {
   // Costs are exact, or bounds that need no plan: what cannot be the cheapest
   // is not planned.
   auto edgeCost = [&](const Edge &e, uint8_t def, uint8_t use,
-                      bool exact) -> double {
+                      Price price) -> double {
     if (def == use || offForestWants(e.value, e.use, use))
       return 0;
     FormProblem::ValueInfo &value = problem.values[e.value];
-    return value.weight * (exact ? value.costs->get(def, use)
-                                 : value.costs->atLeast(def, use)) +
+    return value.weight * value.costs->get(def, use, price) +
            value.holdCost(use);
   };
-  auto ownCost = [&](int n, size_t c, bool exact) {
+  auto ownCost = [&](int n, size_t c, Price price) {
     const FormProblem::Node &node = problem.nodes[n];
     const FormProblem::Candidate &candidate = node.candidates[c];
     double cost = candidate.cost;
@@ -87,15 +86,8 @@ bool Search::improveForest(uint32_t seed) {
         if (onForest[v].empty() || !onForest[v][u])
           if (uint8_t w = useOf(value.uses[u]); !llvm::is_contained(wanted, w))
             wanted.push_back(w);
-      if (exact) {
-        cost += value.weight *
-                planCopies(*value.costs, candidate.defs[i], wanted).cost;
-      } else {
-        auto others = llvm::to_vector(llvm::make_filter_range(
-            wanted, [&, i = i](uint8_t w) { return w != candidate.defs[i]; }));
-        cost += value.weight *
-                atLeastForCopies(*value.costs, candidate.defs[i], others);
-      }
+      cost += value.weight *
+              copiesCost(*value.costs, candidate.defs[i], wanted, price);
       cost += value.holdCost(candidate.defs[i]);
       for (uint8_t w : wanted)
         if (w != candidate.defs[i])
@@ -118,8 +110,7 @@ bool Search::improveForest(uint32_t seed) {
         shared =
             k != u && value.uses[k].node != n && useOf(value.uses[k]) == want;
       if (!shared && have != want)
-        cost += value.weight * (exact ? value.costs->get(have, want)
-                                      : value.costs->atLeast(have, want)) +
+        cost += value.weight * value.costs->get(have, want, price) +
                 value.holdCost(want);
     }
     return cost;
@@ -164,22 +155,22 @@ bool Search::improveForest(uint32_t seed) {
     std::vector<bool> isExact(size, false);
     for (size_t c = 0; c < size; ++c)
       mine[c] = usable(node.candidates[c])
-                    ? below[n][c] + ownCost(n, c, /*exact=*/false)
+                    ? below[n][c] + ownCost(n, c, Price::AtLeast)
                     : std::numeric_limits<double>::infinity();
     // The cheapest candidate together with a cost of each, the first of equals.
     auto cheapest = [&](auto &&beside, uint8_t &chosen) {
       double lowest = std::numeric_limits<double>::max();
       chosen = 0;
       for (size_t c = 0; c < size; ++c) {
-        if (mine[c] + beside(c, /*exact=*/false) >= lowest)
+        if (mine[c] + beside(c, Price::AtLeast) >= lowest)
           continue;
         if (!isExact[c]) {
-          mine[c] = below[n][c] + ownCost(n, c, /*exact=*/true);
+          mine[c] = below[n][c] + ownCost(n, c, Price::Exact);
           isExact[c] = true;
-          if (mine[c] + beside(c, /*exact=*/false) >= lowest)
+          if (mine[c] + beside(c, Price::AtLeast) >= lowest)
             continue;
         }
-        if (double cost = mine[c] + beside(c, /*exact=*/true); cost < lowest) {
+        if (double cost = mine[c] + beside(c, Price::Exact); cost < lowest) {
           lowest = cost;
           chosen = c;
         }
@@ -188,7 +179,7 @@ bool Search::improveForest(uint32_t seed) {
     };
     if (upEdge[n] < 0) {
       pick[n].assign(1, 0);
-      cheapest([](size_t, bool) { return 0.0; }, pick[n][0]);
+      cheapest([](size_t, Price) { return 0.0; }, pick[n][0]);
       continue;
     }
     const Edge &e = forest[upEdge[n]];
@@ -202,10 +193,10 @@ bool Search::improveForest(uint32_t seed) {
     for (size_t p = 0; p < upSize; ++p) {
       uint8_t upPlacement = placementAt(e, up, p);
       below[up][p] += cheapest(
-          [&](size_t c, bool exact) {
+          [&](size_t c, Price price) {
             uint8_t placement = placementAt(e, n, c);
-            return isDef ? edgeCost(e, placement, upPlacement, exact)
-                         : edgeCost(e, upPlacement, placement, exact);
+            return isDef ? edgeCost(e, placement, upPlacement, price)
+                         : edgeCost(e, upPlacement, placement, price);
           },
           pick[n][p]);
     }

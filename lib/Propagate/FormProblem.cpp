@@ -50,52 +50,41 @@ CopyTree planCopies(MoveCosts &costs, uint8_t have,
   return tree;
 }
 
-double atLeastForCopies(MoveCosts &costs, uint8_t have,
-                        llvm::ArrayRef<uint8_t> wanted) {
+double copiesCost(MoveCosts &costs, uint8_t have,
+                  llvm::ArrayRef<uint8_t> wanted, Price price) {
+  if (price == Price::Exact)
+    return planCopies(costs, have, wanted).cost;
+  // Each is moved from somewhere.
   double cost = 0;
-  for (uint8_t to : wanted) {
-    float least = costs.atLeast(have, to);
+  for (auto [i, to] : llvm::enumerate(wanted)) {
+    if (to == have || llvm::is_contained(wanted.take_front(i), to))
+      continue;
+    float least = costs.get(have, to, price);
     for (uint8_t from : wanted)
       if (from != to)
-        least = std::min(least, costs.atLeast(from, to));
+        least = std::min(least, costs.get(from, to, price));
     cost += least;
   }
   return cost;
 }
 
-void Search::collectWanted(const FormProblem::ValueInfo &value, uint8_t have) {
-  wanted.clear();
-  for (const FormProblem::Slot &use : value.uses)
-    if (uint8_t w = useOf(use); w != have && !llvm::is_contained(wanted, w))
-      wanted.push_back(w);
-}
-
-double Search::valueCost(int v) {
+double Search::valueCost(int v, Price price) {
   FormProblem::ValueInfo &value = problem.values[v];
   if (!value.costs || value.def.node < 0)
     return 0;
   uint8_t have = defOf(value.def);
-  collectWanted(value, have);
+  wanted.clear();
+  for (const FormProblem::Slot &use : value.uses)
+    if (uint8_t w = useOf(use); w != have && !llvm::is_contained(wanted, w))
+      wanted.push_back(w);
   double held = value.holdCost(have);
   if (wanted.empty())
     return held;
   for (uint8_t w : wanted)
     held += value.holdCost(w);
   if (wanted.size() == 1)
-    return held + value.weight * value.costs->get(have, wanted[0]);
-  return held + value.weight * planCopies(*value.costs, have, wanted).cost;
-}
-
-double Search::valueAtLeast(int v) {
-  FormProblem::ValueInfo &value = problem.values[v];
-  if (!value.costs || value.def.node < 0)
-    return 0;
-  uint8_t have = defOf(value.def);
-  collectWanted(value, have);
-  double held = value.holdCost(have);
-  for (uint8_t w : wanted)
-    held += value.holdCost(w);
-  return held + value.weight * atLeastForCopies(*value.costs, have, wanted);
+    return held + value.weight * value.costs->get(have, wanted[0], price);
+  return held + value.weight * copiesCost(*value.costs, have, wanted, price);
 }
 
 double Search::total() {
@@ -127,7 +116,7 @@ double Search::localCost(llvm::ArrayRef<int> nodes, double limit) {
     double least = cost;
     bounds.clear();
     for (int v : touched)
-      least += bounds.emplace_back(valueAtLeast(v));
+      least += bounds.emplace_back(valueCost(v, Price::AtLeast));
     // One value after the other becomes exact.
     for (size_t i = 0; i < touched.size() && least < limit; ++i)
       least += valueCost(touched[i]) - bounds[i];

@@ -14,6 +14,11 @@
 
 namespace shoal::propagate {
 
+/// What is asked for of a cost: itself, or something no more than it that is
+/// known much sooner. The search asks for the second first, to see if the first
+/// matters.
+enum class Price { Exact, AtLeast };
+
 /// Cost between the placements of one value. Values of equal shape and equal
 /// placements share one table.
 struct MoveCosts {
@@ -27,26 +32,20 @@ struct MoveCosts {
   /// What a device holds of the value in each placement.
   std::vector<float> bytes;
 
-  float get(size_t from, size_t to) {
+  float get(size_t from, size_t to, Price price = Price::Exact) {
     if (from == to)
       return 0;
-    float &entry = table[from * size + to];
-    if (entry < 0)
-      entry = compute(from, to);
-    return entry;
-  }
-  /// No more than `get`; what the search asks first, to see if that matters.
-  float atLeast(size_t from, size_t to) {
-    if (from == to)
-      return 0;
-    if (float known = table[from * size + to]; known >= 0)
+    float &known = table[from * size + to];
+    if (known >= 0)
       return known;
+    if (price == Price::Exact)
+      return known = compute(from, to);
     if (!bound)
       return 0;
-    float &entry = bounds[from * size + to];
-    if (entry < 0)
-      entry = bound(from, to);
-    return entry;
+    float &least = bounds[from * size + to];
+    if (least < 0)
+      least = bound(from, to);
+    return least;
   }
 };
 
@@ -98,10 +97,10 @@ struct CopyTree {
 CopyTree planCopies(MoveCosts &costs, uint8_t have,
                     llvm::ArrayRef<uint8_t> wanted);
 
-/// No more than planCopies' cost, for placements that differ from one another
-/// and from `have`.
-double atLeastForCopies(MoveCosts &costs, uint8_t have,
-                        llvm::ArrayRef<uint8_t> wanted);
+/// The cost of that tree, or something no more than it. `wanted` may have
+/// `have` and repetitions in it.
+double copiesCost(MoveCosts &costs, uint8_t have,
+                  llvm::ArrayRef<uint8_t> wanted, Price price);
 
 /// Cost of a choice (a candidate per node).
 double getCost(FormProblem &problem, llvm::ArrayRef<uint8_t> choice);

@@ -21,23 +21,17 @@ bool Search::improveRegion(int start, uint8_t placement, size_t limit,
   // What a candidate costs as far as its values are settled; the others can
   // still adapt.
   auto settledCost = [&](const FormProblem::Node &node,
-                         const FormProblem::Candidate &c, auto &&price) {
+                         const FormProblem::Candidate &c, Price price) {
     double cost = c.cost;
     for (auto [i, v] : llvm::enumerate(node.uses))
       if (v >= 0 && settledAt[v] == epoch && settled[v] != c.uses[i])
         cost += problem.values[v].weight *
-                price(*problem.values[v].costs, settled[v], c.uses[i]);
+                problem.values[v].costs->get(settled[v], c.uses[i], price);
     for (auto [i, v] : llvm::enumerate(node.defs))
       if (v >= 0 && settledAt[v] == epoch && settled[v] != c.defs[i])
         cost += problem.values[v].weight *
-                price(*problem.values[v].costs, c.defs[i], settled[v]);
+                problem.values[v].costs->get(c.defs[i], settled[v], price);
     return cost;
-  };
-  auto exact = [](MoveCosts &costs, uint8_t from, uint8_t to) {
-    return costs.get(from, to);
-  };
-  auto atLeast = [](MoveCosts &costs, uint8_t from, uint8_t to) {
-    return costs.atLeast(from, to);
   };
   auto visit = [&](int n, int via, uint8_t want, bool isDef, int slot) {
     const FormProblem::Node &node = problem.nodes[n];
@@ -50,10 +44,10 @@ bool Search::improveRegion(int start, uint8_t placement, size_t limit,
       if ((isDef ? candidate.defs[slot] : candidate.uses[slot]) != want ||
           !usable(candidate))
         continue;
-      if (settledCost(node, candidate, atLeast) >= bestCost)
+      if (settledCost(node, candidate, Price::AtLeast) >= bestCost)
         continue;
       // Among equals the one that changes least.
-      double cost = settledCost(node, candidate, exact);
+      double cost = settledCost(node, candidate, Price::Exact);
       const FormProblem::Candidate &now = node.candidates[choice[n]];
       for (size_t i = 0; i < node.uses.size(); ++i)
         cost += 1e-9 * (candidate.uses[i] != now.uses[i]);

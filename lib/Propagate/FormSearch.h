@@ -19,9 +19,7 @@ public:
         failedAt(problem.values.size(), -1) {}
 
   /// Cost of bringing a value to its users, and of a whole choice.
-  double valueCost(int v);
-  /// No more than valueCost, without planning moves.
-  double valueAtLeast(int v);
+  double valueCost(int v, Price price = Price::Exact);
   double total();
   /// Cost of what changes when the given nodes change; if that is not below
   /// `limit`, something else that is not.
@@ -52,9 +50,6 @@ public:
   bool improveRegions(size_t &budget);
 
 private:
-  /// The placements that a value's uses want, beside the given one, in
-  /// `wanted`.
-  void collectWanted(const FormProblem::ValueInfo &value, uint8_t have);
   static double margin(double cost) { return 1e-6 * std::max(1.0, cost); }
   uint8_t defOf(const FormProblem::Slot &s) const {
     return problem.nodes[s.node].candidates[choice[s.node]].defs[s.index];
