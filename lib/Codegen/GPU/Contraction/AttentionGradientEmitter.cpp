@@ -37,10 +37,8 @@ public:
         arithmetic(arithmetic), source(source), module(module),
         builder(module.getContext()), loc(whole.root->getLoc()),
         t(builder, loc, whole) {
-    for (const GradientProduct &product : products) {
+    for (const GradientProduct &product : products)
       needsScoreGradients |= product.ofScores;
-      needsProbabilities |= !product.ofScores;
-    }
   }
 
   /// False if there is no configuration in which the tiles fit.
@@ -69,8 +67,6 @@ private:
     return rowsAreQueries ? gradient.keys() : gradient.queries();
   }
   bool overQueries() const { return gradient.isOverQueries; }
-  /// If the walked side's values or cotangents are used.
-  bool needsValues() const { return needsScoreGradients || needsProbabilities; }
 
   const AttentionGradient &gradient;
   const Contraction &whole;
@@ -83,7 +79,7 @@ private:
   TileBuilder t;
   std::optional<OperandBuilder> operands;
   GradientConfig config;
-  bool needsScoreGradients = false, needsProbabilities = false;
+  bool needsScoreGradients = false;
 
   tile::FuncOp func;
   Axis mAxis, kAxis, nAxis, innerAxis;
@@ -135,8 +131,7 @@ int64_t Emitter::sharedBytes() {
     };
     if (!ofValues || needsScoreGradients)
       add(rowsOf(ofValues), mAxis.size());
-    if (!ofValues || needsValues())
-      add(columnsOf(ofValues), kAxis.size() * config.stages);
+    add(columnsOf(ofValues), kAxis.size() * config.stages);
   }
   return bytes;
 }
@@ -218,8 +213,7 @@ SmallVector<Value> Emitter::step(ValueRange before, Index32 number,
   };
   Operand flipped[2];
   for (int ofValues : {0, 1})
-    if (!ofValues || needsValues())
-      flipped[ofValues] = operands->transposed(columns[ofValues]);
+    flipped[ofValues] = operands->transposed(columns[ofValues]);
 
   Mask outside;
   for (const Axis *axis : {&mAxis, &kAxis})
@@ -336,9 +330,8 @@ tile::FuncOp Emitter::run(StringRef suffix) {
           operands->make(rowsOf(ofValues), MmaOperand::A, mAxis, depth, 1);
       operands->copy(rows[ofValues], starts, Value());
     }
-    if (!ofValues || needsValues())
-      columns[ofValues] = operands->make(columnsOf(ofValues), MmaOperand::B,
-                                         depth, kAxis, config.stages);
+    columns[ofValues] = operands->make(columnsOf(ofValues), MmaOperand::B,
+                                       depth, kAxis, config.stages);
   }
 
   // Leaves of what is computed between the products.
@@ -387,8 +380,7 @@ tile::FuncOp Emitter::run(StringRef suffix) {
         Starts at = starts;
         placeAlong(t, Role::K, number, tileOf, at);
         for (int ofValues : {0, 1})
-          if (!ofValues || needsValues())
-            operands->copy(columns[ofValues], at, stage);
+          operands->copy(columns[ofValues], at, stage);
       },
       [&](Index32 number, Value stage, ValueRange before) {
         return step(before, number, stage);
