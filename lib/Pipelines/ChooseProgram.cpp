@@ -154,10 +154,11 @@ LogicalResult chooseAxisTimes(ModuleOp module, const Hardware &hardware,
   // Along axes of one kind of links, bytes say it all.
   bool differs = false;
   for (auto mesh : module.getOps<MeshOp>())
-    differs |= mesh.getMesh().getNumDevices() > hardware.links.front().devices &&
-               llvm::count_if(mesh.getMesh().getAxes(), [](MeshAxisAttr axis) {
-                 return axis.getSize() > 1;
-               }) > 1;
+    differs |=
+        mesh.getMesh().getNumDevices() > hardware.links.front().devices &&
+        llvm::count_if(mesh.getMesh().getAxes(), [](MeshAxisAttr axis) {
+          return axis.getSize() > 1;
+        }) > 1;
   if (!differs || hardware.links.size() < 2 || options.axisTimes ||
       opsIn(module) > kTrialOps / 4)
     return success();
@@ -272,7 +273,7 @@ public:
         return success();
       if (failed(bring(Phase::Optimized)))
         return failure();
-      if (!seen.insert(countsOf(*fused)).second)
+      if (!seen.insert(collectivesOf(*fused)).second)
         return success();
       tried += opsIn(*fused);
       if (failed(bring(Phase::Fused)))
@@ -294,13 +295,18 @@ public:
   }
 
 private:
-  /// Collectives by kind: programs that differ in them are different.
-  static std::vector<std::pair<std::string, int64_t>> countsOf(ModuleOp m) {
-    std::map<std::string, int64_t> counts;
+  /// How many collectives there are of each kind, type and group: programs that
+  /// differ in that are different.
+  using Collectives =
+      std::map<std::tuple<std::string, const void *, const void *>, int64_t>;
+  static Collectives collectivesOf(ModuleOp m) {
+    Collectives counts;
     m.walk([&](comm::CollectiveOpInterface op) {
-      ++counts[op->getName().getStringRef().str()];
+      ++counts[{op->getName().getStringRef().str(),
+                op->getResult(0).getType().getAsOpaquePointer(),
+                op.getCollectiveGroups().getAsOpaquePointer()}];
     });
-    return {counts.begin(), counts.end()};
+    return counts;
   }
 
   ModuleOp module;
@@ -309,7 +315,7 @@ private:
   PipelineOptions chosen;
   std::optional<Trial> best;
   int64_t tried = 0; ///< ops
-  std::set<std::vector<std::pair<std::string, int64_t>>> seen;
+  std::set<Collectives> seen;
 };
 
 } // namespace
