@@ -69,8 +69,7 @@ private:
   std::optional<OperandBuilder> operands;
 
   tile::FuncOp func;
-  Axis mAxis, kAxis, nAxis, innerAxis;
-  SmallVector<int64_t> tileOf;
+  AttentionAxes axes;
   Starts starts;
   Operand queries, keys, values;
   std::vector<TileView> scoreLeaves;
@@ -78,26 +77,11 @@ private:
 };
 
 bool Emitter::fits() {
-  int64_t inner = llvm::PowerOf2Ceil(whole.sizeOf(Role::Inner));
-  int64_t columns = llvm::PowerOf2Ceil(whole.sizeOf(Role::N));
-  for (Role role : {Role::Inner, Role::M, Role::N, Role::K})
-    if (llvm::none_of(whole.atomsOf(role),
-                      [&](unsigned atom) { return isTileable(whole, atom); }))
-      return false;
-  mAxis = makeAxis(whole, Role::M, config.queries);
-  kAxis = makeAxis(whole, Role::K, config.keys);
-  nAxis =
-      makeAxis(whole, Role::N, std::max<int64_t>(columns, arithmetic.mma.n));
-  innerAxis =
-      makeAxis(whole, Role::Inner, std::max<int64_t>(inner, arithmetic.mma.k));
-  tileOf.assign(whole.space.size(), 1);
-  for (const Axis *axis : {&mAxis, &nAxis, &kAxis, &innerAxis})
-    for (auto [atom, tile] : llvm::zip_equal(axis->atoms, axis->tiles))
-      tileOf[atom] = tile;
-  for (auto [atom, tile] : llvm::zip_equal(whole.space, tileOf))
-    if ((atom.role == Role::Inner || atom.role == Role::N) && atom.size > tile)
-      return false;
-  return true;
+  std::optional<AttentionAxes> made = makeAttentionAxes(
+      whole, config.queries, config.keys, arithmetic.mma.n, arithmetic.mma.k);
+  if (made)
+    axes = *std::move(made);
+  return made.has_value();
 }
 
 Value Emitter::constantTile(RankedTensorType type, const APFloat &value) {
@@ -129,20 +113,20 @@ Value Emitter::guarded(Value max) {
 }
 
 Emitter::State Emitter::step(const State &before, Index32 number, Value stage) {
-  int64_t rows = mAxis.size(), part = arithmetic.mma.k;
+  int64_t rows = axes.m.size(), part = arithmetic.mma.k;
   Starts at = starts;
-  placeAlong(t, Role::K, number, tileOf, at);
+  placeAlong(t, Role::K, number, axes.tileOf, at);
   LinearLayout layout = operands->layout(MmaOperand::C, rows, part);
   auto type = t.tileType({rows, part}, arithmetic.accumulator, layout);
   auto precision =
       arithmetic.tf32 ? tile::DotPrecision::TF32 : tile::DotPrecision::IEEE;
-  int64_t parts = kAxis.size() / part;
+  int64_t parts = axes.k.size() / part;
 
   // Scores, part by part; each step's fragment of queries serves all parts.
   SmallVector<Value> scores(
       parts,
       constantTile(type, APFloat::getZero(minusInfinity().getSemantics())));
-  for (int64_t k = 0; k < innerAxis.size() / part; ++k) {
+  for (int64_t k = 0; k < axes.inner.size() / part; ++k) {
     Value q = operands->fragment(queries, at, Value(), {rows, 0}, {part, k});
     for (int64_t i = 0; i < parts; ++i) {
       Value b = operands->fragment(keys, at, stage, {part, k}, {part, i});
@@ -150,14 +134,14 @@ Emitter::State Emitter::step(const State &before, Index32 number, Value stage) {
           tile::DotOp::create(builder, loc, type, q, b, scores[i], precision);
     }
   }
-  SmallVector<unsigned> atoms(mAxis.atoms);
-  atoms.append(kAxis.atoms);
+  SmallVector<unsigned> atoms(axes.m.atoms);
+  atoms.append(axes.k.atoms);
   for (int64_t i = 0; i < parts; ++i) {
-    SmallVector<int64_t> shape(mAxis.tiles), inside(mAxis.tiles.size(), 0);
-    shape.append(kAxis.partShape(part));
-    inside.append(kAxis.partStart(part, i));
+    SmallVector<int64_t> shape(axes.m.tiles), inside(axes.m.tiles.size(), 0);
+    shape.append(axes.k.partShape(part));
+    inside.append(axes.k.partStart(part, i));
     Mask mask;
-    mask.atoms = keys.ragged(kAxis, whole);
+    mask.atoms = keys.ragged(axes.k, whole);
     mask.value = FloatAttr::get(arithmetic.accumulator, minusInfinity());
     auto leafTile = [&](unsigned leaf) -> Value {
       return t.load(scoreLeaves[leaf], at, inside, shape,
@@ -230,7 +214,7 @@ Emitter::State Emitter::step(const State &before, Index32 number, Value stage) {
 
 tile::FuncOp Emitter::run() {
   int64_t blocks = 1, rowTiles = 1;
-  for (auto [atom, tile] : llvm::zip_equal(whole.space, tileOf)) {
+  for (auto [atom, tile] : llvm::zip_equal(whole.space, axes.tileOf)) {
     int64_t count = llvm::divideCeil(atom.size, tile);
     if (atom.role == Role::K)
       keyTiles *= count;
@@ -253,20 +237,20 @@ tile::FuncOp Emitter::run() {
     id = Index32(tile::ProgramIdOp::create(builder, loc, builder.getI32Type(),
                                            builder.getI32IntegerAttr(0))
                      .getResult());
-  placeAlong(t, Role::Batch, x.div(id, rowTiles), tileOf, starts);
-  placeAlong(t, Role::M, blocks == rowTiles ? id : x.rem(id, rowTiles), tileOf,
-             starts);
+  placeAlong(t, Role::Batch, x.div(id, rowTiles), axes.tileOf, starts);
+  placeAlong(t, Role::M, blocks == rowTiles ? id : x.rem(id, rowTiles),
+             axes.tileOf, starts);
 
   queries =
-      operands->make(attention.queries(), MmaOperand::A, mAxis, innerAxis, 1);
-  keys = operands->make(attention.keys(), MmaOperand::B, innerAxis, kAxis,
+      operands->make(attention.queries(), MmaOperand::A, axes.m, axes.inner, 1);
+  keys = operands->make(attention.keys(), MmaOperand::B, axes.inner, axes.k,
                         config.stages);
-  values = operands->make(attention.values(), MmaOperand::B, kAxis, nAxis,
+  values = operands->make(attention.values(), MmaOperand::B, axes.k, axes.n,
                           config.stages);
-  SmallVector<unsigned> atoms(mAxis.atoms);
-  atoms.append(kAxis.atoms);
-  SmallVector<int64_t> tiles(mAxis.tiles);
-  tiles.append(kAxis.tiles);
+  SmallVector<unsigned> atoms(axes.m.atoms);
+  atoms.append(axes.k.atoms);
+  SmallVector<int64_t> tiles(axes.m.tiles);
+  tiles.append(axes.k.tiles);
   for (const Leaf &leaf : attention.scores().leaves)
     scoreLeaves.push_back(
         leaf.isIota ? TileView()
@@ -274,8 +258,8 @@ tile::FuncOp Emitter::run() {
                                  leaf.memory, atoms, tiles));
 
   // The state before the first key.
-  int64_t rows = mAxis.size();
-  outputColumns = std::min<int64_t>(nAxis.size(), 64);
+  int64_t rows = axes.m.size();
+  outputColumns = std::min<int64_t>(axes.n.size(), 64);
   LinearLayout layout = operands->layout(MmaOperand::C, rows, outputColumns);
   auto type = t.tileType({rows, outputColumns}, arithmetic.accumulator, layout);
   auto rowType =
@@ -284,7 +268,7 @@ tile::FuncOp Emitter::run() {
   APFloat zero = APFloat::getZero(minusInfinity().getSemantics());
   SmallVector<Value> carried{constantTile(rowType, minusInfinity()),
                              constantTile(rowType, zero)};
-  for (int64_t i = 0; i < nAxis.size() / outputColumns; ++i)
+  for (int64_t i = 0; i < axes.n.size() / outputColumns; ++i)
     carried.push_back(constantTile(type, zero));
 
   operands->copy(queries, starts, Value());
@@ -292,7 +276,7 @@ tile::FuncOp Emitter::run() {
       t, keyTiles, config.stages, carried,
       [&](Index32 number, Value stage) {
         Starts at = starts;
-        placeAlong(t, Role::K, number, tileOf, at);
+        placeAlong(t, Role::K, number, axes.tileOf, at);
         operands->copy(keys, at, stage);
         operands->copy(values, at, stage);
       },
@@ -307,21 +291,21 @@ tile::FuncOp Emitter::run() {
 
   SmallVector<Value> outputs;
   for (Value output : llvm::drop_begin(sums, 2))
-    outputs.push_back(
-        t.apply({output, t.broadcastRows(sums[1], output)},
-                [&](ArrayRef<Value> in) -> Value {
-                  return sh::DivOp::create(builder, loc, in[0], in[1]);
-                }));
+    outputs.push_back(t.apply({output, t.broadcastRows(sums[1], output)},
+                              [&](ArrayRef<Value> in) -> Value {
+                                return sh::DivOp::create(builder, loc, in[0],
+                                                         in[1]);
+                              }));
   unsigned firstOutput = source.body->front().getNumArguments();
-  storeOutputs(t, *operands, func, mAxis, nAxis, starts, outputs, outputColumns,
-               firstOutput, {0});
+  storeOutputs(t, *operands, func, axes.m, axes.n, starts, outputs,
+               outputColumns, firstOutput, {0});
   for (auto [i, statistic] : llvm::enumerate(attention.statistics)) {
     Value column = sums[0];
     if (statistic == RowStatistic::InverseSum)
       column = t.apply(sums[1], [&](ArrayRef<Value> in) -> Value {
         return sh::DivOp::create(builder, loc, scalarConstant(1), in[0]);
       });
-    storeColumn(t, func, mAxis, starts, column, whole.outputMemory[i + 1],
+    storeColumn(t, func, axes.m, starts, column, whole.outputMemory[i + 1],
                 firstOutput + i + 1);
   }
   tile::ReturnOp::create(builder, loc);
@@ -348,8 +332,7 @@ static std::optional<tile::FuncOp> makeForward(const TileSource &source,
       operandOf(attention->keys()) != arithmetic->operand ||
       operandOf(attention->values()) != arithmetic->operand)
     return std::nullopt;
-  for (const Expression &statistic :
-       llvm::drop_begin(attention->whole.outputs))
+  for (const Expression &statistic : llvm::drop_begin(attention->whole.outputs))
     if (statistic.elementType() != arithmetic->accumulator)
       return std::nullopt;
 
@@ -371,8 +354,8 @@ static std::optional<tile::FuncOp> makeForward(const TileSource &source,
   while (config.keys > int64_t(arithmetic->mma.k) && config.keys > 16 &&
          config.keys / 2 >= whole.sizeOf(Role::K))
     config.keys /= 2;
-  // Shared memory: a tile of queries, rings of keys and values, and what layouts
-  // are converted through when results are stored.
+  // Shared memory: a tile of queries, rings of keys and values, and what
+  // layouts are converted through when results are stored.
   constexpr int64_t reserved = 34 * 1024;
   auto sharedBytes = [&] {
     int64_t bytes = 0;

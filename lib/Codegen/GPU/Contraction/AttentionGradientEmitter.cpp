@@ -82,8 +82,7 @@ private:
   bool needsScoreGradients = false;
 
   tile::FuncOp func;
-  Axis mAxis, kAxis, nAxis, innerAxis;
-  SmallVector<int64_t> tileOf;
+  AttentionAxes axes;
   Starts starts;
   /// Of scores; of cotangents' products with values.
   Operand rows[2], columns[2];
@@ -97,32 +96,17 @@ private:
 };
 
 bool Emitter::setAxes() {
-  for (Role role : {Role::Inner, Role::M, Role::N, Role::K})
-    if (llvm::none_of(whole.atomsOf(role),
-                      [&](unsigned atom) { return isTileable(whole, atom); }))
-      return false;
-  auto whole1 = [&](Role role) {
-    return std::max<int64_t>(llvm::PowerOf2Ceil(whole.sizeOf(role)),
-                             arithmetic.mma.k);
-  };
-  mAxis = makeAxis(whole, Role::M, config.rows);
-  kAxis = makeAxis(whole, Role::K, config.columns);
-  nAxis = makeAxis(whole, Role::N, whole1(Role::N));
-  innerAxis = makeAxis(whole, Role::Inner, whole1(Role::Inner));
-  tileOf.assign(whole.space.size(), 1);
-  for (const Axis *axis : {&mAxis, &nAxis, &kAxis, &innerAxis})
-    for (auto [atom, tile] : llvm::zip_equal(axis->atoms, axis->tiles))
-      tileOf[atom] = tile;
-  for (auto [atom, tile] : llvm::zip_equal(whole.space, tileOf))
-    if ((atom.role == Role::Inner || atom.role == Role::N) && atom.size > tile)
-      return false;
-  return true;
+  std::optional<AttentionAxes> made = makeAttentionAxes(
+      whole, config.rows, config.columns, arithmetic.mma.k, arithmetic.mma.k);
+  if (made)
+    axes = *std::move(made);
+  return made.has_value();
 }
 
 int64_t Emitter::sharedBytes() {
   int64_t bytes = 0;
   for (bool ofValues : {false, true}) {
-    int64_t depth = (ofValues ? nAxis : innerAxis).size();
+    int64_t depth = (ofValues ? axes.n : axes.inner).size();
     auto add = [&](const Expression &expression, int64_t elements) {
       for (const Leaf &leaf : expression.leaves)
         if (!leaf.isIota)
@@ -130,8 +114,8 @@ int64_t Emitter::sharedBytes() {
                    std::max(1u, leaf.elementType().getIntOrFloatBitWidth() / 8);
     };
     if (!ofValues || needsScoreGradients)
-      add(rowsOf(ofValues), mAxis.size());
-    add(columnsOf(ofValues), kAxis.size() * config.stages);
+      add(rowsOf(ofValues), axes.m.size());
+    add(columnsOf(ofValues), axes.k.size() * config.stages);
   }
   return bytes;
 }
@@ -181,8 +165,8 @@ Value Emitter::map(const Expression &expression, Type type, Value root,
                    Value partner, const Starts &at, ArrayRef<int64_t> shape,
                    ArrayRef<int64_t> inside, const LinearLayout &layout,
                    const Mask &mask) {
-  SmallVector<unsigned> atoms(mAxis.atoms);
-  atoms.append(kAxis.atoms);
+  SmallVector<unsigned> atoms(axes.m.atoms);
+  atoms.append(axes.k.atoms);
   LeafViews &known = leaves.find(&expression)->second;
   auto leafTile = [&](unsigned leaf) -> Value {
     if (known.constant[leaf])
@@ -196,9 +180,9 @@ Value Emitter::map(const Expression &expression, Type type, Value root,
 
 SmallVector<Value> Emitter::step(ValueRange before, Index32 number,
                                  Value stage) {
-  int64_t height = mAxis.size(), part = arithmetic.mma.k;
+  int64_t height = axes.m.size(), part = arithmetic.mma.k;
   Starts at = starts;
-  placeAlong(t, Role::K, number, tileOf, at);
+  placeAlong(t, Role::K, number, axes.tileOf, at);
   LinearLayout layout = operands->layout(MmaOperand::C, height, part);
   LinearLayout operand = operands->layout(MmaOperand::A, height, part);
   Type f32 = arithmetic.accumulator;
@@ -216,14 +200,14 @@ SmallVector<Value> Emitter::step(ValueRange before, Index32 number,
     flipped[ofValues] = operands->transposed(columns[ofValues]);
 
   Mask outside;
-  for (const Axis *axis : {&mAxis, &kAxis})
+  for (const Axis *axis : {&axes.m, &axes.k})
     for (auto [atom, tile] : llvm::zip_equal(axis->atoms, axis->tiles))
       if (whole.space[atom].size % tile != 0)
         outside.atoms.push_back(atom);
   outside.value = builder.getZeroAttr(f32);
 
   SmallVector<Value> sums(before);
-  int64_t parts = kAxis.size() / part;
+  int64_t parts = axes.k.size() / part;
   // Scores, and cotangents times values, of all columns at once: so each
   // fragment of rows is read once, and lives shortly.
   SmallVector<Value> made[2];
@@ -231,7 +215,7 @@ SmallVector<Value> Emitter::step(ValueRange before, Index32 number,
     if (ofValues && !needsScoreGradients)
       continue;
     made[ofValues].assign(parts, zero);
-    const Axis &depth = ofValues ? nAxis : innerAxis;
+    const Axis &depth = ofValues ? axes.n : axes.inner;
     for (int64_t k = 0; k < depth.size() / part; ++k) {
       Value a = operands->fragment(rows[ofValues], at, Value(), {height, 0},
                                    {part, k});
@@ -243,9 +227,9 @@ SmallVector<Value> Emitter::step(ValueRange before, Index32 number,
     }
   }
   for (int64_t i = 0; i < parts; ++i) {
-    SmallVector<int64_t> shape(mAxis.tiles), inside(mAxis.tiles.size(), 0);
-    shape.append(kAxis.partShape(part));
-    inside.append(kAxis.partStart(part, i));
+    SmallVector<int64_t> shape(axes.m.tiles), inside(axes.m.tiles.size(), 0);
+    shape.append(axes.k.partShape(part));
+    inside.append(axes.k.partStart(part, i));
     const Expression &formula = whole.others[AttentionGradient::Probabilities];
     Value probabilities = map(formula, f32, made[0][i], Value(), at, shape,
                               inside, layout, outside);
@@ -280,7 +264,7 @@ SmallVector<Value> Emitter::step(ValueRange before, Index32 number,
             })));
       for (Value &tile : narrow)
         tile = t.convertLayout(tile, operand);
-      int64_t width = (product.ofScores ? innerAxis : nAxis).size();
+      int64_t width = (product.ofScores ? axes.inner : axes.n).size();
       int64_t outputColumns = std::min<int64_t>(width, 64);
       for (int64_t column = 0; column < width / outputColumns; ++column) {
         Value b = operands->fragment(flipped[!product.ofScores], at, stage,
@@ -296,7 +280,7 @@ SmallVector<Value> Emitter::step(ValueRange before, Index32 number,
 
 tile::FuncOp Emitter::run(StringRef suffix) {
   int64_t blocks = 1, rowTiles = 1, steps = 1;
-  for (auto [atom, tile] : llvm::zip_equal(whole.space, tileOf)) {
+  for (auto [atom, tile] : llvm::zip_equal(whole.space, axes.tileOf)) {
     int64_t count = llvm::divideCeil(atom.size, tile);
     if (atom.role == Role::K)
       steps *= count;
@@ -319,28 +303,28 @@ tile::FuncOp Emitter::run(StringRef suffix) {
     id = Index32(tile::ProgramIdOp::create(builder, loc, builder.getI32Type(),
                                            builder.getI32IntegerAttr(0))
                      .getResult());
-  placeAlong(t, Role::Batch, x.div(id, rowTiles), tileOf, starts);
-  placeAlong(t, Role::M, blocks == rowTiles ? id : x.rem(id, rowTiles), tileOf,
-             starts);
+  placeAlong(t, Role::Batch, x.div(id, rowTiles), axes.tileOf, starts);
+  placeAlong(t, Role::M, blocks == rowTiles ? id : x.rem(id, rowTiles),
+             axes.tileOf, starts);
 
   for (int ofValues : {0, 1}) {
-    const Axis &depth = ofValues ? nAxis : innerAxis;
+    const Axis &depth = ofValues ? axes.n : axes.inner;
     if (!ofValues || needsScoreGradients) {
       rows[ofValues] =
-          operands->make(rowsOf(ofValues), MmaOperand::A, mAxis, depth, 1);
+          operands->make(rowsOf(ofValues), MmaOperand::A, axes.m, depth, 1);
       operands->copy(rows[ofValues], starts, Value());
     }
     columns[ofValues] = operands->make(columnsOf(ofValues), MmaOperand::B,
-                                       depth, kAxis, config.stages);
+                                       depth, axes.k, config.stages);
   }
 
   // Leaves of what is computed between the products.
-  int64_t height = mAxis.size(), part = arithmetic.mma.k;
-  SmallVector<unsigned> atoms(mAxis.atoms);
-  atoms.append(kAxis.atoms);
-  SmallVector<int64_t> tiles(mAxis.tiles), shape(mAxis.tiles);
-  tiles.append(kAxis.tiles);
-  shape.append(kAxis.partShape(part));
+  int64_t height = axes.m.size(), part = arithmetic.mma.k;
+  SmallVector<unsigned> atoms(axes.m.atoms);
+  atoms.append(axes.k.atoms);
+  SmallVector<int64_t> tiles(axes.m.tiles), shape(axes.m.tiles);
+  tiles.append(axes.k.tiles);
+  shape.append(axes.k.partShape(part));
   LinearLayout layout =
       reshapeLayout(operands->layout(MmaOperand::C, height, part), shape);
   SmallVector<unsigned> walked = whole.atomsOf(Role::K);
@@ -364,7 +348,7 @@ tile::FuncOp Emitter::run(StringRef suffix) {
 
   SmallVector<Value> sums;
   for (const GradientProduct &product : products) {
-    int64_t width = (product.ofScores ? innerAxis : nAxis).size();
+    int64_t width = (product.ofScores ? axes.inner : axes.n).size();
     int64_t outputColumns = std::min<int64_t>(width, 64);
     auto type =
         t.tileType({height, outputColumns}, arithmetic.accumulator,
@@ -378,7 +362,7 @@ tile::FuncOp Emitter::run(StringRef suffix) {
       t, steps, config.stages, sums,
       [&](Index32 number, Value stage) {
         Starts at = starts;
-        placeAlong(t, Role::K, number, tileOf, at);
+        placeAlong(t, Role::K, number, axes.tileOf, at);
         for (int ofValues : {0, 1})
           operands->copy(columns[ofValues], at, stage);
       },
@@ -389,10 +373,10 @@ tile::FuncOp Emitter::run(StringRef suffix) {
   unsigned firstOutput = source.body->front().getNumArguments();
   ArrayRef<Value> left = sums;
   for (const GradientProduct &product : products) {
-    const Axis &axis = product.ofScores ? innerAxis : nAxis;
+    const Axis &axis = product.ofScores ? axes.inner : axes.n;
     int64_t outputColumns = std::min<int64_t>(axis.size(), 64);
     int64_t count = axis.size() / outputColumns;
-    storeOutputs(t, *operands, func, mAxis, axis, starts,
+    storeOutputs(t, *operands, func, axes.m, axis, starts,
                  left.take_front(count), outputColumns, firstOutput,
                  {product.output});
     left = left.drop_front(count);

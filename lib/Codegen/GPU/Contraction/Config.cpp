@@ -67,6 +67,31 @@ Axis contraction::makeAxis(const Contraction &contraction, Role role,
   return axis;
 }
 
+std::optional<AttentionAxes>
+contraction::makeAttentionAxes(const Contraction &whole, int64_t rows,
+                               int64_t columns, int64_t leastN,
+                               int64_t leastInner) {
+  for (Role role : {Role::Inner, Role::M, Role::N, Role::K})
+    if (llvm::none_of(whole.atomsOf(role),
+                      [&](unsigned atom) { return isTileable(whole, atom); }))
+      return std::nullopt;
+  auto wholeAxis = [&](Role role, int64_t least) {
+    int64_t size = llvm::PowerOf2Ceil(whole.sizeOf(role));
+    return makeAxis(whole, role, std::max(size, least));
+  };
+  AttentionAxes axes{
+      makeAxis(whole, Role::M, rows), makeAxis(whole, Role::K, columns),
+      wholeAxis(Role::N, leastN), wholeAxis(Role::Inner, leastInner),
+      SmallVector<int64_t>(whole.space.size(), 1)};
+  for (const Axis *axis : {&axes.m, &axes.n, &axes.k, &axes.inner})
+    for (auto [atom, tile] : llvm::zip_equal(axis->atoms, axis->tiles))
+      axes.tileOf[atom] = tile;
+  for (auto [atom, tile] : llvm::zip_equal(whole.space, axes.tileOf))
+    if ((atom.role == Role::Inner || atom.role == Role::N) && atom.size > tile)
+      return std::nullopt;
+  return axes;
+}
+
 //===----------------------------------------------------------------------===//
 // Arithmetic
 //===----------------------------------------------------------------------===//
@@ -111,7 +136,8 @@ contraction::chooseArithmetic(const Contraction &contraction,
     if (result.isF64())
       return std::nullopt;
     if (lhs.isF32() && rhs.isF32())
-      return Arithmetic{f32, f32, kMmaTf32, allowsTf32(contraction.root, target)};
+      return Arithmetic{f32, f32, kMmaTf32,
+                        allowsTf32(contraction.root, target)};
     if (lhs == rhs && (lhs.isBF16() || lhs.isF16()))
       return Arithmetic{lhs, f32, kMma16};
     if (lhs == rhs && isNative8(lhs) && target.sm >= 89)
@@ -173,9 +199,10 @@ struct Candidate {
 static const Candidate candidates[] = {
     {128, 256, 2, 4, 1.0}, {256, 128, 4, 2, 1.0}, {128, 128, 2, 2, 0.92},
     {128, 128, 2, 4, 0.9}, {64, 256, 1, 4, 0.85}, {256, 64, 4, 1, 0.85},
-    {128, 64, 2, 2, 0.75}, {64, 128, 2, 2, 0.75}, {64, 64, 2, 2, 0.6},   {128, 32, 4, 1, 0.5},
-    {32, 128, 1, 4, 0.5},  {32, 64, 2, 2, 0.4},   {64, 32, 2, 2, 0.4},
-    {16, 128, 1, 4, 0.35}, {32, 32, 2, 2, 0.3},   {16, 64, 1, 4, 0.25},
+    {128, 64, 2, 2, 0.75}, {64, 128, 2, 2, 0.75}, {64, 64, 2, 2, 0.6},
+    {128, 32, 4, 1, 0.5},  {32, 128, 1, 4, 0.5},  {32, 64, 2, 2, 0.4},
+    {64, 32, 2, 2, 0.4},   {16, 128, 1, 4, 0.35}, {32, 32, 2, 2, 0.3},
+    {16, 64, 1, 4, 0.25},
 };
 
 /// If a tensor's rows start where no copy of 4 bytes or more can: elements go
@@ -242,7 +269,8 @@ static int64_t chooseSplit(int64_t tiles, int64_t steps,
 static SmallVector<int64_t> tilesOfAtoms(const Contraction &contraction,
                                          const Config &config) {
   SmallVector<int64_t> tiles(contraction.space.size(), 1);
-  for (auto [role, size] : {std::pair(Role::M, config.m), {Role::N, config.n},
+  for (auto [role, size] : {std::pair(Role::M, config.m),
+                            {Role::N, config.n},
                             {Role::K, config.k}}) {
     Axis axis = makeAxis(contraction, role, size);
     for (auto [atom, tile] : llvm::zip_equal(axis.atoms, axis.tiles))
@@ -283,11 +311,10 @@ Config contraction::chooseConfig(const Contraction &contraction,
   // f16 of them for mma.sync, in registers.
   bool widened = operandBits == 8 && isa<FloatType>(arithmetic.operand) &&
                  target.sm >= 90 && target.sm < 120;
-  int64_t mostPerThread = wide ? 32
-                          : operandBits == 32 || widened ||
-                                  copiesElements(contraction)
-                              ? 64
-                              : 128;
+  int64_t mostPerThread =
+      wide                                                          ? 32
+      : operandBits == 32 || widened || copiesElements(contraction) ? 64
+                                                                    : 128;
   Config best;
   double bestCost = 0;
   for (const Candidate &candidate : candidates) {

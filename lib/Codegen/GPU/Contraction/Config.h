@@ -55,6 +55,21 @@ struct Axis {
 /// Spreads a tile of `size` over the atoms of a role.
 Axis makeAxis(const Contraction &contraction, Role role, int64_t size);
 
+/// The axes of attention or of its gradient, and the part of every loop that a
+/// block has at a time.
+struct AttentionAxes {
+  Axis m, k, n, inner;
+  llvm::SmallVector<int64_t> tileOf; ///< by atom
+};
+
+/// Tiles of `rows` and `columns` of the scores with the whole of the other two
+/// dimensions, of at least so many elements; none if one of them cannot be
+/// tiled, or is not whole.
+std::optional<AttentionAxes> makeAttentionAxes(const Contraction &whole,
+                                               int64_t rows, int64_t columns,
+                                               int64_t leastN,
+                                               int64_t leastInner);
+
 } // namespace shoal::contraction
 
 #endif // SHOAL_LIB_CODEGEN_GPU_CONTRACTION_CONFIG_H
