@@ -57,7 +57,7 @@ def labels_loss(logits, labels):
 
 # --- Flax linen ---
 
-def linen(m, module, *inputs, rngs=None, **kwargs):
+def linen(m, module, *inputs, **kwargs):
     variables = module.init({"params": jax.random.key(0), "dropout": jax.random.key(1)}, *inputs, **kwargs)
     return numpy(variables)
 
@@ -542,19 +542,17 @@ def _(m):
 
 # --- Keras ---
 
-def keras_model(m, make, x, rtol=None):
+def keras_model(m, make, x):
     import keras
     keras.utils.set_random_seed(0)
     net = make(keras)
     net(x[:1])
     tv = numpy([v.value for v in net.trainable_variables])
     nv = [np.asarray(v.value) for v in net.non_trainable_variables]
-    keep = [i for i, v in enumerate(nv) if v.dtype != object and not str(v.dtype).startswith("key")]
-    fixed = list(nv)
 
     def f(tv, x):
         def loss(tv):
-            out, _ = net.stateless_call(tv, fixed, x, training=False)
+            out, _ = net.stateless_call(tv, nv, x, training=False)
             return (out.astype(jnp.float32) ** 2).mean(), out
         (value, out), g = jax.value_and_grad(loss, has_aux=True)(tv)
         return value, out, g

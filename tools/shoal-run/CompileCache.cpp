@@ -96,9 +96,10 @@ std::string cacheKey(const Options &o, const std::string &content,
   std::string options =
       "v1." + std::to_string(program::kVersion) + "|" + o.entry + "|" +
       o.argumentShapes + "|" + o.target + "|" + o.chip + "|" +
-      (o.singleDevice ? "1" : "N") + (o.allowTf32 ? "|tf32|" : "|") + std::to_string(info.st_size) + "|" +
-      std::to_string(info.st_mtim.tv_sec) + "." +
-      std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" + o.model;
+      (o.singleDevice ? "1" : "N") + (o.allowTf32 ? "|tf32|" : "|") +
+      std::to_string(info.st_size) + "|" + std::to_string(info.st_mtim.tv_sec) +
+      "." + std::to_string(info.st_mtim.tv_nsec) + "|" + processor() + "|" +
+      o.model;
   for (const char *test :
        {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL", "SHOAL_TEST_EMULATE",
         "SHOAL_TEST_SCHEDULE", "SHOAL_TEST_SPLIT_BATCH",

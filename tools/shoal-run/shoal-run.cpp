@@ -418,10 +418,11 @@ int main(int argc, char **argv) {
   line.text("target", o.target, "cpu|cuda", "where to run (default: cpu)");
   line.text("chip", o.chip, "sm_90a",
             "what to compile for with --target=cuda (default: this machine's)");
-  line.flag("allow-tf32", o.allowTf32,
-            "let products and convolutions of f32 with precision DEFAULT run in "
-            "tf32\n(10 bits of mantissa) on the target cuda; else all bits "
-            "count");
+  line.flag(
+      "allow-tf32", o.allowTf32,
+      "let products and convolutions of f32 with precision DEFAULT run in "
+      "tf32\n(10 bits of mantissa) on the target cuda; else all bits "
+      "count");
   line.integer("ranks-per-device", o.ranksPerDevice, 1,
                "put N ranks on each GPU (default: one)");
   line.text("emulate-links", o.links, "AXIS:GB/s:us,…",
