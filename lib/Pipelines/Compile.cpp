@@ -128,6 +128,16 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
   auto simulateProgram = [&]() -> LogicalResult {
     SimulationOptions simulation;
     simulation.hardware = &*hardware;
+    simulation.trace = true;
+    simulation.jitter = options.jitter;
+    for (auto [rank, factor] : options.stragglers) {
+      if (rank >= report->devices)
+        return module.emitError()
+               << "--straggler: there is no rank " << rank << ", the mesh has "
+               << report->devices << " devices";
+      simulation.slowdown.resize(static_cast<size_t>(report->devices), 1.0);
+      simulation.slowdown[static_cast<size_t>(rank)] = factor;
+    }
     FailureOr<Simulation> s = simulateModule(
         module, simulation, options.trace ? &result.trace : nullptr);
     if (failed(s))
@@ -140,6 +150,13 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     report->modelledCommunication =
         s->linkSeconds.empty() ? 0 : *llvm::max_element(s->linkSeconds);
     report->modelledPath = s->criticalPathSeconds;
+    report->modelledLinks.clear();
+    for (auto [link, seconds] : llvm::zip(hardware->links, s->linkSeconds))
+      report->modelledLinks.push_back({link.name, seconds});
+    report->modelledPeakBytes = 0;
+    for (auto [time, bytes] : s->memory)
+      report->modelledPeakBytes = std::max(report->modelledPeakBytes, bytes);
+    report->ranksSimulated = s->ranksSimulated;
     return success();
   };
   auto gather = [&](Phase phase) {

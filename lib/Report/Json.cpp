@@ -71,6 +71,19 @@ Report::json(ArrayRef<std::pair<std::string, double>> compileSeconds) const {
       j.attribute("compute_s", modelledCompute);
       j.attribute("communication_s", modelledCommunication);
       j.attribute("critical_path_s", modelledPath);
+      if (modelledLinks.empty())
+        return;
+      j.attributeArray("links", [&] {
+        for (auto &[name, seconds] : modelledLinks)
+          j.object([&] {
+            j.attribute("name", name);
+            j.attribute("busy_s", seconds);
+            j.attribute("busy_fraction",
+                        modelledStep > 0 ? seconds / modelledStep : 0);
+          });
+      });
+      j.attribute("peak_bytes", modelledPeakBytes);
+      j.attribute("ranks_simulated", ranksSimulated);
     });
     j.attributeObject("compile_s", [&] {
       for (auto &[phase, seconds] : compileSeconds)

@@ -102,6 +102,12 @@ uint32_t Costs::groupNumber(const program::View &program,
   return static_cast<uint32_t>(collectiveOperands(program, i)[1]);
 }
 
+program::CollectiveKind Costs::kindOf(const program::View &program,
+                                      const Instruction &i) {
+  return static_cast<program::CollectiveKind>(
+      collectiveOperands(program, i)[0]);
+}
+
 const program::Group &Costs::groupOf(const Instruction &i) const {
   return program.section<program::Group>(
       program::Section::Groups)[groupNumber(program, i)];
@@ -153,6 +159,21 @@ static CollectiveType typeOf(program::CollectiveKind kind) {
   return CollectiveType::Permute;
 }
 
+int64_t Costs::device(int64_t rank) const {
+  auto ids = program.section<int64_t>(program::Section::DeviceIds);
+  return ids.empty() ? rank : ids[rank];
+}
+
+const CollectiveTime &Costs::message(int64_t bytes, int64_t source,
+                                     int64_t target) {
+  GroupShape shape = shapeOfGroup({device(source), device(target)}, hardware);
+  auto [found, isNew] = messages.try_emplace({bytes, shape.top()});
+  if (isNew)
+    found->second =
+        timeOfCollective(CollectiveType::Permute, bytes, shape, hardware);
+  return found->second;
+}
+
 const CollectiveTime &Costs::collective(const Instruction &i,
                                         const rt::CollectiveCall &call,
                                         int64_t rank) {
@@ -163,12 +184,9 @@ const CollectiveTime &Costs::collective(const Instruction &i,
     return found->second;
   auto [shape, newShape] = shapes.try_emplace({groupNumber(program, i), first});
   if (newShape) {
-    auto ids = program.section<int64_t>(program::Section::DeviceIds);
     std::vector<int64_t> devices;
-    for (int64_t p = 0; p < group.groupSize; ++p) {
-      int64_t member = program.member(group, rank, p);
-      devices.push_back(ids.empty() ? member : ids[member]);
-    }
+    for (int64_t p = 0; p < group.groupSize; ++p)
+      devices.push_back(device(program.member(group, rank, p)));
     shape->second = shapeOfGroup(devices, hardware);
   }
   // Where members send unlike amounts, the one that sends most decides.

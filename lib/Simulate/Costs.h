@@ -25,13 +25,19 @@ public:
   const program::Group &groupOf(const program::Instruction &i) const;
   static uint32_t groupNumber(const program::View &program,
                               const program::Instruction &i);
+  static program::CollectiveKind kindOf(const program::View &program,
+                                        const program::Instruction &i);
   /// Of the group that the rank belongs to; computed once per instruction and
   /// shape of the group.
   const CollectiveTime &collective(const program::Instruction &i,
                                    const rt::CollectiveCall &call,
                                    int64_t rank);
 
+  /// A message between two ranks, by the bytes that the sender gives.
+  const CollectiveTime &message(int64_t bytes, int64_t source, int64_t target);
+
 private:
+  int64_t device(int64_t rank) const;
   int64_t slotBytes(int64_t slot) const {
     return static_cast<int64_t>(program.slots()[slot].bytes);
   }
@@ -45,6 +51,8 @@ private:
   std::map<std::pair<uint32_t, int64_t>, GroupShape> shapes;
   std::map<std::pair<const program::Instruction *, int64_t>, CollectiveTime>
       times;
+  /// Of messages, by bytes and whether the link of each level is crossed.
+  std::map<std::pair<int64_t, unsigned>, CollectiveTime> messages;
 };
 
 } // namespace shoal::simulation

@@ -3,9 +3,7 @@
 #ifndef SHOAL_LIB_SIMULATE_CRITICALPATH_H
 #define SHOAL_LIB_SIMULATE_CRITICALPATH_H
 
-#include "shoal/runtime/Program.h"
-
-#include <vector>
+#include "SlotFlow.h"
 
 namespace shoal::simulation {
 
@@ -13,23 +11,22 @@ namespace shoal::simulation {
 /// who still reads its old contents, and buffers that share memory are apart.
 class CriticalPath {
 public:
-  explicit CriticalPath(const program::View &program);
+  CriticalPath(const program::View &program, const SlotFlow &flow);
 
   /// The next instruction that the rank executes, besides host scalars and
-  /// control flow, and how long it takes alone.
-  void add(const program::Instruction &i, double seconds);
+  /// control flow, what it reads and writes, and how long it takes alone.
+  void add(const program::Instruction &i, const Accesses &accesses,
+           double seconds);
   double seconds() const { return longest; }
 
 private:
-  /// The slot in whose memory `slot` lies.
-  uint32_t base(int64_t slot) const;
-  double readyAt(std::span<const int64_t> slots) const;
-  void write(std::span<const int64_t> slots, double at);
+  double readyAt(llvm::ArrayRef<int64_t> slots) const;
+  void write(llvm::ArrayRef<int64_t> slots, double at);
 
   const program::View &program;
-  std::vector<uint32_t> handles; ///< what a handle's memory is a part of
-  std::vector<double> ready;     ///< by base slot: when its value is there
-  std::vector<double> events;    ///< when a started collective is done
+  const SlotFlow &flow;
+  std::vector<double> ready;  ///< by base slot: when its value is there
+  std::vector<double> events; ///< when a started collective is done
   std::vector<std::vector<uint32_t>> pending; ///< what it writes, by event
   double hostReady = 0; ///< after the last value that the host read
   double longest = 0;

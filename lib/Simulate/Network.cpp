@@ -15,23 +15,36 @@ void Network::progress(double now) {
 /// than all of its time slows down everyone on it by the same factor, and a
 /// collective is as fast as its slowest member.
 void Network::share() {
-  std::fill(load.begin(), load.end(), 0.0);
-  for (const Transfer &t : active)
-    for (uint32_t rank : t.members)
+  std::fill(out.begin(), out.end(), 0.0);
+  std::fill(in.begin(), in.end(), 0.0);
+  auto add = [&](const Transfer &t, const std::vector<uint32_t> &ranks,
+                 std::vector<double> &load) {
+    for (uint32_t rank : ranks)
       for (size_t l = 0; l < levels; ++l)
         load[rank * levels + l] += t.use[l];
+  };
+  for (const Transfer &t : active) {
+    add(t, t.senders, out);
+    add(t, t.receivers, in);
+  }
   for (Transfer &t : active) {
     double slowest = 1;
-    for (uint32_t rank : t.members)
-      for (size_t l = 0; l < levels; ++l)
-        if (t.use[l] > 0)
-          slowest = std::max(slowest, load[rank * levels + l]);
+    auto wait = [&](const std::vector<uint32_t> &ranks,
+                    const std::vector<double> &load) {
+      for (uint32_t rank : ranks)
+        for (size_t l = 0; l < levels; ++l)
+          if (t.use[l] > 0)
+            slowest = std::max(slowest, load[rank * levels + l]);
+    };
+    wait(t.senders, out);
+    wait(t.receivers, in);
     t.rate = 1 / slowest;
   }
 }
 
 size_t Network::begin(double now, const CollectiveTime &collective,
-                      std::vector<uint32_t> members) {
+                      std::vector<uint32_t> senders,
+                      std::vector<uint32_t> receivers) {
   progress(now);
   Transfer t;
   t.number = count++;
@@ -40,7 +53,8 @@ size_t Network::begin(double now, const CollectiveTime &collective,
   for (size_t l = 0; l < std::min(levels, collective.busy.size()); ++l)
     if (collective.seconds > 0)
       t.use[l] = collective.busy[l] / collective.seconds;
-  t.members = std::move(members);
+  t.senders = std::move(senders);
+  t.receivers = std::move(receivers);
   active.push_back(std::move(t));
   share();
   return count - 1;

@@ -13,11 +13,12 @@ class Network {
 public:
   /// `numRanks` devices with a link on each of `levels` levels.
   Network(size_t numRanks, size_t levels)
-      : levels(levels), load(numRanks * levels, 0.0) {}
+      : levels(levels), out(numRanks * levels, 0.0), in(out) {}
 
-  /// Begins a transfer at time `now` between `members`. Returns its number.
+  /// Begins a transfer at time `now`; a link carries as much each way at once.
+  /// Returns its number.
   size_t begin(double now, const CollectiveTime &time,
-               std::vector<uint32_t> members);
+               std::vector<uint32_t> senders, std::vector<uint32_t> receivers);
   bool empty() const { return active.empty(); }
   /// When the next transfer ends, if none begins before.
   double nextEnd() const;
@@ -32,7 +33,7 @@ private:
     double rate = 1;  ///< of those seconds per second
     /// The share of its time in which it sends on each level.
     std::vector<double> use;
-    std::vector<uint32_t> members;
+    std::vector<uint32_t> senders, receivers;
   };
 
   void progress(double now);
@@ -42,7 +43,7 @@ private:
   size_t count = 0;
   double time = 0;
   std::vector<Transfer> active;
-  std::vector<double> load; ///< rank x level, scratch
+  std::vector<double> out, in; ///< load by rank x level, scratch
 };
 
 } // namespace shoal::simulation

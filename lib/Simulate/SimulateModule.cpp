@@ -29,7 +29,7 @@ FailureOr<Simulation> simulateModule(ModuleOp module, SimulationOptions options,
                                    0, ComputeType::F32, record.bytes));
   }
   options.kernelSeconds = seconds;
-  options.trace = trace != nullptr;
+  options.trace |= trace != nullptr;
   Simulation simulation = simulate(program, options);
   if (trace)
     *trace = chromeTrace(program, simulation);

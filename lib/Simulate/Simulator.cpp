@@ -2,13 +2,16 @@
 
 #include "Costs.h"
 #include "CriticalPath.h"
+#include "MemoryTimeline.h"
 #include "Network.h"
+#include "RanksDiffer.h"
 #include "core/Instructions.h"
 #include "shoal/runtime/Cursor.h"
 
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <queue>
 #include <random>
 #include <set>
@@ -34,9 +37,11 @@ constexpr int64_t kMaxInstructions = int64_t(1) << 31;
 struct Item {
   enum class Kind { Work, Collective, Record, Wait, Send, Receive } kind;
   const Instruction *instruction;
-  double seconds = 0; ///< Work
+  double seconds = 0;   ///< Work
+  int64_t partner = -1; ///< Send, Receive: the rank at the other end
   uint32_t event = program::kNone;
   uint64_t version = 0; ///< of the event: which of its uses is meant
+  uint32_t memory = MemoryTimeline::kNothing; ///< its number there
 };
 
 /// A meeting of a group: the n-th collective of each member.
@@ -48,6 +53,7 @@ struct Meeting {
     uint32_t rank, stream;
     uint32_t event;
     uint64_t version;
+    uint32_t memory;
   };
   std::vector<Member> members;
 };
@@ -82,12 +88,16 @@ public:
       : program(program), options(options), costs(program, options),
         instructions(
             program.section<Instruction>(program::Section::Instructions)),
-        random(options.seed) {}
+        random(options.seed), flow(program), path(program, flow) {
+    if (options.trace)
+      memory.emplace(program, flow);
+  }
 
   Simulation run();
 
 private:
-  bool ranksDiffer() const;
+  int64_t partnerOf(const CollectiveCall &call, const program::Group &group,
+                    uint32_t r) const;
   void issue(uint32_t r);
   bool enqueue(Rank &rank, uint32_t r, const Instruction &i);
   void start(uint32_t r, uint32_t s);
@@ -115,7 +125,10 @@ private:
   bool alike = false; ///< rank 0 stands for all
   std::vector<Rank> ranks;
   int64_t executed = 0;
-  std::unique_ptr<CriticalPath> path; ///< of rank 0
+  // Of rank 0.
+  SlotFlow flow;
+  CriticalPath path;
+  std::optional<MemoryTimeline> memory;
 
   struct Timer {
     double at;
@@ -129,70 +142,11 @@ private:
   uint64_t order = 0;
   std::unique_ptr<Network> network;
   std::map<size_t, Meeting> underWay; ///< by the network's number
-  /// By group, first member and sequence number.
-  std::map<std::tuple<uint32_t, int64_t, uint64_t>, Meeting> meetings;
-  /// Messages by group, channel, source, target: those that are there, and the
-  /// receivers that wait for one.
-  std::map<std::tuple<uint32_t, int64_t, int64_t, int64_t>, int64_t> mail;
+  /// By group, channel of a message, who meets, and sequence number.
+  std::map<std::tuple<uint32_t, int64_t, int64_t, uint64_t>, Meeting> meetings;
+  /// Halves of messages so far: by group, channel, which half, and both ends.
+  std::map<std::tuple<uint32_t, int64_t, bool, int64_t>, uint64_t> mail;
 };
-
-/// Whether a branch or loop depends on the rank's number. A register that is
-/// computed from one that does counts as such wherever it is used.
-bool Engine::ranksDiffer() const {
-  std::vector<bool> varies(program.header().numRegisters, false);
-  bool changed = true;
-  auto mark = [&](int64_t r, bool v) {
-    if (v && !varies[r])
-      varies[r] = changed = true;
-  };
-  auto isScalar = [](Opcode o) {
-    return o >= Opcode::SConst && o <= Opcode::SUCompare;
-  };
-  while (changed) {
-    changed = false;
-    for (const Instruction &i : instructions) {
-      std::span<const int64_t> ops = program.operands(i);
-      if (i.opcode == Opcode::SRank)
-        mark(ops[0], true);
-      else if (i.opcode == Opcode::SMove)
-        for (int64_t j = 0; j < ops[0]; ++j)
-          mark(ops[1 + 2 * j], varies[ops[2 + 2 * j]]);
-      else if (i.opcode == Opcode::SCompare || i.opcode == Opcode::SUCompare)
-        mark(ops[0], varies[ops[2]] || varies[ops[3]]);
-      else if (i.opcode == Opcode::SSelect)
-        mark(ops[0], varies[ops[1]] || varies[ops[2]] || varies[ops[3]]);
-      else if (i.opcode == Opcode::SWrap)
-        mark(ops[0], varies[ops[1]]);
-      else if (isScalar(i.opcode) && i.opcode != Opcode::SConst &&
-               i.opcode != Opcode::SRead && i.opcode != Opcode::SWrite)
-        mark(ops[0], varies[ops[1]] || varies[ops[2]]);
-      else if (i.opcode == Opcode::For)
-        mark(ops[0], varies[ops[1]] || varies[ops[3]]);
-    }
-  }
-  for (const Instruction &i : instructions) {
-    std::span<const int64_t> ops = program.operands(i);
-    if ((i.opcode == Opcode::Case && varies[ops[0]]) ||
-        (i.opcode == Opcode::While && varies[ops[1]]) ||
-        (i.opcode == Opcode::For &&
-         (varies[ops[1]] || varies[ops[2]] || varies[ops[3]])))
-      return true;
-  }
-  // Messages between two of them.
-  for (const Instruction &i : instructions)
-    if (i.opcode == Opcode::Collective || i.opcode == Opcode::CollectiveStart) {
-      CollectiveKind kind = costs.callOf(i).kind;
-      if (kind == CollectiveKind::Send || kind == CollectiveKind::Recv)
-        return true;
-    }
-  // Groups that leave ranks out.
-  for (const program::Group &g :
-       program.section<program::Group>(program::Section::Groups))
-    if (g.groupSize * g.numGroups !=
-        static_cast<int64_t>(program.header().numRanks))
-      return true;
-  return false;
-}
 
 void Engine::account(Rank &rank) {
   double passed = now - rank.since;
@@ -230,6 +184,18 @@ void Engine::issue(uint32_t r) {
   }
 }
 
+/// The rank that a half of a message is for or from; -1: nobody.
+int64_t Engine::partnerOf(const CollectiveCall &call,
+                          const program::Group &group, uint32_t r) const {
+  bool sends = call.kind == CollectiveKind::Send;
+  int64_t position = program.position(group, r);
+  std::span<const int64_t> pairs = rt::pairsOf(call);
+  for (size_t p = 0; p < pairs.size(); p += 2)
+    if (pairs[p + (sends ? 0 : 1)] == position)
+      return program.member(group, r, pairs[p + (sends ? 1 : 0)]);
+  return -1;
+}
+
 /// False: the host has to wait before it can issue this one.
 bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
   switch (rank.cursor.execute(i)) {
@@ -261,14 +227,29 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
     if (program.position(group, r) < 0)
       return true;
     CollectiveCall call = costs.callOf(i);
-    item.kind = call.kind == CollectiveKind::Send   ? Item::Kind::Send
-                : call.kind == CollectiveKind::Recv ? Item::Kind::Receive
-                                                    : Item::Kind::Collective;
     if (i.opcode == Opcode::CollectiveStart) {
       item.event = static_cast<uint32_t>(ops[0]);
       item.version = ++rank.issued[item.event];
     }
-    const CollectiveTime &time = costs.collective(i, call, r);
+    item.kind = Item::Kind::Collective;
+    if (call.kind == CollectiveKind::Send ||
+        call.kind == CollectiveKind::Recv) {
+      bool sends = call.kind == CollectiveKind::Send;
+      item.kind = sends ? Item::Kind::Send : Item::Kind::Receive;
+      item.partner = partnerOf(call, group, r);
+      if (item.partner < 0) { // goes on
+        if (item.event == program::kNone)
+          return true;
+        item.kind = Item::Kind::Record;
+        break;
+      }
+      if (!sends)
+        break;
+    }
+    const CollectiveTime &time =
+        item.kind == Item::Kind::Send
+            ? costs.message(call.buffers[0].inBytes, r, item.partner)
+            : costs.collective(i, call, r);
     alone = time.seconds;
     rank.communication += alone;
     for (size_t l = 0; l < time.busy.size(); ++l)
@@ -294,8 +275,12 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
       item.seconds *=
           1 + options.jitter * std::uniform_real_distribution<>()(random);
   }
-  if (path && r == 0)
-    path->add(i, alone);
+  if (r == 0) {
+    Accesses accesses = flow.next(i);
+    path.add(i, accesses, alone);
+    if (memory && i.opcode != Opcode::SRead)
+      item.memory = memory->add(accesses);
+  }
   bool takesTime = item.kind != Item::Kind::Work || item.seconds > 0;
   if (!takesTime)
     return true;
@@ -316,6 +301,8 @@ void Engine::start(uint32_t r, uint32_t s) {
     switch (item.kind) {
     case Item::Kind::Work:
       account(rank);
+      if (item.memory != MemoryTimeline::kNothing)
+        memory->begin(item.memory, now);
       ++rank.kernels;
       stream.busy = true;
       timers.push({now + item.seconds, order++, r, s});
@@ -339,6 +326,8 @@ void Engine::start(uint32_t r, uint32_t s) {
     case Item::Kind::Receive:
       stream.busy = true;
       account(rank);
+      if (item.memory != MemoryTimeline::kNothing)
+        memory->begin(item.memory, now);
       ++rank.transfers;
       meet(r, s, item);
       return;
@@ -353,63 +342,78 @@ void Engine::meet(uint32_t r, uint32_t s, const Item &item) {
   const program::Group &group = costs.groupOf(*item.instruction);
   CollectiveCall call = costs.callOf(*item.instruction);
   if (alike) {
-    Meeting meeting{
-        call, item.instruction, now, {{r, s, item.event, item.version}}};
+    Meeting meeting{call,
+                    item.instruction,
+                    now,
+                    {{r, s, item.event, item.version, item.memory}}};
     return transfer(std::move(meeting), r);
   }
-  int64_t position = program.position(group, r);
   uint64_t sequence;
   int64_t wanted = group.groupSize;
-  uint32_t key = number;
+  int64_t channel = -1; // of a message
   int64_t first = program.member(group, r, 0);
   if (item.kind == Item::Kind::Collective) {
     sequence = rank.sequence[number]++;
   } else {
-    // The two halves of a message meet; who has no partner goes on.
-    auto pairs = rt::pairsOf(call);
-    int64_t partner = -1;
+    // The two halves of a message meet.
     bool sends = item.kind == Item::Kind::Send;
-    for (size_t p = 0; p < pairs.size(); p += 2)
-      if (pairs[p + (sends ? 0 : 1)] == position)
-        partner = program.member(group, r, pairs[p + (sends ? 1 : 0)]);
-    if (partner < 0) {
-      timers.push({now, order++, r, s});
-      return;
-    }
-    int64_t source = sends ? r : partner, target = sends ? partner : r;
-    sequence = static_cast<uint64_t>(
-        mail[{number, 2 * call.params[0] + sends, source, target}]++);
-    key = number | 0x80000000u;
+    int64_t source = sends ? r : item.partner,
+            target = sends ? item.partner : r;
+    channel = call.params[0];
     first = source * static_cast<int64_t>(ranks.size()) + target;
-    call.kind = CollectiveKind::Send;
+    sequence = mail[{number, channel, sends, first}]++;
     wanted = 2;
   }
-  Meeting &meeting = meetings[{key, first, sequence}];
+  Meeting &meeting = meetings[{number, channel, first, sequence}];
+  auto disagree = [&](const std::string &one, const std::string &other) {
+    fail("ranks " + std::to_string(meeting.members[0].rank) + " and " +
+         std::to_string(r) + " disagree: " + one +
+         rt::locationOf(program, *meeting.instruction) + " against " + other +
+         rt::locationOf(program, *item.instruction));
+  };
+  auto bytesOf = [](const CollectiveCall &half) {
+    return half.buffers[0].inBytes + half.buffers[0].outBytes;
+  };
   if (meeting.members.empty()) {
     meeting.call = call;
     meeting.instruction = item.instruction;
     meeting.begin = now;
-  } else if (item.kind == Item::Kind::Collective && !(meeting.call == call)) {
-    return fail("ranks " + std::to_string(meeting.members[0].rank) + " and " +
-                std::to_string(r) + " disagree: " + describe(meeting.call) +
-                rt::locationOf(program, *meeting.instruction) + " against " +
-                describe(call) + rt::locationOf(program, *item.instruction));
+  } else if (item.kind == Item::Kind::Collective) {
+    if (!(meeting.call == call))
+      return disagree(describe(meeting.call), describe(call));
+  } else if (bytesOf(meeting.call) != bytesOf(call)) {
+    return disagree("a message of " + std::to_string(bytesOf(meeting.call)) +
+                        " bytes",
+                    std::to_string(bytesOf(call)));
   }
-  meeting.members.push_back({r, s, item.event, item.version});
+  meeting.members.push_back({r, s, item.event, item.version, item.memory});
   if (static_cast<int64_t>(meeting.members.size()) < wanted)
     return;
   Meeting full = std::move(meeting);
-  meetings.erase({key, first, sequence});
+  meetings.erase({number, channel, first, sequence});
   transfer(std::move(full), r);
 }
 
 void Engine::transfer(Meeting meeting, int64_t rank) {
-  const CollectiveTime &time =
-      costs.collective(*meeting.instruction, meeting.call, rank);
-  std::vector<uint32_t> members;
-  for (const Meeting::Member &m : meeting.members)
-    members.push_back(m.rank);
-  size_t number = network->begin(now, time, std::move(members));
+  const CollectiveCall &call = meeting.call;
+  std::vector<uint32_t> senders, receivers;
+  const CollectiveTime *time;
+  if (call.kind == CollectiveKind::Send || call.kind == CollectiveKind::Recv) {
+    Meeting::Member sender = meeting.members[0], receiver = meeting.members[1];
+    if (call.kind == CollectiveKind::Recv) // who came first
+      std::swap(sender, receiver);
+    senders = {sender.rank};
+    receivers = {receiver.rank};
+    time = &costs.message(call.buffers[0].inBytes + call.buffers[0].outBytes,
+                          sender.rank, receiver.rank);
+  } else {
+    for (const Meeting::Member &m : meeting.members)
+      senders.push_back(m.rank);
+    receivers = senders;
+    time = &costs.collective(*meeting.instruction, call, rank);
+  }
+  size_t number =
+      network->begin(now, *time, std::move(senders), std::move(receivers));
   underWay[number] = std::move(meeting);
 }
 
@@ -455,10 +459,9 @@ Simulation Engine::run() {
   const program::Header &h = program.header();
   size_t levels = options.hardware->links.size();
   alike = !options.allRanks && options.slowdown.empty() &&
-          options.jitter == 0 && !ranksDiffer();
+          options.jitter == 0 && !ranksDiffer(program);
   size_t count = alike ? 1 : static_cast<size_t>(h.numRanks);
   network = std::make_unique<Network>(count, levels);
-  path = std::make_unique<CriticalPath>(program);
   for (size_t r = 0; r < count; ++r) {
     Rank rank(Cursor(program, static_cast<int64_t>(r)));
     rank.streams.resize(h.numStreams);
@@ -479,6 +482,8 @@ Simulation Engine::run() {
       Rank &rank = ranks[timer.rank];
       const Item &item = rank.streams[timer.stream].items.front();
       account(rank);
+      if (item.memory != MemoryTimeline::kNothing)
+        memory->end(item.memory, now);
       if (item.kind == Item::Kind::Work) {
         --rank.kernels;
         note(timer.rank, timer.stream, item.instruction, false,
@@ -496,6 +501,8 @@ Simulation Engine::run() {
       for (const Meeting::Member &m : meeting.members) {
         account(ranks[m.rank]);
         --ranks[m.rank].transfers;
+        if (m.memory != MemoryTimeline::kNothing)
+          memory->end(m.memory, now);
         note(m.rank, m.stream, meeting.instruction, true, meeting.begin);
       }
       for (const Meeting::Member &m : meeting.members) {
@@ -523,7 +530,9 @@ Simulation Engine::run() {
     for (size_t l = 0; l < levels; ++l)
       result.linkSeconds[l] += share * rank.links[l];
   }
-  result.criticalPathSeconds = path->seconds();
+  result.criticalPathSeconds = path.seconds();
+  if (memory)
+    result.memory = memory->timeline();
   return std::move(result);
 }
 

@@ -28,6 +28,14 @@ std::string chromeTrace(const program::View &program,
   j.object([&] {
     j.attribute("displayTimeUnit", "ms");
     j.attributeArray("traceEvents", [&] {
+      for (auto [time, bytes] : simulation.memory)
+        j.object([&] {
+          j.attribute("name", "memory");
+          j.attribute("ph", "C");
+          j.attribute("ts", time * toMicroseconds);
+          j.attribute("pid", 0);
+          j.attributeObject("args", [&] { j.attribute("bytes", bytes); });
+        });
       for (const Simulation::Event &e : simulation.events) {
         const program::Instruction &i = instructions[e.instruction];
         j.object([&] {

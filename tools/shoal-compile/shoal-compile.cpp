@@ -28,9 +28,10 @@ namespace {
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
                              dump, hardware, overlap = "loops", chunks, keep,
-                             quantize, emit, entry, timings, argumentShapes, fatal,
+                             quantize, straggler, emit, entry, timings, argumentShapes, fatal,
                              dumpCode;
   int64_t memoryLimit = 0, splitBatch = 0, splitExchanges = 0;
+  double jitter = 0;
   bool singleDevice = false, table = false, debugInfo = false,
        kernelTimes = false, emulate = false, remarks = false,
        allowTf32 = false;
@@ -60,6 +61,23 @@ bool readNumbers(llvm::StringRef text, std::vector<int64_t> &numbers) {
       numbers.push_back(number);
     else
       return false;
+  return true;
+}
+
+/// "3:1.5,7:2"; false if it is not that.
+bool readStragglers(llvm::StringRef text,
+                    std::vector<std::pair<int64_t, double>> &stragglers) {
+  llvm::SmallVector<llvm::StringRef> parts;
+  text.split(parts, ',', -1, /*KeepEmpty=*/!text.empty());
+  for (llvm::StringRef part : parts) {
+    auto [rank, factor] = part.split(':');
+    unsigned number;
+    double times;
+    if (rank.getAsInteger(10, number) || factor.getAsDouble(times) ||
+        !(times >= 1) || times > 1e6)
+      return false;
+    stragglers.push_back({number, times});
+  }
   return true;
 }
 
@@ -211,6 +229,11 @@ int compile(const Options &o) {
   if (!readNumbers(o.keep, options.keep))
     return fail(Status::badInput("--keep: '" + o.keep +
                                  "' is no list of numbers like 0,2,5"));
+  if (!readStragglers(o.straggler, options.stragglers))
+    return fail(Status::badInput("--straggler: '" + o.straggler +
+                                 "' is no list of ranks and factors of at "
+                                 "least 1 like 3:1.5,7:2"));
+  options.jitter = o.jitter;
   options.chunkProducts = o.chunks;
   options.quantizeCollectives = o.quantize;
   options.splitBatch = o.splitBatch;
@@ -350,6 +373,12 @@ int main(int argc, char **argv) {
   line.text("trace", o.trace, "FILE.json",
             "write the modelled timeline of a step on --hardware, for "
             "chrome://tracing or Perfetto");
+  line.text("straggler", o.straggler, "RANK:FACTOR,…",
+            "in the modelled step of report and trace, kernels of a rank take "
+            "so many times as long");
+  line.number("jitter", o.jitter,
+              "in the modelled step of report and trace, each kernel takes "
+              "longer by a random share of at most this");
   line.text("hardware", o.hardware, "NAME|FILE.json",
             "machine for modelled times: dgx-h100, dgx-h200, dgx-a100, "
             "gb200-nvl72, pcie-l40s, cpu, or a .json file");

@@ -30,6 +30,11 @@ struct CompileOptions : PipelineOptions {
   bool kernelTimes = false;
   bool report = false;        ///< make Compiled::report
   bool trace = false;         ///< make Compiled::trace
+  /// Of the modelled step in report and trace (not of what is compiled): how
+  /// much longer than modelled a kernel takes, at random up to this share; and
+  /// by what all kernels of a rank take longer.
+  double jitter = 0;
+  std::vector<std::pair<int64_t, double>> stragglers;
   /// Print shardings in Shardy's syntax ("sdy", phase sharded) or the module as
   /// plain StableHLO ("stablehlo", phases partitioned and optimized).
   std::string emit;

@@ -53,6 +53,11 @@ struct Report {
   /// The terms of the lower bound of any schedule (Simulation::lowerBound).
   double modelledCompute = 0, modelledCommunication = 0, modelledPath = 0;
   std::string hardware;
+  /// What the simulator found besides: of each level of links, how long a
+  /// device's link sends; the bytes that a device holds at most; how many ranks
+  /// were simulated. Without links until the program is scheduled.
+  std::vector<std::pair<std::string, double>> modelledLinks;
+  int64_t modelledPeakBytes = 0, ranksSimulated = 0;
 
   /// Walks the function `entry` and what it calls.
   static Report of(mlir::ModuleOp module, llvm::StringRef entry,

@@ -8,8 +8,8 @@
 
 namespace shoal {
 
-/// Encodes the module's program and simulates it. With `trace`, the timeline in
-/// Chrome's format is written there. Fails with a diagnostic where the program
+/// Encodes the module's program and simulates it. With `trace`, options.trace
+/// is set and the timeline in Chrome's format is written there. Fails with a diagnostic where the program
 /// cannot be encoded; one that does not end is Simulation::error.
 mlir::FailureOr<Simulation> simulateModule(mlir::ModuleOp module,
                                            SimulationOptions options,

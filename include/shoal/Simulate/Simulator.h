@@ -29,7 +29,7 @@ struct SimulationOptions {
   uint64_t seed = 0;
   /// Simulate every rank, even where they all behave alike.
   bool allRanks = false;
-  /// Keep what happened when, for Simulation::events.
+  /// Keep what happened when, for Simulation::events and memory.
   bool trace = false;
 };
 
@@ -56,6 +56,9 @@ struct Simulation {
     double begin, end; ///< seconds; a collective's from its first member on
   };
   std::vector<Event> events;
+  /// Times, ascending, and the bytes that rank 0 holds from then on: arguments,
+  /// results, and the buffers of the arena that are alive.
+  std::vector<std::pair<double, int64_t>> memory;
 
   /// No schedule of the same instructions is faster on this machine:
   /// max(compute, link of each level, critical path).
@@ -69,7 +72,7 @@ Simulation simulate(const program::View &program,
                     const SimulationOptions &options);
 
 /// The events in the format of chrome://tracing and Perfetto: a process per
-/// rank, a thread per stream.
+/// rank, a thread per stream, and a counter of the memory that rank 0 holds.
 std::string chromeTrace(const program::View &program,
                         const Simulation &simulation);
 

@@ -1,76 +1,13 @@
 // The simulator against closed forms: chains, overlap, pipelines, links that
 // are shared, stragglers, and programs that do not end.
-#include "shoal/Simulate/Simulator.h"
-#include "TestProgram.h"
+#include "Machine.h"
 
-#include <gtest/gtest.h>
+#include <cmath>
+#include <functional>
 
 using namespace shoal;
-using program::CollectiveKind;
-using program::Opcode;
-using rt::DType;
 
 namespace {
-
-/// Kernels take what the test says; a link sends a byte a second, at once.
-Hardware plain() {
-  Hardware h;
-  std::fill(std::begin(h.flops), std::end(h.flops), 1.0);
-  h.memoryBytesPerSecond = 1;
-  h.links.push_back({"link", 0, 1.0, 0.0, false});
-  return h;
-}
-
-/// Ranks on one axis, buffers of `bytes`, kernels of one input and output.
-struct Machine : rt::TestProgram {
-  Hardware hardware = plain();
-  std::vector<double> seconds;
-  uint32_t buffer, a, b, c, d;
-
-  explicit Machine(int64_t ranks, int64_t bytes = 8) {
-    streams = 2;
-    mesh(ranks);
-    buffer = type(DType::UI8, {bytes});
-    a = temporary(buffer);
-    b = temporary(buffer);
-    c = temporary(buffer);
-    d = temporary(buffer);
-  }
-  uint32_t timed(double t) {
-    seconds.push_back(t);
-    return kernel(nullptr, 1, 1, 1);
-  }
-  void exec(uint32_t k, uint32_t in, uint32_t out) {
-    add(Opcode::Exec, {k, in, out});
-  }
-  static std::vector<int64_t> permute(int64_t n, uint32_t in, uint32_t out) {
-    std::vector<int64_t> ops{int64_t(CollectiveKind::Permute),
-                             0,
-                             0,
-                             1,
-                             int64_t(in),
-                             int64_t(out),
-                             n};
-    for (int64_t i = 0; i < n; ++i)
-      ops.insert(ops.end(), {i, (i + 1) % n});
-    return ops;
-  }
-  void start(uint32_t event, std::vector<int64_t> collective) {
-    collective.insert(collective.begin(), event);
-    add(Opcode::CollectiveStart, collective, "start.mlir:1:1", 1);
-  }
-  void done(uint32_t event) { add(Opcode::CollectiveDone, {event}); }
-
-  Simulation run(SimulationOptions options = {}) {
-    std::vector<uint64_t> t = table(block(mainFirst));
-    std::string wrong = program::validate(t.data(), t.size() * 8);
-    EXPECT_EQ(wrong, "");
-    options.hardware = &hardware;
-    options.kernelSeconds = seconds;
-    return simulate(program::View(t.data()), options);
-  }
-  size_t mainFirst = 0;
-};
 
 TEST(Simulator, OneAfterTheOther) {
   Machine m(4);
@@ -339,6 +276,52 @@ TEST(Simulator, FindsCollectivesThatDiffer) {
       << s.error;
 }
 
+/// Two groups of the same ranks, taken in different orders: each is whole, and
+/// nobody comes to the end.
+TEST(Simulator, FindsOrdersThatCross) {
+  Machine m(2);
+  program::Group other = m.groups.front();
+  other.name = m.str("other");
+  m.groups.push_back(other);
+  auto both = [&](std::vector<int64_t> order) {
+    size_t begin = m.instructions.size();
+    for (int64_t group : order) {
+      std::vector<int64_t> ops = Machine::permute(2, m.a, m.b);
+      ops[1] = group;
+      m.add(Opcode::Collective, ops, group ? "other.mlir:2:1" : "one.mlir:1:1");
+    }
+    return m.block(begin);
+  };
+  uint32_t zero = both({0, 1}), one = both({1, 0});
+  m.mainFirst = m.instructions.size();
+  m.add(Opcode::SRank, {0});
+  m.add(Opcode::Case, {0, 2, zero, one});
+  Simulation s = m.run();
+  EXPECT_NE(s.error.find("deadlock: rank 0 waits in"), std::string::npos)
+      << s.error;
+  EXPECT_NE(s.error.find("rank 1 waits in"), std::string::npos) << s.error;
+}
+
+TEST(Simulator, FindsMessagesThatDiffer) {
+  Machine m(2);
+  uint32_t small = m.temporary(m.type(DType::UI8, {4}));
+  size_t begin = m.instructions.size();
+  m.add(Opcode::Collective, {int64_t(CollectiveKind::Send), 0, 0, 1, m.a,
+                             program::kNone, 1, 1, 0, 1});
+  uint32_t zero = m.block(begin);
+  begin = m.instructions.size();
+  m.add(Opcode::Collective, {int64_t(CollectiveKind::Recv), 0, 0, 1,
+                             program::kNone, small, 1, 1, 0, 1});
+  uint32_t one = m.block(begin);
+  m.mainFirst = m.instructions.size();
+  m.add(Opcode::SRank, {0});
+  m.add(Opcode::Case, {0, 2, zero, one});
+  Simulation s = m.run();
+  EXPECT_NE(s.error.find("ranks 0 and 1 disagree: a message of 8 bytes"),
+            std::string::npos)
+      << s.error;
+}
+
 TEST(Simulator, CriticalPathFollowsValues) {
   Machine m(2);
   uint32_t k = m.timed(3);
@@ -366,6 +349,137 @@ TEST(Simulator, TimelineIsWhole) {
   EXPECT_TRUE(s.events[2].communication);
   EXPECT_DOUBLE_EQ(s.events[2].begin, 3);
   EXPECT_DOUBLE_EQ(s.events[2].end, 11);
+}
+
+/// Buffers are counted from what writes them to their last reader, a transfer's
+/// until it is done; what overwrites its operand holds it once.
+TEST(Simulator, MemoryOverTime) {
+  Machine m(2); // buffers of 8 bytes
+  uint32_t k = m.timed(3);
+  uint32_t big = m.temporary(m.type(DType::UI8, {100}));
+  m.exec(k, m.a, big);                       // 0 to 3
+  m.exec(k, big, m.b);                       // 3 to 6
+  m.start(0, Machine::permute(2, m.b, m.c)); // 0 to 8: at once
+  m.exec(k, m.b, m.b);                       // 6 to 9
+  m.done(0);
+  m.exec(k, m.c, m.d); // 9 to 12
+  SimulationOptions options;
+  options.trace = true;
+  Simulation s = m.run(options);
+  auto at = [&](double time) {
+    int64_t bytes = -1;
+    for (auto [from, held] : s.memory)
+      if (from <= time)
+        bytes = held;
+    return bytes;
+  };
+  EXPECT_DOUBLE_EQ(s.stepSeconds, 12);
+  EXPECT_EQ(at(1), 8 + 100 + 8 + 8); // a, big, and b and c of the transfer
+  EXPECT_EQ(at(4), 100 + 8 + 8);
+  EXPECT_EQ(at(7), 8 + 8);
+  EXPECT_EQ(at(10), 8 + 8); // c, d
+  EXPECT_EQ(s.memory.back(), (std::pair<double, int64_t>(12, 0)));
+}
+
+/// Every collective, as the ranks issue it, against the alpha-beta model's
+/// closed forms: S bytes of the whole tensor, n ranks, latency-bound and
+/// bandwidth-bound.
+TEST(Simulator, CollectivesTakeTheirClosedForms) {
+  double alpha = 3, beta = 5;
+  for (int64_t n : {2, 4, 8})
+    for (int64_t each : {1, 16, 4096}) {
+      int64_t whole = each * n;
+      double S = static_cast<double>(whole), N = static_cast<double>(n),
+             hops = std::log2(N);
+      auto take = [&](CollectiveKind kind, bool wholeIn, bool wholeOut,
+                      std::vector<int64_t> params, double closed) {
+        Machine m(n);
+        m.hardware.links[0].latency = alpha;
+        m.hardware.links[0].bytesPerSecond = beta;
+        uint32_t large = m.type(DType::UI8, {whole}),
+                 small = m.type(DType::UI8, {each});
+        std::vector<int64_t> ops{
+            int64_t(kind),
+            0,
+            int64_t(kind == CollectiveKind::AllReduce ||
+                            kind == CollectiveKind::ReduceScatter
+                        ? program::Reduction::Add
+                        : program::Reduction::None),
+            1,
+            int64_t(m.temporary(wholeIn ? large : small)),
+            int64_t(m.temporary(wholeOut ? large : small))};
+        ops.insert(ops.end(), params.begin(), params.end());
+        m.add(Opcode::SConst, {0, 0}); // a broadcast's root
+        m.add(Opcode::Collective, ops);
+        SimulationOptions options;
+        options.allRanks = true;
+        Simulation s = m.run(options);
+        EXPECT_EQ(s.error, "");
+        EXPECT_NEAR(s.stepSeconds, closed, 1e-9 * closed)
+            << "kind " << int64_t(kind) << ", " << n << " ranks, " << whole;
+        EXPECT_DOUBLE_EQ(s.exposedSeconds, s.stepSeconds);
+        EXPECT_LE(s.linkSeconds[0], s.stepSeconds * (1 + 1e-12));
+      };
+      double ring = (N - 1) * (alpha + S / N / beta);
+      take(CollectiveKind::AllGather, false, true, {1, each, whole}, ring);
+      take(CollectiveKind::ReduceScatter, true, false, {1, whole, each}, ring);
+      take(CollectiveKind::AllReduce, true, true, {},
+           std::min(2 * ring, 2 * (hops * alpha + S / beta)));
+      take(CollectiveKind::Broadcast, true, true, {0},
+           std::min(ring, hops * alpha + S / beta));
+      take(CollectiveKind::AllToAll, true, true,
+           {1, whole, each, 1, whole, each}, alpha + (N - 1) / N * S / beta);
+      std::vector<int64_t> around{n};
+      for (int64_t i = 0; i < n; ++i)
+        around.insert(around.end(), {i, (i + 1) % n});
+      take(CollectiveKind::Permute, true, true, around, alpha + S / beta);
+    }
+}
+
+/// Ring attention with a causal mask: in each step a rank works on the scores
+/// of its queries and the keys that came by, and all wait for the slowest. Of
+/// the mean, cut into contiguous parts 1.868, in stripes 1.054, in one chunk
+/// from the front and one from the back each 1.000.
+TEST(Simulator, CausalImbalance) {
+  int64_t P = 8, tokens = 128;
+  auto contiguous = [&](int64_t t) { return t * P / tokens; };
+  auto striped = [&](int64_t t) { return t % P; };
+  auto zigzag = [&](int64_t t) {
+    int64_t chunk = t * 2 * P / tokens;
+    return std::min(chunk, 2 * P - 1 - chunk);
+  };
+  std::pair<std::function<int64_t(int64_t)>, double> ways[] = {
+      {contiguous, 1.868}, {striped, 1.054}, {zigzag, 1.000}};
+  for (auto &[owner, imbalance] : ways) {
+    std::vector<std::vector<double>> work(P, std::vector<double>(P));
+    for (int64_t q = 0; q < tokens; ++q)
+      for (int64_t k = 0; k <= q; ++k)
+        ++work[owner(q)][(owner(q) - owner(k) + P) % P];
+    Machine m(P);
+    m.hardware.links[0].bytesPerSecond = 1e15;
+    std::vector<std::vector<int64_t>> cases;
+    for (int64_t step = 0; step < P; ++step) {
+      std::vector<int64_t> branches{0, P};
+      for (int64_t r = 0; r < P; ++r) {
+        size_t begin = m.instructions.size();
+        m.exec(m.timed(work[r][step]), m.a, m.c);
+        branches.push_back(m.block(begin));
+      }
+      cases.push_back(branches);
+    }
+    m.mainFirst = m.instructions.size();
+    m.add(Opcode::SRank, {0});
+    for (const std::vector<int64_t> &branches : cases) {
+      m.add(Opcode::Case, branches);
+      m.add(Opcode::Collective, Machine::permute(P, m.a, m.b));
+    }
+    Simulation s = m.run();
+    EXPECT_EQ(s.error, "");
+    double mean =
+        static_cast<double>(tokens * (tokens + 1) / 2) / static_cast<double>(P);
+    EXPECT_NEAR(s.stepSeconds / mean, imbalance, 5e-4);
+    EXPECT_NEAR(s.computeSeconds, mean, 1e-6);
+  }
 }
 
 } // namespace
