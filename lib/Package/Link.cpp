@@ -3,19 +3,21 @@
 
 #include "shoal/runtime/Program.h"
 
+#include "lld/Common/Driver.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/TargetParser/Host.h"
 
-#include <cstdlib>
 #include <cstring>
+#include <mutex>
+
+LLD_HAS_DRIVER(elf)
 
 using namespace llvm;
 
@@ -106,18 +108,6 @@ std::vector<char> shoal::makeDataObject(ArrayRef<char> table,
   return out;
 }
 
-/// ld.lld as it was found when Shoal was built, else on the PATH.
-static std::string findLinker() {
-#ifdef SHOAL_LLD
-  if (sys::fs::can_execute(SHOAL_LLD))
-    return SHOAL_LLD;
-#endif
-  for (StringRef name : {"ld.lld-22", "ld.lld"})
-    if (ErrorOr<std::string> path = sys::findProgramByName(name))
-      return *path;
-  return {};
-}
-
 static bool writeFile(StringRef path, ArrayRef<char> bytes,
                       std::string &error) {
   std::error_code code;
@@ -134,58 +124,61 @@ static bool writeFile(StringRef path, ArrayRef<char> bytes,
   return false;
 }
 
+/// Runs the linker in this process: as a program, it would start for longer
+/// than it links. It has state of its own, so one link at a time.
+static bool runLinker(ArrayRef<const char *> args, std::string &messages) {
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  raw_string_ostream os(messages);
+  // With it, an error that ends the linker ends its call, not the process.
+  CrashRecoveryContext::Enable();
+  lld::Result result =
+      lld::lldMain(args, os, os, {{lld::Gnu, &lld::elf::link}});
+  CrashRecoveryContext::Disable();
+  return result.retCode == 0;
+}
+
 std::vector<char> shoal::linkShared(ArrayRef<ArrayRef<char>> objects,
                                     std::string &error) {
-  // Tests of thousands of small programs take a linker that starts faster.
-  const char *own = std::getenv("SHOAL_TEST_LINKER");
-  std::string linker = own ? own : findLinker();
-  if (linker.empty()) {
-    error = "the linker ld.lld was not found; install lld (apt install lld-22)";
-    return {};
-  }
   SmallString<128> dir;
   if (std::error_code code =
           sys::fs::createUniqueDirectory("shoal-link", dir)) {
     error = "cannot make a directory for temporary files: " + code.message();
     return {};
   }
-  auto cleanUp = make_scope_exit([&] { sys::fs::remove_directories(dir); });
+  llvm::scope_exit cleanUp([&] { sys::fs::remove_directories(dir); });
   auto inDir = [&](const Twine &name) {
     SmallString<128> path(dir);
     sys::path::append(path, name);
     return std::string(path);
   };
-  std::string output = inDir("model.so"), messages = inDir("messages");
-  std::vector<std::string> args{linker,
-                                "-shared",
-                                "-o",
-                                output,
-                                "--hash-style=gnu",
-                                "--build-id=none",
-                                "-z",
-                                "noexecstack",
-                                "-z",
-                                "relro",
-                                "-z",
-                                "now",
-                                "-Bsymbolic"};
-  if (!own)
-    args.insert(args.end(), {"--no-rosegment", "--threads=1"});
+  std::string output = inDir("model.so");
+  std::vector<const char *> args{"ld.lld",
+                                 "-shared",
+                                 "-o",
+                                 output.c_str(),
+                                 "--hash-style=gnu",
+                                 "--build-id=none",
+                                 "-z",
+                                 "noexecstack",
+                                 "-z",
+                                 "relro",
+                                 "-z",
+                                 "now",
+                                 "-Bsymbolic",
+                                 "--no-rosegment",
+                                 "--threads=1"};
+  std::vector<std::string> paths;
   for (auto [i, object] : llvm::enumerate(objects)) {
-    std::string path = inDir("object" + Twine(i) + ".o");
-    if (!writeFile(path, object, error))
+    paths.push_back(inDir("object" + Twine(i) + ".o"));
+    if (!writeFile(paths.back(), object, error))
       return {};
-    args.push_back(path);
   }
-  std::vector<StringRef> argRefs(args.begin(), args.end());
-  std::optional<StringRef> redirects[] = {StringRef(), StringRef(messages),
-                                          StringRef(messages)};
-  int status = sys::ExecuteAndWait(linker, argRefs, std::nullopt, redirects, 0,
-                                   0, &error);
-  if (status != 0) {
-    if (auto text = MemoryBuffer::getFile(messages))
-      error += (*text)->getBuffer().str();
-    error = "'" + linker + "' failed: " + error;
+  for (const std::string &path : paths)
+    args.push_back(path.c_str());
+  std::string messages;
+  if (!runLinker(args, messages)) {
+    error = "the linker failed: " + messages;
     return {};
   }
   auto result = MemoryBuffer::getFile(output, /*IsText=*/false,

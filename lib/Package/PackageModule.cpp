@@ -17,7 +17,7 @@ shoal::packageModule(ModuleOp module,
   FailureOr<ProgramTable> table = buildProgramTable(module, options);
   if (failed(table))
     return failure();
-  std::vector<char> data = 
+  std::vector<char> data =
       makeDataObject(table->table, table->constants, table->images);
   std::vector<llvm::ArrayRef<char>> all{data};
   for (const auto &object : objects)

@@ -16,8 +16,6 @@ class Runner:
         self.server = str(Path(shoal_run).parent / "shoal-run-server")
         self.serves = os.path.exists(self.server)
         self.env = {"SHOAL_CACHE_DIR": ""}
-        if os.path.exists("/usr/bin/ld.bfd"):
-            self.env["SHOAL_TEST_LINKER"] = "/usr/bin/ld.bfd"   # It starts faster than lld.
 
     def ask(self, *words):
         if self.process is None:

@@ -36,8 +36,8 @@ mlir::FailureOr<ProgramTable> buildProgramTable(mlir::ModuleOp module,
 
 /// Links kernel objects (ELF relocatable, position independent) with the table
 /// and the constants, and appends the footer. Undefined symbols are the
-/// runtime's. Needs ld.lld, as found at build time or on the PATH; fails with a
-/// diagnostic at the module's location if it is missing or reports errors. The
+/// runtime's. Fails with a diagnostic at the module's location if the
+/// linker (lld, in this process) reports errors. The
 /// same module and objects give the same bytes.
 mlir::FailureOr<std::vector<char>>
 packageModule(mlir::ModuleOp module,
