@@ -262,9 +262,21 @@ def beside_xla(figures):
                      f"{ratio:.2f}" + (f", processor time {ours['compile_cpu_s'] / xla['compile_cpu_s']:.2f}" if what == "compile_s" else ""))
 
 
+def communication_hidden():
+    """Issue 8: modelled steps of the full-size models on DGX H100, and steps over emulated links."""
+    import bench_overlap as overlap
+    build = TOP / "build"
+    for row in overlap.modelled_rows(build, overlap.FULL):
+        for result in overlap.judged_modelled(row):
+            line(*result)
+    for row in overlap.measured_rows(build, overlap.MEASURED, rounds=3, steps=3):
+        for result in overlap.judged_measured(row):
+            line(*result)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--only", default="", help="single, ranks, time, full, scaling, scripts, bad, gpu or bench; default: all")
+    p.add_argument("--only", default="", help="single, ranks, time, full, scaling, scripts, bad, gpu, bench or overlap; default: all")
     p.add_argument("--figures", type=Path, help="a bench.json to judge, in place of running bench.py")
     p.add_argument("--models", nargs="*", default=list(MANIFEST))
     args = p.parse_args()
@@ -288,6 +300,8 @@ def main():
             on_gpu(args.models, tmp)
         if args.only in ("", "bench"):
             beside_xla(args.figures)
+        if args.only in ("", "overlap"):
+            communication_hidden()
     print(f"{failures} failures")
     return failures > 0
 

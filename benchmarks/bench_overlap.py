@@ -22,6 +22,8 @@ PAGE = ROOT / "docs/overlap.md"
 FULL = list(SIZES)
 # How far above the bound a step of dense training may be.
 GOAL, DENSE = 0.05, {"llama3_8b", "llama3_70b", "gpt3_175b_4l", "gpt2_xl_unrolled"}
+# The bytes a device of that preset holds.
+MEMORY = 80e9
 # Bytes a step and device that the passes must stay under.
 LIMITS = {"llama3_8b": 66e9, "gpt3_175b_4l": 20e9}
 MEASURED = ["gpt_fsdp", "gpt_tp_sp", "llama_train", "moe"]
@@ -67,6 +69,18 @@ def modelled_table(rows):
         f"{ms(r['exposed'])} | {ms(r['compute_none'])} | {ms(r['compute'])} | {ms(r['links'])} | {ms(r['path'])} | {r['over']:.1%} | "
         f"{r['bytes_none'] / 1e9:.1f} | {r['bytes'] / 1e9:.1f} | {r['peak'] / 1e9:.1f} | {r['compile']:.1f} |\n"
         for r in rows)
+
+
+def judged_modelled(row):
+    """What has to hold of a row: (what, whether it does, figure)."""
+    where = f"{row['name']} on {row['nodes']} nodes"
+    yield f"overlap makes no step longer: {where}", row["with_"] <= row["none"], f"{row['with_'] / row['none']:.3f}"
+    above = row["over"] <= GOAL if row["name"] in DENSE else None
+    yield f"modelled step at most {GOAL:.0%} above its bound: {where}", above, f"{row['over']:.1%}"
+    yield f"fits the preset's memory: {where}", row["peak"] <= MEMORY, f"{row['peak'] / 1e9:.1f} GB"
+    if row["nodes"] == SIZES[row["name"]][0] and row["name"] in LIMITS:
+        limit = LIMITS[row["name"]]
+        yield f"at most {limit / 1e9:.0f} GB sent: {where}", row["bytes"] <= limit, f"{row['bytes'] / 1e9:.1f} GB"
 
 
 # ---- measured ------------------------------------------------------------------------------------------------------
@@ -146,6 +160,14 @@ def ranking_holds(row, tolerance=0.03):
     return all(m[a] <= m[b] * (1 + tolerance) for a in WAYS for b in WAYS if p[a] < p[b] * (1 - tolerance))
 
 
+def judged_measured(row):
+    """What has to hold of a row: (what, whether it does, figure)."""
+    gain = row["measured"]["none"] / row["measured"]["all"]
+    yield f"overlap is faster on emulated links: {row['name']}", gain > 1, f"{gain:.2f} times"
+    yield f"schedules rank as modelled: {row['name']}", ranking_holds(row), \
+        ", ".join(f"{way} {row['measured'][way] * 1e3:.1f} ({row['predicted'][way] * 1e3:.1f}) ms" for way in WAYS)
+
+
 def measured_table(rows):
     ms = lambda s: f"{s * 1e3:.1f}"
     head = ("| model | link MB/s | step without links | " + " | ".join(f"{w}: measured (model)" for w in WAYS) +
@@ -165,6 +187,18 @@ def replace(page, mark, table):
     return head + begin + table + end + rest.split(end)[1]
 
 
+def modelled_rows(build, names):
+    for name, nodes in [(name, nodes) for name in names for nodes in sorted([SIZES[name][0], *SIZES[name][1]])]:
+        with tempfile.TemporaryDirectory() as folder:
+            yield modelled_row(build, Path(folder), name, nodes)
+
+
+def measured_rows(build, names, rounds, steps):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            yield measured_row(build, Path(folder), name, rounds, steps)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", type=Path, default=ROOT / "build")
@@ -174,35 +208,18 @@ def main():
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--no-page", action="store_true", help="print only")
     args = p.parse_args()
-    tables, bad = {}, []
-    if args.full:
+    page, bad = PAGE.read_text(), []
+    for mark, made, table, judged in [
+            ("modelled", modelled_rows(args.build, args.full), modelled_table, judged_modelled),
+            ("measured", measured_rows(args.build, args.measured, args.rounds, args.steps), measured_table, judged_measured)]:
         rows = []
-        for name, nodes in [(name, nodes) for name in args.full for nodes in sorted([SIZES[name][0], *SIZES[name][1]])]:
-            with tempfile.TemporaryDirectory() as folder:
-                row = modelled_row(args.build, Path(folder), name, nodes)
+        for row in made:
             rows.append(row)
-            print(modelled_table([row]).splitlines()[-1], flush=True)
-            where = f"{name} on {nodes} nodes"
-            if nodes == SIZES[name][0] and row["bytes"] > LIMITS.get(name, float("inf")):
-                bad.append(f"{where}: {row['bytes'] / 1e9:.1f} GB sent, at most {LIMITS[name] / 1e9:.0f} wanted")
-            if row["with_"] > row["none"]:
-                bad.append(f"{where}: slower with overlap")
-            if name in DENSE and row["over"] > GOAL:
-                bad.append(f"{where}: {row['over']:.1%} above the bound")
-        tables["modelled"] = modelled_table(rows)
-    if args.measured:
-        rows = []
-        with tempfile.TemporaryDirectory() as folder:
-            for name in args.measured:
-                rows.append(measured_row(args.build, Path(folder), name, args.rounds, args.steps))
-                print(measured_table(rows[-1:]).splitlines()[-1], flush=True)
-                if not ranking_holds(rows[-1]):
-                    bad.append(f"{name}: schedules rank otherwise than modelled")
-        tables["measured"] = measured_table(rows)
+            print(table([row]).splitlines()[-1], flush=True)
+            bad += [f"{what} ({figure})" for what, holds, figure in judged(row) if holds is False]
+        if rows:
+            page = replace(page, mark, table(rows))
     if not args.no_page:
-        page = PAGE.read_text()
-        for mark, table in tables.items():
-            page = replace(page, mark, table)
         PAGE.write_text(page)
     for line in bad:
         print("NOT AS WANTED:", line)
