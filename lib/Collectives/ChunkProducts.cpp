@@ -1,7 +1,7 @@
 // shoal-chunk-products: see Passes.td.
 #include "Prices.h"
-#include "Remarks.h"
 #include "shoal/Analysis/OpCosts.h"
+#include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

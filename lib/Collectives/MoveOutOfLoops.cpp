@@ -1,8 +1,8 @@
 // shoal-move-out-of-loops: see Passes.td.
 #include "Prices.h"
-#include "Remarks.h"
 #include "shoal/Analysis/HostScalars.h"
 #include "shoal/Analysis/OpCosts.h"
+#include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
 
 #include "dialects/Shoal/ShardingRule.h"
@@ -188,8 +188,7 @@ private:
             cast<RankedTensorType>(def->getOperand(0).getType()).getShape(),
             type.getElementType());
       }
-      int64_t more =
-          comm::getTensorBytes(sumType) - comm::getTensorBytes(type);
+      int64_t more = comm::getTensorBytes(sumType) - comm::getTensorBytes(type);
       double before = prices.of(reduce).seconds * static_cast<double>(trips);
       double after = prices
                          .of(scatters ? CollectiveType::ReduceScatter
@@ -210,11 +209,10 @@ private:
                      matchPattern(init, m_Zero()));
       // What starts at zero may go on doing so.
       if (!isZero || scatters)
-        loop->setOperand(
-            i, stablehlo::ConstantOp::create(
-                   b, loc,
-                   getNeutralOrFiller(*kind, type.getElementType())
-                       .resizeSplat(sumType)));
+        loop->setOperand(i, stablehlo::ConstantOp::create(
+                                b, loc,
+                                getNeutralOrFiller(*kind, type.getElementType())
+                                    .resizeSplat(sumType)));
       b.setInsertionPointAfter(loop);
       Operation *whole = b.clone(*reduce);
       whole->setOperand(0, loop->getResult(i));
@@ -235,9 +233,9 @@ private:
         if (scatters)
           op->getResult(0).setType(RankedTensorType::get(
               sumType.getShape(), getElementTypeOrSelf(op->getResult(0))));
-      for (Value value : {Value(carried), Value(step->getResult(0)),
-                          Value(loop.getCond().getArgument(i)),
-                          Value(loop->getResult(i))})
+      for (Value value :
+           {Value(carried), Value(step->getResult(0)),
+            Value(loop.getCond().getArgument(i)), Value(loop->getResult(i))})
         value.setType(sumType);
     }
   }

@@ -190,8 +190,10 @@ void cloneAll(OpBuilder &b, ArrayRef<Operation *> ops, IRMapping &map) {
 
 class Pipeliner {
 public:
-  Pipeliner(ModuleOp module, const Hardware &hardware, int64_t spareBytes)
-      : module(module), collectives(hardware), spare(spareBytes) {}
+  Pipeliner(ModuleOp module, const Hardware &hardware, int64_t spareBytes,
+            bool remarks)
+      : module(module), collectives(hardware), spare(spareBytes),
+        remarks(remarks) {}
 
   void run(func::FuncOp func) {
     // Barriers have kept recomputation apart from what it repeats until kernels
@@ -383,6 +385,11 @@ private:
                             late.contains(value.getDefiningOp()));
 
     WhileOp op = loop.op;
+    if (remarks)
+      op.emitRemark() << llvm::count_if(
+                             lateOps,
+                             llvm::IsaPred<comm::CollectiveOpInterface>)
+                      << " collectives run one iteration behind";
     Location loc = op.getLoc();
     OpBuilder b(op);
     int64_t begin = *getConstantInt(loop.count.begin);
@@ -515,6 +522,9 @@ private:
       return;
 
     WhileOp op = loop.op;
+    if (remarks)
+      op.emitRemark() << candidates.size()
+                      << " values are communicated one iteration ahead";
     Location loc = op.getLoc();
     OpBuilder b(op);
     int64_t begin = *getConstantInt(loop.count.begin);
@@ -578,6 +588,7 @@ private:
   ModuleOp module;
   CollectiveTimes collectives;
   int64_t spare;
+  bool remarks;
 };
 
 struct PipelineLoops : impl::PipelineLoopsBase<PipelineLoops> {
@@ -595,7 +606,8 @@ struct PipelineLoops : impl::PipelineLoopsBase<PipelineLoops> {
       int64_t used = peakBytesOf(func.getBody());
       for (Value argument : func.getArguments())
         used += tensorBytesOf(argument.getType());
-      Pipeliner(getOperation(), *machine, memoryLimit - used).run(func);
+      Pipeliner(getOperation(), *machine, memoryLimit - used, remarks)
+          .run(func);
     }
   }
 };

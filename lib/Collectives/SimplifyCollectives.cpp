@@ -1,6 +1,6 @@
 // shoal-simplify-collectives: see Passes.td.
 #include "Prices.h"
-#include "Remarks.h"
+#include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

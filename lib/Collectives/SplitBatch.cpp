@@ -1,9 +1,9 @@
 // shoal-split-batch: see Passes.td.
 #include "Prices.h"
-#include "Remarks.h"
 #include "SplitAlongIndex.h"
 #include "shoal/Analysis/HostScalars.h"
 #include "shoal/Analysis/OpCosts.h"
+#include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -41,8 +41,8 @@ struct Candidate {
 /// along it again (a norm's mean over features): then each part would wait for
 /// all of them, and none could run beside another's collectives.
 ///
-/// Of exchanges (all_to_all, an expert's products, all_to_all back) it is enough
-/// that parts do not meet between the two.
+/// Of exchanges (all_to_all, an expert's products, all_to_all back) it is
+/// enough that parts do not meet between the two.
 class Feedback {
 public:
   Feedback(const IndexClasses &classes, int64_t number, bool exchanges)

@@ -48,10 +48,12 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
     quantize.remarks = options.remarks;
     pm.addPass(createQuantizeCollectives(quantize));
   }
-  if (!options.chunkProducts.empty()) {
+  const char *chunked = std::getenv("SHOAL_TEST_CHUNK_PRODUCTS");
+  if (!options.chunkProducts.empty() || chunked) {
     ChunkProductsOptions chunks;
     chunks.hardware = options.hardware;
-    chunks.axes = options.chunkProducts;
+    chunks.axes = chunked ? chunked : options.chunkProducts.getValue();
+    chunks.always = chunked != nullptr;
     chunks.remarks = options.remarks;
     pm.addPass(createChunkProducts(chunks));
   }

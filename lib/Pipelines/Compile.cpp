@@ -191,7 +191,7 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
       break;
     }
     if (failed(timed(phase, [&]() -> LogicalResult {
-          bool modelled = options.overlap != Overlap::None &&
+          bool modelled = options.choose && options.overlap != Overlap::None &&
                           options.memoryLimit > 0 && !options.hardware.empty();
           if (phase == Phase::Sharded && modelled && options.keep.empty() &&
               failed(chooseKept(module, *hardware, options)))
@@ -204,7 +204,7 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
           bool first =
               phase == Phase::Optimized ||
               (phase == Phase::Scheduled && options.from >= Phase::Optimized);
-          if (first && options.to >= Phase::Scheduled &&
+          if (first && options.choose && options.to >= Phase::Scheduled &&
               options.overlap == Overlap::Loops && options.memoryLimit > 0 &&
               failed(chooseProgram(module, phase, *hardware, options)))
             return failure();

@@ -25,8 +25,12 @@ SmallVector<int64_t> devicesAlong(MeshAttr mesh, size_t axis) {
   return devices;
 }
 
+/// To three decimals, or as many as show three digits of a small number.
 llvm::APFloat rounded(double value) {
-  return llvm::APFloat(std::round(value * 1e3) / 1e3);
+  double scale = 1e3;
+  while (value * scale < 100 && scale < 1e18)
+    scale *= 10;
+  return llvm::APFloat(std::round(value * scale) / scale);
 }
 
 /// The line through the times of a small and a large all_gather: what a byte

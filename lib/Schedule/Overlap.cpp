@@ -2,6 +2,7 @@
 #include "BlockGraph.h"
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Analysis/OpSeconds.h"
+#include "shoal/Analysis/Remarks.h"
 #include "shoal/Schedule/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -361,8 +362,11 @@ struct Overlap : impl::OverlapBase<Overlap> {
           }
         }
         schedule.climb(order, limit, searchSteps(count));
-        if (order != written)
+        if (order != written) {
+          remarkGain(remarks, block.getParentOp(), "a block's order changed",
+                     schedule.makespan(written), schedule.makespan(order));
           graph.apply(order);
+        }
       }
     }
     SmallVector<int64_t> held = graph.heldAt(order);

@@ -9,11 +9,12 @@ using namespace shoal;
 
 /// On tensors: what runs when.
 static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
-                     StringRef overlapMode) {
+                     StringRef overlapMode, bool remarks) {
   if (overlapMode == "loops") {
     PipelineLoopsOptions loops;
     loops.hardware = hardware.str();
     loops.memoryLimit = memoryLimit;
+    loops.remarks = remarks;
     pm.addPass(createPipelineLoops(loops));
   }
   pm.addPass(createOutlineLoneOps());
@@ -23,6 +24,7 @@ static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
     OverlapOptions overlap;
     overlap.hardware = hardware.str();
     overlap.memoryLimit = memoryLimit;
+    overlap.remarks = remarks;
     pm.addPass(createOverlap(overlap));
   }
 }
@@ -32,7 +34,7 @@ void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
                                   StringRef overlapMode, bool remarks,
                                   bool combineCollectives, StringRef part) {
   if (part != "rest")
-    addOrder(pm, hardware, memoryLimit, overlapMode);
+    addOrder(pm, hardware, memoryLimit, overlapMode, remarks);
   if (part == "order")
     return;
   BufferizeOptions options;

@@ -245,12 +245,20 @@ LogicalResult ProgramBuilder::emitOp(Operation *op) {
 
 LogicalResult ProgramBuilder::emitBlock(Block &block) {
   // Host scalars as early as possible, so that memory can be addressed before
-  // the op that needs the address.
-  for (Operation &op : block)
-    if (scalars.isHostOp(&op) &&
-        llvm::all_of(op.getOperands(), [&](Value v) { return isAvailable(v); }))
-      if (failed(emitHostOp(&op)))
+  // the op that needs the address: at the start of the block, or after the loop
+  // or branch that they come from (BufferPlan relies on it).
+  auto emitKnown = [&](Block::iterator from) -> LogicalResult {
+    for (Operation &op : llvm::make_range(from, block.end()))
+      if (scalars.isHostOp(&op) &&
+          !scalarValues.contains(op.getResult(0)) &&
+          llvm::all_of(op.getOperands(),
+                       [&](Value v) { return isAvailable(v); }) &&
+          failed(emitHostOp(&op)))
         return failure();
+    return success();
+  };
+  if (failed(emitKnown(block.begin())))
+    return failure();
   for (Operation &op : block) {
     if (scalars.isHostOp(&op)) {
       if (!scalarValues.contains(op.getResult(0)) && failed(emitHostOp(&op)))
@@ -260,6 +268,10 @@ LogicalResult ProgramBuilder::emitBlock(Block &block) {
     if (isa<shlo::ReturnOp>(op))
       continue; // The parent's affair.
     if (failed(emitOp(&op)))
+      return failure();
+    if (llvm::any_of(op.getResults(),
+                     [&](Value v) { return scalarValues.contains(v); }) &&
+        failed(emitKnown(std::next(op.getIterator()))))
       return failure();
   }
   return success();

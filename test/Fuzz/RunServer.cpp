@@ -5,16 +5,20 @@
 // For the fuzzers: what shoal-run does for one program, without starting and
 // loading the compiler for each. A request is one line of tab-separated words
 //
-//   SECONDS  LOG  MODEL  OUTPUT  MODE  VARIABLE=VALUE…  --  [RUN…]
+//   SECONDS  LOG  MODEL  OUTPUT  MODE  VARIABLE=VALUE…  --OPTION…  --  [RUN…]
 //
 // The model is compiled to OUTPUT, by MODE for all ranks (`ranks`), for one
-// (`single`), or only partitioned and printed as plain StableHLO (`stablehlo`);
+// (`single`), or only partitioned and printed as plain StableHLO (`stablehlo`),
+// with options of shoal-compile, and some of the pipelines' that only its
+// search for the best program sets (`setOption`);
 // then the command RUN, if any (shoal-run and its arguments), replaces the
 // process. Messages go to LOG.
 // The answer is a line with the exit code, or with minus the signal's number
 // (SIGALRM where SECONDS have passed).
 #include "shoal/Pipelines/Compile.h"
 #include "shoal/Pipelines/Register.h"
+
+#include "dialects/Plan/Plan.h"
 
 #include "llvm/Support/FileSystem.h"
 
@@ -29,9 +33,46 @@ using namespace shoal;
 
 namespace {
 
+/// One of the options that docs/overlap.md is about; false if it is none.
+bool setOption(llvm::StringRef text, CompileOptions &o) {
+  auto [name, value] = text.drop_front(2).split('=');
+  if (name == "hardware")
+    o.hardware = value;
+  else if (name == "chunk-products")
+    o.chunkProducts = value;
+  else if (name == "overlap")
+    o.overlap = value == "none"     ? Overlap::None
+                : value == "blocks" ? Overlap::Blocks
+                                    : Overlap::Loops;
+  else if (name == "as-given")
+    o.choose = false;
+  else if (name == "no-combining")
+    o.combine = false;
+  else if (name == "axis-times")
+    o.axisTimes = true;
+  else if (name == "split-levels")
+    o.splitLevels = true;
+  else if (name == "remarks")
+    o.remarks = true;
+  else if (name == "memory-limit")
+    return !value.getAsInteger(10, o.memoryLimit);
+  else if (name == "split-batch")
+    return !value.getAsInteger(10, o.splitBatch);
+  else if (name == "split-exchanges")
+    return !value.getAsInteger(10, o.splitExchanges);
+  else if (name == "keep") {
+    int64_t &number = o.keep.emplace_back();
+    return !value.getAsInteger(10, number);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 /// Compiles as shoal-compile does; the exit code.
 int compile(const std::string &model, const std::string &binary,
-            const std::string &mode, mlir::MLIRContext &context) {
+            const std::string &mode, llvm::ArrayRef<std::string> flags,
+            mlir::MLIRContext &context) {
   std::string error;
   auto source = readSource(model, error);
   if (mlir::failed(source)) {
@@ -45,10 +86,22 @@ int compile(const std::string &model, const std::string &binary,
     options.to = Phase::Partitioned;
     options.emit = mode;
   }
+  for (const std::string &flag : flags)
+    if (!setOption(flag, options)) {
+      llvm::errs() << "shoal-run-server: bad option '" << flag << "'\n";
+      return 2;
+    }
   mlir::FailureOr<Compiled> compiled =
       compileModule(**source, options, context);
   if (mlir::failed(compiled))
     return 2;
+  if (options.remarks) {
+    // What else the fuzzers count.
+    int64_t started = 0;
+    compiled->module->walk([&](plan::CollectiveStartOp) { ++started; });
+    if (started)
+      llvm::errs() << "remark: " << started << " collectives are started\n";
+  }
   std::error_code code;
   llvm::raw_fd_ostream os(binary, code);
   if (code)
@@ -70,9 +123,13 @@ int compile(const std::string &model, const std::string &binary,
   ::dup2(log, 1);
   ::dup2(log, 2);
   size_t i = 5;
+  std::vector<std::string> flags;
   for (; i < words.size() && words[i] != "--"; ++i)
-    ::putenv(words[i].data());
-  if (int code = compile(words[2], words[3], words[4], context))
+    if (words[i].starts_with("--"))
+      flags.push_back(words[i]);
+    else
+      ::putenv(words[i].data());
+  if (int code = compile(words[2], words[3], words[4], flags, context))
     ::_exit(code);
   std::vector<char *> argv;
   for (++i; i < words.size(); ++i)

@@ -28,8 +28,10 @@ class Runner:
             raise RuntimeError("shoal-run-server died")
         return int(answer)
 
-    def run(self, path, npz, out, *flags, env={}, check=None):
-        """None where it ran (and agreed with `check`), else what went wrong."""
+    def run(self, path, npz, out, *flags, env={}, check=None, options=()):
+        """None where it ran (and agreed with `check`), else what went wrong.
+
+        `options` are the compiler's (RunServer.cpp), `flags` shoal-run's."""
         single, env = "--single-device" in flags, self.env | env
         files = [f"--input={npz}"] + ([f"--output={out}"] if out else []) + ([f"--check={check}"] if check else [])
         if not self.serves:
@@ -40,7 +42,7 @@ class Runner:
             return None if p.returncode == 0 else f"exit {p.returncode}: {(p.stderr + p.stdout).strip()[:600]}"
         flags = [f for f in flags if f != "--single-device"]
         log, binary = f"{path}.log", f"{path}.so"
-        code = self.ask(self.limit, log, path, binary, "single" if single else "ranks", *[f"{k}={v}" for k, v in env.items()], "--",
+        code = self.ask(self.limit, log, path, binary, "single" if single else "ranks", *[f"{k}={v}" for k, v in env.items()], *options, "--",
                         self.shoal_run, binary, *files, *flags)
         return self.trouble(code, log)
 

@@ -103,7 +103,7 @@ std::string cacheKey(const Options &o, const std::string &content,
   for (const char *test :
        {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL", "SHOAL_TEST_EMULATE",
         "SHOAL_TEST_SCHEDULE", "SHOAL_TEST_SPLIT_BATCH",
-        "SHOAL_TEST_SPLIT_EXCHANGES"})
+        "SHOAL_TEST_SPLIT_EXCHANGES", "SHOAL_TEST_CHUNK_PRODUCTS"})
     if (const char *value = std::getenv(test))
       options += std::string("|") + test + " " + value;
   XXH128_hash_t a = XXH3_128bits(content.data(), content.size());

@@ -228,7 +228,9 @@ def PipelineLoops : Pass<"shoal-pipeline-loops", "::mlir::ModuleOp"> {
     Option<"hardware", "hardware", "std::string", "\"\"",
            "Machine for the modelled times (a preset or a .json file)">,
     Option<"memoryLimit", "memory-limit", "int64_t", "0",
-           "Bytes that a device may hold; 0: none to spare">
+           "Bytes that a device may hold; 0: none to spare">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what runs beside another iteration">
   ];
 }
 

@@ -35,6 +35,9 @@ struct CompileOptions : PipelineOptions {
   /// by what all kernels of a rank take longer.
   double jitter = 0;
   std::vector<std::pair<int64_t, double>> stragglers;
+  /// Options of the pipelines that were not given are those that make the
+  /// modelled step shortest, where times are modelled; false: all as given.
+  bool choose = true;
   /// Print shardings in Shardy's syntax ("sdy", phase sharded) or the module as
   /// plain StableHLO ("stablehlo", phases partitioned and optimized).
   std::string emit;

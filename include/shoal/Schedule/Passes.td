@@ -52,7 +52,9 @@ def Overlap : Pass<"shoal-overlap", "::mlir::ModuleOp"> {
     Option<"hardware", "hardware", "std::string", "\"\"",
            "Machine for the modelled times (a preset or a .json file)">,
     Option<"memoryLimit", "memory-limit", "int64_t", "0",
-           "Bytes that a device may hold; 0: as much as without this pass">
+           "Bytes that a device may hold; 0: as much as without this pass">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say where the order changed and what that is modelled to save">
   ];
 }
 

@@ -1,6 +1,6 @@
-// What the passes of this folder tell the user, all in one form.
-#ifndef SHOAL_COLLECTIVES_REMARKS_H
-#define SHOAL_COLLECTIVES_REMARKS_H
+// What passes that move communication tell the user, all in one form.
+#ifndef SHOAL_ANALYSIS_REMARKS_H
+#define SHOAL_ANALYSIS_REMARKS_H
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Operation.h"
@@ -21,4 +21,4 @@ inline void remarkGain(bool wanted, mlir::Operation *at,
 
 } // namespace shoal
 
-#endif // SHOAL_COLLECTIVES_REMARKS_H
+#endif // SHOAL_ANALYSIS_REMARKS_H
