@@ -190,6 +190,7 @@ struct Reader {
       if (!object)
         return fail("'links' must be a list of objects");
       LinkLevel level;
+      double sharers = 1;
       for (auto &[keyName, v] : *object) {
         StringRef key = keyName;
         double devices = 0;
@@ -204,6 +205,11 @@ struct Reader {
         } else if (key == "bytes_per_second") {
           if (!number(key, v, level.bytesPerSecond))
             return false;
+        } else if (key == "shared_by") {
+          if (!number(key, v, sharers))
+            return false;
+          if (sharers < 1 || sharers != std::floor(sharers))
+            return fail("'shared_by' must be a whole number of at least 1");
         } else if (key == "latency") {
           if (!number(key, v, level.latency, /*zeroIsFine=*/true))
             return false;
@@ -215,6 +221,7 @@ struct Reader {
           return fail("unknown key '" + key + "' in 'links'");
         }
       }
+      level.bytesPerSecond /= sharers;
       if (level.bytesPerSecond == 0)
         return fail("a level of 'links' without 'bytes_per_second'");
       if (!h.links.empty() &&

@@ -25,8 +25,11 @@ RankedTensorType typeOf(Value value) {
 /// StableHLO at one place, on f32 tensors.
 class Emitter {
 public:
-  Emitter(Operation *at, int64_t block)
-      : b(at), at(at), loc(at->getLoc()), block(block) {}
+  Emitter(Operation *at, int64_t block, bool isFloat)
+      : b(at), at(at), loc(at->getLoc()), block(block),
+        byte(isFloat ? Type(Float8E4M3FNType::get(b.getContext()))
+                     : Type(b.getI8Type())),
+        most(isFloat ? 448 : 127) {}
 
   RankedTensorType tensor(ArrayRef<int64_t> shape, Type element = {}) {
     return RankedTensorType::get(shape, element ? element : b.getF32Type());
@@ -93,13 +96,16 @@ public:
     SmallVector<int64_t> dims =
         llvm::to_vector(llvm::seq<int64_t>(0, rows.size()));
     Value largest = fold(sh::AbsOp::create(b, loc, x), rows.size(), true);
-    Value step = sh::DivOp::create(b, loc, largest, splat(rows, 127));
+    Value step = sh::DivOp::create(b, loc, largest, splat(rows, most));
     // 0 / 0 where all is zero, but not where something is infinite.
     Value steps = sh::CompareOp::create(b, loc, largest, splat(rows, 0),
                                         sh::ComparisonDirection::EQ);
     Value divisor = sh::SelectOp::create(b, loc, steps, splat(rows, 1), step);
     Value scaled = sh::DivOp::create(b, loc, x, spread(divisor, shape, dims));
-    Value whole = sh::RoundNearestEvenOp::create(b, loc, scaled);
+    // (Conversion to a float rounds by itself.)
+    Value whole = isa<FloatType>(byte)
+                      ? scaled
+                      : sh::RoundNearestEvenOp::create(b, loc, scaled);
     // (Of what is no number, any byte: its step says it.)
     Value finite = sh::IsFiniteOp::create(b, loc, whole);
     whole = sh::SelectOp::create(b, loc, finite, whole, splat(shape, 0));
@@ -107,7 +113,7 @@ public:
     step = sh::SelectOp::create(
         b, loc, known, step,
         splat(rows, std::numeric_limits<float>::quiet_NaN()));
-    return {convert(whole, b.getI8Type()), step};
+    return {convert(whole, byte), step};
   }
 
   Value dequantize(Value bytes, Value step) {
@@ -186,6 +192,8 @@ private:
   Operation *at;
   Location loc;
   int64_t block;
+  Type byte;  ///< of what is sent
+  float most; ///< its largest number that is used
 };
 
 struct QuantizeCollectives
@@ -193,8 +201,15 @@ struct QuantizeCollectives
   using QuantizeCollectivesBase::QuantizeCollectivesBase;
 
   void runOnOperation() override {
-    if (axes.empty())
+    auto [names, format] = StringRef(axes).split(':');
+    if (names.empty())
       return;
+    isFloat = format == "f8";
+    if (!format.empty() && !isFloat && format != "i8")
+      return (void)(getOperation().emitError("--quantize-collectives: '")
+                        << format << "' is no format; i8 and f8 are",
+                    signalPassFailure());
+    wanted = names.str();
     FailureOr<Hardware> machine = getHardware(hardware, getOperation());
     if (failed(machine))
       return signalPassFailure();
@@ -219,7 +234,7 @@ struct QuantizeCollectives
       return false;
     for (AxisRefAttr axis : groups.getAxes())
       name += (name.empty() ? "" : "+") + axis.getName().str();
-    return axes == "*" || axes == name;
+    return wanted == "*" || wanted == name;
   }
 
   void quantize(Operation *op, Prices &prices) {
@@ -254,19 +269,28 @@ struct QuantizeCollectives
       return;
     std::string what;
     llvm::raw_string_ostream(what)
-        << "sent in blocks of " << block
-        << " bytes with a scale: off by at most "
-        << llvm::format("%.1f",
-                        (static_cast<double>(n) + (reduce ? n : 0)) / 2.54)
-        << " % of the largest summand in the block";
+        << "sent in blocks of " << block << " bytes with a scale: ";
+    if (isFloat)
+      llvm::raw_string_ostream(what)
+          << "each summand" << (reduce ? " and the sum" : "")
+          << " off by at most 6.3 % of itself";
+    else
+      llvm::raw_string_ostream(what)
+          << "off by at most "
+          << llvm::format("%.1f",
+                          (static_cast<double>(n) + (reduce ? n : 0)) / 2.54)
+          << " % of the largest summand in the block";
     remarkGain(remarks, op, what, before, after);
-    Emitter emitter(op, block);
+    Emitter emitter(op, block, isFloat);
     if (reduce)
       emitter.allReduce(reduce, n);
     else
       emitter.reduceScatter(scatter, n);
     op->erase();
   }
+
+  std::string wanted; ///< axes
+  bool isFloat = false;
 };
 
 } // namespace

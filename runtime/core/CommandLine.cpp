@@ -11,6 +11,11 @@ void CommandLine::flag(const std::string &name, bool &value,
                        const std::string &help, bool hidden) {
   options.push_back({name, "", help, Kind::Flag, &value, 0, hidden, false});
 }
+void CommandLine::flag(const std::string &name, bool &value, std::string &text,
+                       const std::string &metavar, const std::string &help) {
+  options.push_back(
+      {name, metavar, help, Kind::Flag, &value, 0, false, false, &text});
+}
 void CommandLine::text(const std::string &name, std::string &value,
                        const std::string &metavar, const std::string &help,
                        bool hidden) {
@@ -72,6 +77,14 @@ Status CommandLine::set(Option &o, const std::string &value) {
   o.given = true;
   switch (o.kind) {
   case Kind::Flag:
+    if (o.text) {
+      if (!o.text->empty() && !value.empty())
+        return bad("given twice");
+      if (!value.empty())
+        *o.text = value;
+      *static_cast<bool *>(o.value) = true;
+      break;
+    }
     if (!value.empty() && value != "true" && value != "false" && value != "1" &&
         value != "0")
       return bad("takes no value");
@@ -157,7 +170,9 @@ CommandLine::parse(int argc, char **argv, std::vector<std::string> &files) {
       value = argv[++i];
     }
     if (o->kind == Kind::Flag && equal != std::string::npos && value.empty())
-      return Status::badInput("--" + o->name + ": takes no value");
+      return Status::badInput("--" + o->name +
+                              (o->text ? ": needs a value after '='"
+                                       : ": takes no value"));
     if (Status s = set(*o, value); !s)
       return s;
   }
@@ -196,6 +211,7 @@ std::string CommandLine::help() const {
       line((o.name.size() == 1 ? "-" : "--") + o.name +
                (o.metavar.empty()    ? ""
                 : o.name.size() == 1 ? " " + o.metavar
+                : o.text             ? "[=" + o.metavar + "]"
                                      : "=" + o.metavar),
            o.help);
   line("--help", "print this text");

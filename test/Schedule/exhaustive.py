@@ -1,6 +1,6 @@
 """Orders that shoal-overlap finds against the best of all orders, on small random graphs of kernels and permutes.
 
-exhaustive.py SHOAL_OPT [COUNT]: fails if one takes over 5 % longer than the best (or longer than as written)."""
+exhaustive.py SHOAL_OPT [COUNT]: fails if one takes over 5 % longer than the best, or longer than as written."""
 import itertools
 import json
 import random
@@ -100,7 +100,7 @@ def main():
         if ours > written * (1 + 1e-9) or ours > ideal * 1.05:
             print(f"graph {number}: {ours:.6f}, best {ideal:.6f}, as written {written:.6f}: {nodes}")
     print(f"{count} graphs: at most {worst:.1%} above the best; {max(gains):.2f} times faster than as written at most")
-    sys.exit(worst > 0.05)
+    sys.exit(worst > 0.05 or min(gains) < 1 - 1e-9)
 
 
 main()

@@ -26,6 +26,10 @@ func.func @main(%x: tensor<256x512xf32>, %w: tensor<512x1024xf32>, %v: tensor<10
 with tempfile.TemporaryDirectory() as folder:
     model, hardware, report = (Path(folder) / n for n in ("m.mlir", "hardware.json", "report.json"))
     model.write_text(MODULE)
+    # --profile=FILE.json writes the same, beside the table.
+    table = subprocess.run([build / "bin/shoal-run", model, "--input=random", f"--profile={hardware}"], check=True, capture_output=True,
+                           text=True).stdout
+    assert "a matrix product" in table and "flops_per_second" in json.loads(hardware.read_text()), table
     subprocess.run([build / "bin/shoal-run", model, "--input=random", "--repeat=5", f"--calibrate={hardware}",
                     f"--report={report}"], check=True, stdout=subprocess.DEVNULL)
     measured = sum(r["seconds"] for r in json.loads(report.read_text())["profile"] if r["bytes"] > 0)

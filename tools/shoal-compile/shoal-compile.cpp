@@ -366,8 +366,9 @@ int main(int argc, char **argv) {
             "modelled step shorter, where --hardware is given)");
   line.text("quantize-collectives", o.quantize, "AXES",
             "axes (data+fsdp; *: all) over which large sums travel as bytes, "
-            "each block with a scale: changes results, --remarks says by how "
-            "much (default: none)");
+            "each block with a scale, as whole numbers or (data:f8) small "
+            "floats: changes results, --remarks says by how much (default: "
+            "none)");
   line.flag("remarks", o.remarks,
             "say what was changed about collectives, and the modelled gain");
   line.text("trace", o.trace, "FILE.json",

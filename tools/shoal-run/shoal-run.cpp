@@ -404,8 +404,9 @@ int main(int argc, char **argv) {
             "write the compiler's report with measured times and bytes");
   line.flag("table", o.table, "print the report as a table");
   line.flag(
-      "profile", o.profile,
-      "print where a step's time goes, by kernel and the op it came from");
+      "profile", o.profile, o.calibrate, "FILE.json",
+      "print where a step's time goes, by kernel and the op it came from; to "
+      "the file, what --calibrate writes");
   line.text("calibrate", o.calibrate, "FILE.json",
             "write how fast this machine was, by size of kernels and products, "
             "for shoal-compile --hardware=FILE.json");

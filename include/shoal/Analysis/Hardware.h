@@ -81,10 +81,12 @@ llvm::ArrayRef<llvm::StringRef> hardwarePresets();
 ///    "kernel_latency": 2e-6, "collective_latency": 4e-6,
 ///    "links": [{"name": "nvlink", "devices": 8, "bytes_per_second": 4e11,
 ///               "latency": 1e-6, "multicast": true},
-///              {"name": "infiniband", "bytes_per_second": 4.5e10,
-///               "latency": 3e-6}],
+///              {"name": "infiniband", "bytes_per_second": 9e10,
+///               "shared_by": 2, "latency": 3e-6}],
 ///    "efficiency": {"product": [[1e8, 0.3], [1e11, 0.9]], "memory": […]}}
 ///
+/// "shared_by": as many devices share one link, each with its part of the
+/// bytes per second, since in a program all devices send at once.
 /// A preset's name under "base" gives everything that is not stated. Products
 /// of a type without a rate get that of the next wider one. The message says
 /// what is wrong.

@@ -185,15 +185,19 @@ def QuantizeCollectives : CollectivePass<"shoal-quantize-collectives"> {
     an element and way instead of 2 or 4.
 
     With n devices, an element of the sum is off by at most n/254 of the largest
-    magnitude among the summands of its block, of an all_reduce by twice that. A
-    block with an infinite or undefined element is undefined. Where it is not
+    magnitude among the summands of its block, of an all_reduce by twice that.
+    With `axes=…:f8` the bytes are f8E4M3FN: all elements keep three bits of
+    mantissa, so that each summand, and the sum that an all_reduce gathers, is off
+    by at most a sixteenth of itself (or 2^-18 of the largest of its block): worse
+    for large elements than whole numbers, better for small ones. A block with an infinite or undefined element is undefined. Where it is not
     modelled to be faster, a reduction stays as it is.
   }];
   let options = [
     Option<"hardware", "hardware", "std::string", "\"\"",
            "Machine for the modelled times (a preset or a .json file)">,
     Option<"axes", "axes", "std::string", "\"\"",
-           "Groups over these axes: data+fsdp; *: all; nothing: none">,
+           "Groups over these axes: data+fsdp; *: all; nothing: none; in whole "
+           "numbers, or with :f8 behind them as small floats">,
     Option<"block", "block", "int64_t", "256", "Elements that share a scale">,
     Option<"minBytes", "min-bytes", "int64_t", "1048576",
            "Tensors below this are left alone">,

@@ -151,7 +151,7 @@ TEST(Hardware, ReadsAFile) {
   auto h = fromText(R"({"base": "dgx-a100", "name": "mine",
       "flops_per_second": {"bf16": 1e12},
       "links": [{"devices": 4, "bytes_per_second": 1e9, "latency": 0},
-                {"bytes_per_second": 1e8, "latency": 1e-6}],
+                {"bytes_per_second": 4e8, "shared_by": 4, "latency": 1e-6}],
       "efficiency": {"product": [[1e6, 0.1], [1e8, 0.5]]}})",
                     error);
   ASSERT_TRUE(mlir::succeeded(h)) << error;
@@ -159,6 +159,7 @@ TEST(Hardware, ReadsAFile) {
   EXPECT_EQ(h->flops[unsigned(ComputeType::F64)], 1e12);
   EXPECT_EQ(h->flops[unsigned(ComputeType::F8)], 1e12);
   EXPECT_EQ(h->memoryBytes, 80e9);
+  EXPECT_EQ(h->links[1].bytesPerSecond, 1e8);
   EXPECT_DOUBLE_EQ(h->productEfficiency.at(1e7), 0.3);
   EXPECT_DOUBLE_EQ(h->productEfficiency.at(1), 0.1);
   EXPECT_DOUBLE_EQ(h->productEfficiency.at(1e12), 0.5);
@@ -174,6 +175,8 @@ TEST(Hardware, SaysWhatIsWrong) {
       {R"({"flops_per_second": {"f12": 1}})", "no type 'f12'"},
       {R"({"flops_per_second": {}})", "states no rate"},
       {R"({"links": []})", "must be a list"},
+      {R"({"links": [{"bytes_per_second": 1, "shared_by": 0.5}]})",
+       "whole number of at least 1"},
       {R"({"links": [{"latency": 1}]})", "without 'bytes_per_second'"},
       {R"({"links": [{"bytes_per_second": 1, "devices": 3},
                      {"bytes_per_second": 1, "devices": 4}]})",

@@ -22,6 +22,9 @@ public:
 
   void flag(const std::string &name, bool &value, const std::string &help,
             bool hidden = false);
+  /// A flag that may have a value: --name, or --name=value (no blank between).
+  void flag(const std::string &name, bool &value, std::string &text,
+            const std::string &metavar, const std::string &help);
   void text(const std::string &name, std::string &value,
             const std::string &metavar, const std::string &help,
             bool hidden = false);
@@ -50,6 +53,7 @@ private:
     void *value;
     int64_t least;
     bool hidden, given;
+    std::string *text = nullptr; ///< of a flag that may have a value
   };
   Option *find(const std::string &name);
   Status set(Option &option, const std::string &value);
