@@ -1,4 +1,5 @@
 // The steps of a run on GPUs, from the outside.
+#include "core/Steps.h"
 #include "cuda/Execution.h"
 
 namespace shoal::rt {
@@ -53,42 +54,14 @@ Result<RunResult> runPackageOnCuda(const Package &package,
   if (Status s = run->prepare(std::move(arguments)); !s)
     return fail(s);
   RunResult result;
-  bool measure = options.measure || options.repeat > 1;
-  int64_t steps = options.repeat + (options.repeat > 1 ? 1 : 0);
-  for (int64_t s = 0; s < steps; ++s) {
-    auto begin = std::chrono::steady_clock::now();
+  auto step = [&](int64_t number, std::chrono::steady_clock::time_point begin) {
     // The first step of several warms up; then one is captured.
-    Status status = run->step(/*graph=*/s == 1, begin);
-    std::chrono::duration<double> time =
-        std::chrono::steady_clock::now() - begin;
-    if (!status)
-      return fail(status);
-    bool warmUp = options.repeat > 1 && s == 0;
-    if (warmUp)
-      run->clearProfile();
-    if (measure && !warmUp)
-      result.stepSeconds.push_back(time.count());
-    if (options.progress && time.count() * static_cast<double>(steps) > 2)
-      std::fprintf(stderr, "\rshoal-run: step %lld of %lld, %.2f s%s",
-                   static_cast<long long>(s + 1), static_cast<long long>(steps),
-                   time.count(), s + 1 == steps ? "\n" : "   ");
-  }
-  double numRanks = static_cast<double>(package.program().header().numRanks);
-  for (auto &rank : run->ranks) {
-    result.bytesSentPerDevice += rank->bytesSent / numRanks;
-    result.collectivesPerDevice +=
-        static_cast<double>(rank->collectives) / numRanks;
-  }
-  result.bytesSentPerDevice = run->sumOverProcesses(result.bytesSentPerDevice);
-  result.collectivesPerDevice =
-      run->sumOverProcesses(result.collectivesPerDevice);
-  if (options.profile)
-    result.profile = run->takeProfile(options.repeat);
-  Result<std::vector<HostTensor>> values = run->takeResults();
-  if (!values)
-    return fail(values.status());
-  result.failedChecks = run->failedChecks;
-  result.results = std::move(*values);
+    return run->step(/*graph=*/number == 1, begin);
+  };
+  if (Status s = runSteps(*run, options, step, result); !s)
+    return fail(s);
+  if (Status s = takeResult(*run, package, options, result); !s)
+    return fail(s);
   leave();
   if (!run->close())
     run.release();

@@ -1,5 +1,6 @@
 #include "shoal/runtime/Run.h"
 
+#include "core/Steps.h"
 #include "host/Execution.h"
 
 #include <cmath>
@@ -90,56 +91,29 @@ Result<RunResult> runPackage(const Package &package,
     world->onFailure([&](Status s) { execution->fail(std::move(s)); });
     world->onQuestion([&] { return execution->activity(); });
   }
-  RunResult result;
-  bool measure = options.measure || options.repeat > 1;
-  int64_t steps = options.repeat + (options.repeat > 1 ? 1 : 0);
-  for (int64_t s = 0; s < steps; ++s) {
-    bool stuck;
-    auto begin = std::chrono::steady_clock::now();
-    Status status = execution->step(stuck, begin);
-    std::chrono::duration<double> time =
-        std::chrono::steady_clock::now() - begin;
-    if (!status) {
-      if (world) {
-        world->onFailure(nullptr);
-        world->onQuestion(nullptr);
-        world->abort(status.message());
-      }
-      if (stuck)
-        execution.release(); // threads may still use it
-      return status;
+  auto leave = [&] {
+    if (world) {
+      world->onFailure(nullptr);
+      world->onQuestion(nullptr);
     }
-    bool warmUp = options.repeat > 1 && s == 0;
-    if (warmUp)
-      execution->clearProfile();
-    if (measure && !warmUp)
-      result.stepSeconds.push_back(time.count());
-    if (options.progress && time.count() * static_cast<double>(steps) > 2)
-      std::fprintf(stderr, "\rshoal-run: step %lld of %lld, %.2f s%s",
-                   static_cast<long long>(s + 1), static_cast<long long>(steps),
-                   time.count(), s + 1 == steps ? "\n" : "   ");
+  };
+  RunResult result;
+  bool stuck = false;
+  auto step = [&](int64_t, std::chrono::steady_clock::time_point begin) {
+    return execution->step(stuck, begin);
+  };
+  if (Status s = runSteps(*execution, options, step, result); !s) {
+    leave();
+    if (world)
+      world->abort(s.message());
+    if (stuck)
+      execution.release(); // threads may still use it
+    return s;
   }
-  double numRanks = static_cast<double>(package.program().header().numRanks);
-  for (auto &rank : execution->ranks) {
-    result.bytesSentPerDevice += rank->bytesSent / numRanks;
-    result.collectivesPerDevice +=
-        static_cast<double>(rank->collectives) / numRanks;
-  }
-  result.bytesSentPerDevice =
-      execution->sumOverProcesses(result.bytesSentPerDevice);
-  result.collectivesPerDevice =
-      execution->sumOverProcesses(result.collectivesPerDevice);
-  if (options.profile)
-    result.profile = execution->takeProfile(options.repeat);
-  result.failedChecks = execution->failedChecks;
-  Result<std::vector<HostTensor>> values = execution->takeResults();
-  if (world) {
-    world->onFailure(nullptr);
-    world->onQuestion(nullptr);
-  }
-  if (!values)
-    return values.status();
-  result.results = std::move(*values);
+  Status taken = takeResult(*execution, package, options, result);
+  leave();
+  if (!taken)
+    return taken;
   return result;
 }
 
