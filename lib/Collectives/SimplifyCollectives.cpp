@@ -1,4 +1,5 @@
 // shoal-simplify-collectives: see Passes.td.
+#include "GroupAxes.h"
 #include "Prices.h"
 #include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
@@ -31,38 +32,6 @@ int64_t bitsOf(Type type) {
   if (auto complex = dyn_cast<ComplexType>(element))
     return 2 * complex.getElementType().getIntOrFloatBitWidth();
   return element.isIntOrFloat() ? element.getIntOrFloatBitWidth() : 0;
-}
-
-/// Groups over the axes of both, the first one's major; null if they are
-/// tables, of different meshes, or share an axis.
-GroupsAttr join(GroupsAttr major, GroupsAttr minor) {
-  if (major.isTable() || minor.isTable() ||
-      major.getMeshOrRef() != minor.getMeshOrRef())
-    return {};
-  SmallVector<AxisRefAttr> axes(major.getAxes());
-  for (AxisRefAttr axis : minor.getAxes()) {
-    // Parts of one axis could be neighbours that have a shorter name.
-    if (llvm::any_of(axes, [&](AxisRefAttr other) {
-          return other.getName() == axis.getName();
-        }))
-      return {};
-    axes.push_back(axis);
-  }
-  return GroupsAttr::get(major.getMeshOrRef(), axes);
-}
-
-/// The axes of `all` without those of `some`; null if they are not among them.
-GroupsAttr without(GroupsAttr all, GroupsAttr some) {
-  if (all.isTable() || some.isTable() ||
-      all.getMeshOrRef() != some.getMeshOrRef())
-    return {};
-  SmallVector<AxisRefAttr> rest;
-  for (AxisRefAttr axis : all.getAxes())
-    if (!llvm::is_contained(some.getAxes(), axis))
-      rest.push_back(axis);
-  if (rest.size() + some.getAxes().size() != all.getAxes().size())
-    return {};
-  return GroupsAttr::get(all.getMeshOrRef(), rest);
 }
 
 /// The blocks along `dim` are whole: nothing of them is padding.
@@ -138,7 +107,7 @@ struct SimplifyGather : Pattern<AllGatherOp> {
       return success();
     }
     if (auto inner = definitionOf<AllGatherOp>(op.getInput(), op)) {
-      GroupsAttr both = join(groups, inner.getGroups());
+      GroupsAttr both = joinGroups(groups, inner.getGroups());
       if (!both || inner.getDim() != op.getDim() || !inner->hasOneUse() ||
           !isExact(inner, inner.getResult(), inner.getInput(), inner.getDim(),
                    inner.getGroups()))
@@ -170,7 +139,7 @@ struct SimplifyScatter : Pattern<ReduceScatterOp> {
         !isExact(inner, inner.getInput(), inner.getResult(), inner.getDim(),
                  inner.getGroups()))
       return failure();
-    GroupsAttr both = join(inner.getGroups(), op.getGroups());
+    GroupsAttr both = joinGroups(inner.getGroups(), op.getGroups());
     if (!both)
       return failure();
     double before = c.prices.of(op).seconds + c.prices.of(inner).seconds;
@@ -224,7 +193,7 @@ struct SimplifySlice : Pattern<AllSliceOp> {
       return failure();
     GroupsAttr rest = reduce.getGroups() == groups
                           ? groups
-                          : without(reduce.getGroups(), groups);
+                          : withoutGroups(reduce.getGroups(), groups);
     if (!rest)
       return failure();
     double before = c.prices.of(reduce).seconds;
@@ -269,7 +238,7 @@ struct SimplifyReduce : Pattern<AllReduceOp> {
       b.replaceOp(op, inner.getResult());
       return success();
     }
-    GroupsAttr both = join(inner.getGroups(), op.getGroups());
+    GroupsAttr both = joinGroups(inner.getGroups(), op.getGroups());
     if (!both || !inner->hasOneUse())
       return failure();
     before += c.prices.of(inner).seconds;

@@ -33,6 +33,10 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
   loops.memoryLimit = options.memoryLimit;
   loops.remarks = options.remarks;
   pm.addPass(createMoveOutOfLoops(loops));
+  MoveReductionsOptions reductions;
+  reductions.hardware = options.hardware;
+  reductions.remarks = options.remarks;
+  pm.addPass(createMoveReductions(reductions));
   SimplifyCollectivesOptions simplify;
   simplify.hardware = options.hardware;
   simplify.remarks = options.remarks;

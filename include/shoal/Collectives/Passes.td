@@ -9,6 +9,34 @@ class CollectivePass<string name> : Pass<name, "::mlir::ModuleOp"> {
                            "::shoal::comm::CommDialect"];
 }
 
+def MoveReductions : CollectivePass<"shoal-move-reductions"> {
+  let summary = "Reductions move along linear ops to where they meet others";
+  let description = [{
+    An all_reduce may stand anywhere between what it sums and the first op that
+    is not linear. Where it stands behind more of them, it may meet another
+    collective:
+
+    - of a sum (or difference) of several all_reduces over the same axes, and of
+      other terms, what each device adds is summed up first, in any order, and
+      reduced once;
+    - before an all_reduce over other axes it becomes part of that, and before an
+      all_slice or a sum over dimensions shoal-simplify-collectives will find it;
+    - a reduce_scatter over other axes goes first, and leaves less to reduce;
+    - of what has been gathered over other axes, the part that each device has
+      is reduced, and the sums gathered.
+
+    Linear are changes of shape, signs, and, for sums of floats, products with
+    constants of at most one (or division by at least one: means), so that no
+    summand becomes larger than it was.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed and what it is modelled to save">
+  ];
+}
+
 def SimplifyCollectives : CollectivePass<"shoal-simplify-collectives"> {
   let summary = "Collectives of collectives become fewer, or send less";
   let description = [{
