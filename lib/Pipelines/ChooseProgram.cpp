@@ -26,18 +26,6 @@ runPasses(ModuleOp module,
   return success(succeeded(build(pm)) && succeeded(pm.run(module)));
 }
 
-namespace {
-
-/// A program that was made to be judged.
-struct Trial {
-  double seconds = 0;
-  int64_t peak = 0;   ///< bytes of a device
-  double work = 0;    ///< seconds of all kernels, and of all collectives
-  double exposed = 0; ///< seconds that the device waits for links
-};
-
-} // namespace
-
 /// The share of a step for which communication is exposed, from which on
 /// programs in parts are tried.
 static constexpr double kWorthSplitting = 0.02;
@@ -76,11 +64,8 @@ static bool isBetter(const Trial &a, const Trial &b, int64_t memoryLimit) {
   return fits ? a.seconds < b.seconds : a.peak < b.peak;
 }
 
-/// Schedules a copy of a module of phase `fused`, with collectives in buckets
-/// and without, and simulates it. (Buckets are made from a simpler model than
-/// the simulator's.) Sets which of both is better.
-static FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
-                              PipelineOptions &options) {
+FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
+                       PipelineOptions &options) {
   PipelineOptions part = options;
   part.remarks = false;
   part.schedulePart = "order";

@@ -31,6 +31,27 @@ mlir::LogicalResult chooseProgram(mlir::ModuleOp module, Phase phase,
                                   const Hardware &hardware,
                                   PipelineOptions &options);
 
+/// Where the program that the module, of phase `fused`, is scheduled to takes
+/// more than the memory limit, sets how values are computed again so that it
+/// fits: in the way that the simulator finds fastest. Where nothing makes it
+/// fit, leaves it as it is and says by how much it does not.
+mlir::LogicalResult fitProgram(mlir::ModuleOp module, const Hardware &hardware,
+                               PipelineOptions &options);
+
+/// A program that was made to be judged.
+struct Trial {
+  double seconds = 0;
+  int64_t peak = 0;   ///< bytes of a device
+  double work = 0;    ///< seconds of all kernels, and of all collectives
+  double exposed = 0; ///< seconds that the device waits for links
+};
+
+/// Schedules a copy of a module of phase `fused`, with collectives in buckets
+/// and without, and simulates it. (Buckets are made from a simpler model than
+/// the simulator's.) Sets which of both is better.
+mlir::FailureOr<Trial> judge(mlir::ModuleOp fused, const Hardware &hardware,
+                             PipelineOptions &options);
+
 /// Builds a pipeline and runs it.
 mlir::LogicalResult
 runPasses(mlir::ModuleOp module,

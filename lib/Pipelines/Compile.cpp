@@ -208,6 +208,9 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
               options.overlap == Overlap::Loops && options.memoryLimit > 0 &&
               failed(chooseProgram(module, phase, *hardware, options)))
             return failure();
+          if (phase == Phase::Scheduled && options.memoryLimit > 0 &&
+              failed(fitProgram(module, *hardware, options)))
+            return failure();
           return runPasses(module, [&](OpPassManager &pm) {
             return buildPhasePipeline(pm, phase, options);
           });

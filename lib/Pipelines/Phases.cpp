@@ -78,6 +78,7 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
                                         "shoal-outline-lone-ops",
                                         "shoal-bind-host-scalars",
                                         "shoal-order",
+                                        "shoal-fit-memory",
                                         "shoal-overlap",
                                         "shoal-pipeline-loops",
                                         "shoal-combine-collectives",
@@ -173,6 +174,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
     return add(pm, "shoal-schedule-pipeline{entry=" + o.entry +
                        (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
                        " memory-limit=" + std::to_string(o.memoryLimit) +
+                       (o.fitTarget > 0
+                            ? " fit-target=" + std::to_string(o.fitTarget)
+                            : "") +
                        " overlap=" +
                        (o.overlap == Overlap::None     ? "none"
                         : o.overlap == Overlap::Blocks ? "blocks"

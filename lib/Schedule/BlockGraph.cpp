@@ -34,9 +34,12 @@ BlockGraph::BlockGraph(Block &block, const HostScalars &scalars)
     : block(block), scalars(scalars) {
   DenseMap<Operation *, unsigned> index;
   int lastEffect = -1;
+  DenseMap<int64_t, unsigned> marks;
   for (Operation &op : block) {
     unsigned id = nodes.size();
     index[&op] = id;
+    if (auto mark = op.getAttrOfType<IntegerAttr>(kMarkAttr))
+      marks[mark.getInt()] = id;
     nodes.push_back({&op, {}, 0, {}, {}, 0});
     for (Region &region : op.getRegions())
       nodes[id].inner = std::max(nodes[id].inner, peakBytesOf(region));
@@ -67,6 +70,9 @@ BlockGraph::BlockGraph(Block &block, const HostScalars &scalars)
         deps.insert(lastEffect);
       lastEffect = id;
     }
+    if (auto after = op.getAttrOfType<IntegerAttr>(kAfterAttr))
+      if (auto mark = marks.find(after.getInt()); mark != marks.end())
+        deps.insert(mark->second);
     deps.erase(id);
     for (unsigned dep : deps)
       nodes[dep].users.push_back(id);

@@ -11,6 +11,11 @@
 
 namespace shoal {
 
+/// An op that is done again to hold less has the number of one that it must not
+/// run before: else it would be there again as early as what it stands for.
+inline constexpr llvm::StringLiteral kMarkAttr = "shoal.mark",
+                                     kAfterAttr = "shoal.after";
+
 class BlockGraph {
 public:
   BlockGraph(mlir::Block &block, const HostScalars &scalars);

@@ -1,7 +1,7 @@
 // shoal-overlap: see Passes.td.
 #include "BlockGraph.h"
+#include "OpTimes.h"
 #include "shoal/Analysis/OpCosts.h"
-#include "shoal/Analysis/OpSeconds.h"
 #include "shoal/Analysis/Remarks.h"
 #include "shoal/Schedule/Passes.h"
 
@@ -19,48 +19,6 @@ namespace shoal {
 #include "shoal/Schedule/Passes.h.inc"
 
 namespace {
-
-/// Seconds of each op of a function on a machine.
-class OpTimes {
-public:
-  OpTimes(ModuleOp module, const Hardware &hardware, const HostScalars &scalars)
-      : hardware(hardware), scalars(scalars), symbols(module),
-        collectives(hardware) {}
-
-  struct Time {
-    double seconds = 0;
-    /// 0 for what the device computes, else the links' number plus one.
-    unsigned resource = 0;
-  };
-  Time of(Operation *op) {
-    if (auto collective = dyn_cast<comm::CollectiveOpInterface>(op))
-      return {collectives.of(collective).seconds,
-              collectives.shapeOf(collective).top() + 1};
-    if (auto launch = dyn_cast<plan::LaunchOp>(op)) {
-      auto [seconds, isNew] = kernels.try_emplace(launch.getKernelAttr(), 0);
-      if (isNew)
-        if (auto kernel = symbols.lookup<plan::KernelOp>(launch.getKernel()))
-          seconds->second = kernelSeconds(kernel, hardware);
-      return {seconds->second, 0};
-    }
-    double inner = librarySeconds(op, hardware);
-    for (Region &region : op->getRegions())
-      for (Operation &nested : region.getOps())
-        inner += of(&nested).seconds;
-    if (auto loop = dyn_cast<shlo::WhileOp>(op))
-      if (auto counted = scalars.getCountedLoop(loop))
-        inner *= static_cast<double>(
-            std::max<int64_t>(counted->tripCount.value_or(1), 1));
-    return {inner, 0};
-  }
-
-private:
-  const Hardware &hardware;
-  const HostScalars &scalars;
-  SymbolTable symbols;
-  CollectiveTimes collectives;
-  llvm::DenseMap<Attribute, double> kernels;
-};
 
 /// The block's ops on one stream of computation and one per level of links.
 class BlockSchedule {

@@ -9,7 +9,9 @@ using namespace shoal;
 
 /// On tensors: what runs when.
 static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
-                     StringRef overlapMode, bool remarks) {
+                     StringRef overlapMode, int64_t fitTarget, bool remarks) {
+  if (fitTarget > 0)
+    memoryLimit = fitTarget;
   if (overlapMode == "loops") {
     PipelineLoopsOptions loops;
     loops.hardware = hardware.str();
@@ -20,6 +22,13 @@ static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
   pm.addPass(createOutlineLoneOps());
   pm.addPass(createBindHostScalars());
   pm.addPass(createOrder());
+  if (fitTarget > 0) {
+    FitMemoryOptions fit;
+    fit.hardware = hardware.str();
+    fit.memoryLimit = fitTarget;
+    fit.remarks = remarks;
+    pm.addPass(createFitMemory(fit));
+  }
   if (overlapMode != "none") {
     OverlapOptions overlap;
     overlap.hardware = hardware.str();
@@ -32,9 +41,10 @@ static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
 void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
                                   StringRef hardware, int64_t memoryLimit,
                                   StringRef overlapMode, bool remarks,
-                                  bool combineCollectives, StringRef part) {
+                                  bool combineCollectives, StringRef part,
+                                  int64_t fitTarget) {
   if (part != "rest")
-    addOrder(pm, hardware, memoryLimit, overlapMode, remarks);
+    addOrder(pm, hardware, memoryLimit, overlapMode, fitTarget, remarks);
   if (part == "order")
     return;
   BufferizeOptions options;
@@ -68,6 +78,11 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
       *this, "memory-limit",
       llvm::cl::desc("Bytes that a device may hold; 0: as few as can be"),
       llvm::cl::init(0)};
+  Option<int64_t> fitTarget{
+      *this, "fit-target",
+      llvm::cl::desc("Bytes to keep within by computing values again "
+                     "(shoal-fit-memory); 0: nothing is computed again"),
+      llvm::cl::init(0)};
   Option<std::string> overlap{
       *this, "overlap",
       llvm::cl::desc("How far collectives are hidden: none, blocks or loops"),
@@ -93,6 +108,7 @@ void shoal::registerSchedulePipelines() {
       [](OpPassManager &pm, const ScheduleOptions &options) {
         buildSchedulePipeline(pm, options.entry, options.hardware,
                               options.memoryLimit, options.overlap,
-                              options.remarks, options.combine, options.part);
+                              options.remarks, options.combine, options.part,
+                              options.fitTarget);
       });
 }

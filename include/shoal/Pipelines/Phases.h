@@ -60,6 +60,11 @@ struct PipelineOptions {
   /// Bytes a device should hold at most; 0: the hardware's where one was
   /// named, else no limit.
   int64_t memoryLimit = 0;
+  /// Bytes that scheduling is to keep within by computing values again
+  /// (shoal-fit-memory); 0: nothing is. compileModule sets it where a program
+  /// takes more than memoryLimit; it may be less, since it is compared with what
+  /// scheduling estimates.
+  int64_t fitTarget = 0;
   Overlap overlap = Overlap::Loops;
   /// Collectives become one where that is modelled to be faster.
   bool combine = true;

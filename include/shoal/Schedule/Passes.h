@@ -25,6 +25,7 @@ namespace shoal {
 /// "blocks" lets them run beside what stands around them, "loops" beside other
 /// iterations as well. `part`: "order" ends where the order of kernels and
 /// collectives is known, "rest" goes on from there, "all" does both.
+/// `fitTarget`: bytes to keep within by computing values again; 0: none is.
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef entry = "main",
                            llvm::StringRef hardware = "",
@@ -32,7 +33,8 @@ void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef overlap = "loops",
                            bool remarks = false,
                            bool combineCollectives = true,
-                           llvm::StringRef part = "all");
+                           llvm::StringRef part = "all",
+                           int64_t fitTarget = 0);
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();

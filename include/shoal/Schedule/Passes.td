@@ -37,6 +37,33 @@ def Order : Pass<"shoal-order", "::mlir::ModuleOp"> {
   }];
 }
 
+def FitMemory : Pass<"shoal-fit-memory", "::mlir::ModuleOp"> {
+  let summary = "Computes values again instead of holding them, within a bound";
+  let description = [{
+    Where more than `memory-limit` would be held at once, values that live across
+    the peak and are not used there are computed again right before they are used
+    next: by a clone of their launch, with what leads to it as far as that is no
+    longer there. Of all such values the one that takes least modelled time for
+    each byte saved goes first (of the same price, the one that is held longest
+    above the limit), and so on until the block fits or nothing helps. What is
+    held longer for it counts; so do siblings that come with it. Collectives are
+    repeated, too, but weighed twice.
+
+    Nothing changes where the block fits as it is, and no step makes the peak
+    higher. What is held is estimated as `shoal-order` does, results in the memory
+    of dead operands apart; what a program really takes, the arena says, so
+    compileModule measures it and asks again with another limit.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"memoryLimit", "memory-limit", "int64_t", "0",
+           "Bytes that a device may hold; 0: no limit">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what is computed again, the bytes saved and the time added">
+  ];
+}
+
 def Overlap : Pass<"shoal-overlap", "::mlir::ModuleOp"> {
   let summary = "Orders computation and collectives so that they run at once";
   let description = [{
