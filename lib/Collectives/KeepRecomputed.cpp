@@ -1,6 +1,6 @@
 // shoal-keep-recomputed: see Passes.td.
 #include "dialects/Comm/Comm.h"
-#include "shoal/Analysis/HostScalars.h"
+#include "shoal/Analysis/LoopStacks.h"
 #include "shoal/Collectives/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -17,85 +17,6 @@ namespace shoal {
 
 namespace {
 
-/// A counted loop of known length.
-struct Counted {
-  WhileOp op;
-  CountedLoop loop;
-  int64_t begin = 0, trips = 0;
-
-  Block &body() const { return op->getRegion(1).front(); }
-  Operation *yield() const { return body().getTerminator(); }
-  /// The loop's operand where the body's argument never changes.
-  Value invariant(BlockArgument argument) const {
-    if (argument.getOwner() != &body() ||
-        yield()->getOperand(argument.getArgNumber()) != argument)
-      return {};
-    return op->getOperand(argument.getArgNumber());
-  }
-  int64_t counterAt(int64_t trip) const { return begin + trip * loop.step; }
-};
-
-/// The integer that `value` is in an iteration, if it depends on the counter
-/// and constants alone.
-std::optional<int64_t> evaluate(Value value, const Counted &loop, int64_t trip,
-                                int depth = 0) {
-  if (depth > 32)
-    return std::nullopt;
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    if (argument.getOwner() != &loop.body())
-      return std::nullopt;
-    if (argument.getArgNumber() == loop.loop.ivIndex)
-      return loop.counterAt(trip);
-    Value outside = loop.invariant(argument);
-    return outside ? evaluate(outside, loop, trip, depth + 1) : std::nullopt;
-  }
-  if (auto constant = getConstantInt(value))
-    return constant;
-  Operation *op = value.getDefiningOp();
-  SmallVector<int64_t, 3> in;
-  if (!isa<stablehlo::AddOp, stablehlo::SubtractOp, stablehlo::MulOp,
-           stablehlo::MaxOp, stablehlo::MinOp, stablehlo::ConvertOp,
-           stablehlo::ReshapeOp, stablehlo::CompareOp, stablehlo::SelectOp,
-           ConstraintOp>(op))
-    return std::nullopt;
-  for (Value operand : op->getOperands()) {
-    auto number = evaluate(operand, loop, trip, depth + 1);
-    if (!number)
-      return std::nullopt;
-    in.push_back(*number);
-  }
-  if (isa<stablehlo::AddOp>(op))
-    return in[0] + in[1];
-  if (isa<stablehlo::SubtractOp>(op))
-    return in[0] - in[1];
-  if (isa<stablehlo::MulOp>(op))
-    return in[0] * in[1];
-  if (isa<stablehlo::MaxOp>(op))
-    return std::max(in[0], in[1]);
-  if (isa<stablehlo::MinOp>(op))
-    return std::min(in[0], in[1]);
-  if (isa<stablehlo::SelectOp>(op))
-    return in[0] ? in[1] : in[2];
-  if (auto compare = dyn_cast<stablehlo::CompareOp>(op)) {
-    using Direction = stablehlo::ComparisonDirection;
-    switch (compare.getComparisonDirection()) {
-    case Direction::EQ:
-      return in[0] == in[1];
-    case Direction::NE:
-      return in[0] != in[1];
-    case Direction::LT:
-      return in[0] < in[1];
-    case Direction::LE:
-      return in[0] <= in[1];
-    case Direction::GT:
-      return in[0] > in[1];
-    case Direction::GE:
-      return in[0] >= in[1];
-    }
-  }
-  return in[0];
-}
-
 /// Something that the second loop computes as the first one did.
 struct Recomputed {
   Value first, second;
@@ -105,7 +26,7 @@ struct Recomputed {
 /// and which of its values the first one has computed already.
 class LoopPair {
 public:
-  LoopPair(const Counted &first, const Counted &second)
+  LoopPair(const StackLoop &first, const StackLoop &second)
       : first(first), second(second) {}
 
   SmallVector<Recomputed> find() {
@@ -147,69 +68,6 @@ private:
            def->isBeforeInBlock(op);
   }
 
-  /// A slice of one row of an invariant, and which row in each iteration.
-  struct Row {
-    Value source;
-    SmallVector<int64_t> at;
-  };
-  static std::optional<Row> rowOf(stablehlo::DynamicSliceOp op,
-                                  const Counted &loop) {
-    Value source = op.getOperand();
-    if (loop.body().getParent()->isAncestor(source.getParentRegion())) {
-      auto argument = dyn_cast<BlockArgument>(source);
-      source = argument ? loop.invariant(argument) : Value();
-    }
-    if (!source || op.getSliceSizes().empty() || op.getSliceSizes()[0] != 1)
-      return std::nullopt;
-    ArrayRef<int64_t> shape =
-        cast<RankedTensorType>(source.getType()).getShape();
-    for (size_t d = 1; d < shape.size(); ++d)
-      if (op.getSliceSizes()[d] != shape[d])
-        return std::nullopt;
-    Row row{source, {}};
-    for (int64_t trip = 0; trip < loop.trips; ++trip) {
-      auto at = evaluate(op.getStartIndices()[0], loop, trip);
-      if (!at)
-        return std::nullopt;
-      row.at.push_back(std::clamp<int64_t>(*at, 0, shape[0] - 1));
-    }
-    return row;
-  }
-
-  /// What the first loop stacks in its result, and which row it is in each
-  /// iteration.
-  struct Stacked {
-    stablehlo::DynamicUpdateSliceOp op;
-    SmallVector<int64_t> at;
-  };
-  std::optional<Stacked> stackedIn(Value result) {
-    auto number = dyn_cast<OpResult>(result);
-    if (!number || number.getOwner() != static_cast<Operation *>(first.op))
-      return std::nullopt;
-    unsigned i = number.getResultNumber();
-    auto update = first.yield()
-                      ->getOperand(i)
-                      .getDefiningOp<stablehlo::DynamicUpdateSliceOp>();
-    BlockArgument argument = first.body().getArgument(i);
-    if (!update || update.getOperand() != argument || !argument.hasOneUse())
-      return std::nullopt;
-    auto whole = cast<RankedTensorType>(update.getType()),
-         part = cast<RankedTensorType>(update.getUpdate().getType());
-    if (whole.getRank() == 0 || part.getDimSize(0) != 1 ||
-        part.getShape().drop_front() != whole.getShape().drop_front())
-      return std::nullopt;
-    Stacked stacked{update, {}};
-    DenseSet<int64_t> seen;
-    for (int64_t trip = 0; trip < first.trips; ++trip) {
-      auto at = evaluate(update.getStartIndices()[0], first, trip);
-      if (!at || *at < 0 || *at >= whole.getDimSize(0) ||
-          !seen.insert(*at).second)
-        return std::nullopt;
-      stacked.at.push_back(*at);
-    }
-    return stacked;
-  }
-
   /// In which iteration of the second loop what an iteration of the first one
   /// has stacked is read.
   bool findOrder() {
@@ -217,7 +75,7 @@ private:
       auto row = rowOf(slice, second);
       if (!row)
         continue;
-      auto stacked = stackedIn(row->source);
+      auto stacked = stackedIn(row->source, first);
       if (!stacked)
         continue;
       order.clear();
@@ -240,7 +98,7 @@ private:
     return false;
   }
 
-  int idOf(Value value, const Counted &loop) {
+  int idOf(Value value, const StackLoop &loop) {
     if (auto argument = dyn_cast<BlockArgument>(value))
       if (Value outside = loop.invariant(argument))
         value = outside;
@@ -274,7 +132,7 @@ private:
            llvm::is_sorted(broadcast.getBroadcastDimensions());
   }
 
-  void number(Operation *op, const Counted &loop, bool isSecond) {
+  void number(Operation *op, const StackLoop &loop, bool isSecond) {
     if (isa<ConstraintOp, stablehlo::OptimizationBarrierOp>(op)) {
       for (auto [operand, result] :
            llvm::zip_equal(op->getOperands(), op->getResults()))
@@ -301,7 +159,7 @@ private:
         for (size_t trip = 0; trip < at.size(); ++trip)
           at[trip] = row->at[isSecond ? order[trip] : trip];
         if (isSecond)
-          if (auto stacked = stackedIn(row->source);
+          if (auto stacked = stackedIn(row->source, first);
               stacked && stacked->at == at &&
               stacked->op.getUpdate().getType() == slice.getType()) {
             ids[slice.getResult()] = idOf(stacked->op.getUpdate(), first);
@@ -362,7 +220,7 @@ private:
     return text;
   }
 
-  const Counted &first, &second;
+  const StackLoop &first, &second;
   /// By iteration of the first loop, the second's.
   SmallVector<int64_t> order;
   DenseMap<Value, int> ids;
@@ -380,15 +238,11 @@ void forEachPair(ModuleOp module, Visit visit) {
     if (func.isExternal())
       continue;
     HostScalars scalars(func);
-    SmallVector<Counted> loops;
+    SmallVector<StackLoop> loops;
     for (auto op : func.getBody().front().getOps<WhileOp>()) {
-      auto counted = scalars.getCountedLoop(op);
-      if (!counted || !counted->tripCount || *counted->tripCount < 2 ||
-          *counted->tripCount > 4096 || op->hasAttr("shoal.shardings"))
-        continue;
-      auto begin = getConstantInt(counted->begin);
-      if (begin)
-        loops.push_back({op, *counted, *begin, *counted->tripCount});
+      if (auto loop = getStackLoop(op, scalars);
+          loop && !op->hasAttr("shoal.shardings"))
+        loops.push_back(*loop);
     }
     for (size_t i = 0; i < loops.size(); ++i)
       for (size_t j = i + 1; j < loops.size(); ++j) {
@@ -407,14 +261,14 @@ struct KeepRecomputed : impl::KeepRecomputedBase<KeepRecomputed> {
     DenseSet<int64_t> wanted(keep.begin(), keep.end());
     int64_t next = 0;
     struct Work {
-      Counted first, second;
+      StackLoop first, second;
       Value writeIndex, readIndex;
       SmallVector<Recomputed> values;
     };
     // The loop that is extended is another one afterwards.
     SmallVector<Work> work;
     forEachPair(getOperation(),
-                [&](const Counted &first, const Counted &second, LoopPair &pair,
+                [&](const StackLoop &first, const StackLoop &second, LoopPair &pair,
                     ArrayRef<Recomputed> found) {
                   Work w{first, second, pair.writeIndex, pair.readIndex, {}};
                   for (const Recomputed &r : found)
@@ -429,13 +283,13 @@ struct KeepRecomputed : impl::KeepRecomputedBase<KeepRecomputed> {
       WhileOp fresh =
           rewrite(w.first, w.second, w.writeIndex, w.readIndex, w.values);
       for (Work &later : MutableArrayRef(work).drop_front(i + 1))
-        for (Counted *loop : {&later.first, &later.second})
+        for (StackLoop *loop : {&later.first, &later.second})
           if (loop->op == old)
             loop->op = fresh;
     }
   }
 
-  WhileOp rewrite(const Counted &first, const Counted &second, Value writeIndex,
+  WhileOp rewrite(const StackLoop &first, const StackLoop &second, Value writeIndex,
                   Value readIndex, ArrayRef<Recomputed> values) {
     WhileOp op = first.op;
     OpBuilder b(op);
@@ -525,7 +379,7 @@ struct KeepRecomputed : impl::KeepRecomputedBase<KeepRecomputed> {
 
 int64_t countRecomputed(ModuleOp module) {
   int64_t count = 0;
-  forEachPair(module, [&](const Counted &, const Counted &, LoopPair &,
+  forEachPair(module, [&](const StackLoop &, const StackLoop &, LoopPair &,
                           ArrayRef<Recomputed> found) {
     count += static_cast<int64_t>(found.size());
   });

@@ -35,6 +35,9 @@ static constexpr int64_t kTrialOps = 60'000;
 /// bytes.
 static constexpr double kWorthMoreBytes = 0.01;
 
+/// How often a program that does not fit is made to before it is given up.
+static constexpr int kFitTrials = 2;
+
 static int64_t opsIn(ModuleOp module) {
   int64_t count = 0;
   module.walk([&](Operation *) { ++count; });
@@ -65,7 +68,7 @@ static bool isBetter(const Trial &a, const Trial &b, int64_t memoryLimit) {
 }
 
 FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
-                       PipelineOptions &options) {
+                       PipelineOptions &options, bool mayFit) {
   PipelineOptions part = options;
   part.remarks = false;
   part.schedulePart = "order";
@@ -99,6 +102,21 @@ FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
       options.combine = combine;
     }
   }
+  int64_t limit = options.memoryLimit;
+  if (!mayFit || best->peak <= limit || limit <= argumentBytes(fused))
+    return *best;
+  PipelineOptions fitting = options;
+  fitting.fitTarget = limit;
+  fitting.saveStacks = best->peak - limit;
+  for (int i = 0; i < kFitTrials && fitting.fitTarget > 0; ++i) {
+    FailureOr<Trial> fitted = judge(fused, hardware, fitting, false);
+    if (failed(fitted))
+      return failure();
+    if (fitted->peak <= limit)
+      return *fitted;
+    fitting.fitTarget -= fitted->peak - limit;
+    fitting.saveStacks += fitted->peak - limit;
+  }
   return *best;
 }
 
@@ -125,7 +143,7 @@ static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
   for (Overlap way : ways) {
     PipelineOptions mine = options;
     mine.overlap = way;
-    FailureOr<Trial> trial = judge(*fused, hardware, mine);
+    FailureOr<Trial> trial = judge(*fused, hardware, mine, true);
     if (failed(trial))
       return failure();
     if (!best || isBetter(*trial, *best, options.memoryLimit))
@@ -267,7 +285,7 @@ public:
     for (Overlap overlap : ways) {
       PipelineOptions trial = options;
       trial.overlap = overlap;
-      FailureOr<Trial> result = judge(*fused, hardware, trial);
+      FailureOr<Trial> result = judge(*fused, hardware, trial, true);
       if (failed(result))
         return failure();
       if (best && !isBetter(*result, *best, options.memoryLimit))

@@ -48,9 +48,14 @@ struct Trial {
 
 /// Schedules a copy of a module of phase `fused`, with collectives in buckets
 /// and without, and simulates it. (Buckets are made from a simpler model than
-/// the simulator's.) Sets which of both is better.
+/// the simulator's.) Sets which of both is better. With `mayFit`, what does not
+/// fit into the memory is judged by what it is when it is made to (in one or two
+/// tries, where fitProgram makes more).
 mlir::FailureOr<Trial> judge(mlir::ModuleOp fused, const Hardware &hardware,
-                             PipelineOptions &options);
+                             PipelineOptions &options, bool mayFit);
+
+/// Bytes of a device that arguments take, which nothing makes fewer.
+int64_t argumentBytes(mlir::ModuleOp fused);
 
 /// Builds a pipeline and runs it.
 mlir::LogicalResult

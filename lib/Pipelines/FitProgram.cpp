@@ -2,6 +2,9 @@
 #include "ChooseProgram.h"
 
 #include "shoal/Analysis/OpCosts.h"
+#include "shoal/Schedule/MemoryNotes.h"
+
+#include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -18,20 +21,22 @@ static constexpr double kSlack = 0.02;
 /// Programs that are estimated to take less than this share of the limit fit.
 static constexpr double kSurelyFits = 0.6;
 
-static std::string megabytes(int64_t bytes) {
-  return llvm::formatv("{0:f1} MB", static_cast<double>(bytes) / 1e6).str();
+int64_t argumentBytes(ModuleOp module) {
+  int64_t bytes = 0;
+  for (auto func : module.getOps<func::FuncOp>())
+    if (!func.isExternal())
+      for (Type type : func.getArgumentTypes())
+        bytes += tensorBytesOf(type);
+  return bytes;
 }
 
 LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
                          PipelineOptions &options) {
-  int64_t limit = options.memoryLimit, estimate = 0, arguments = 0;
-  for (auto func : module.getOps<func::FuncOp>()) {
-    if (func.isExternal())
-      continue;
-    for (Type type : func.getArgumentTypes())
-      arguments += tensorBytesOf(type);
-    estimate += peakBytesOf(func.getBody());
-  }
+  int64_t limit = options.memoryLimit, estimate = 0;
+  int64_t arguments = argumentBytes(module);
+  for (auto func : module.getOps<func::FuncOp>())
+    if (!func.isExternal())
+      estimate += peakBytesOf(func.getBody());
   if (options.fitTarget > 0 ||
       double(estimate) + double(arguments) < kSurelyFits * double(limit))
     return success();
@@ -41,7 +46,7 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
       return success(d.getSeverity() == DiagnosticSeverity::Remark ||
                      d.getSeverity() == DiagnosticSeverity::Warning);
     });
-    return judge(module, hardware, with);
+    return judge(module, hardware, with, false);
   };
   PipelineOptions given = options;
   FailureOr<Trial> before = trial(given);
@@ -49,49 +54,62 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
     return failure();
   if (before->peak <= limit)
     return success();
-  int64_t least = before->peak, target = limit;
+  int64_t least = before->peak;
   std::optional<Trial> best;
-  for (int i = 0; i < kMaxTrials && target > arguments; ++i) {
-    PipelineOptions with = options;
-    with.fitTarget = target;
-    FailureOr<Trial> fitted = trial(with);
-    if (failed(fitted))
-      return failure();
-    least = std::min(least, fitted->peak);
-    int64_t spare = limit - fitted->peak;
-    if (spare < 0) {
-      if (best)
-        break;
-      target += std::min(spare, -limit / 200);
+  // Of loops and their gradients, stacks may go; of the rest single values.
+  bool hasLoops =
+      module->walk([](stablehlo::WhileOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
+  for (bool stacks : {true, false}) {
+    if (stacks && !hasLoops)
       continue;
+    PipelineOptions with = options;
+    with.fitTarget = limit;
+    with.saveStacks = stacks ? before->peak - limit : 0;
+    std::optional<Trial> mine;
+    for (int i = 0; i < kMaxTrials && with.fitTarget > arguments; ++i) {
+      FailureOr<Trial> fitted = trial(with);
+      if (failed(fitted))
+        return failure();
+      least = std::min(least, fitted->peak);
+      int64_t spare = limit - fitted->peak;
+      if (spare < 0) {
+        if (mine)
+          break;
+        spare = std::min(spare, -limit / 200);
+        with.fitTarget += spare;
+        with.saveStacks -= stacks ? spare : 0;
+        continue;
+      }
+      if (!best || fitted->seconds < best->seconds) {
+        best = *fitted;
+        given = with;
+      }
+      bool isBetter = !mine || fitted->seconds < mine->seconds;
+      mine = *fitted;
+      // Too much was computed again.
+      if (!isBetter || double(spare) < kSlack * double(limit))
+        break;
+      with.fitTarget += spare / 2;
     }
-    bool isBetter = !best || fitted->seconds < best->seconds;
-    if (isBetter) {
-      best = *fitted;
-      given = with;
-    }
-    // Too much was computed again.
-    if (!isBetter || double(spare) < kSlack * double(limit))
-      break;
-    target += spare / 2;
   }
   if (!best) {
     InFlightDiagnostic warning = module.emitWarning();
-    warning << "a device needs " << megabytes(before->peak) << ", "
-            << megabytes(before->peak - limit) << " more than the limit of "
-            << megabytes(limit);
+    warning << "a device needs " << bytesText(before->peak) << ", "
+            << bytesText(before->peak - limit) << " more than the limit of "
+            << bytesText(limit);
     if (least < before->peak)
       warning << "; computing values again instead of holding them, it would "
                  "need "
-              << megabytes(least);
+              << bytesText(least);
     return success();
   }
   options = given;
   if (options.remarks)
-    module.emitRemark() << "to fit into " << megabytes(limit)
+    module.emitRemark() << "to fit into " << bytesText(limit)
                         << ", values are computed again: "
-                        << megabytes(before->peak) << " -> "
-                        << megabytes(best->peak) << " (modelled step: "
+                        << bytesText(before->peak) << " -> "
+                        << bytesText(best->peak) << " (modelled step: "
                         << llvm::formatv("{0:f3} -> {1:f3} ms",
                                          before->seconds * 1e3,
                                          best->seconds * 1e3)

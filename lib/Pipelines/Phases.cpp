@@ -78,6 +78,7 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
                                         "shoal-outline-lone-ops",
                                         "shoal-bind-host-scalars",
                                         "shoal-order",
+                                        "shoal-recompute-stacks",
                                         "shoal-fit-memory",
                                         "shoal-overlap",
                                         "shoal-pipeline-loops",
@@ -176,6 +177,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        " memory-limit=" + std::to_string(o.memoryLimit) +
                        (o.fitTarget > 0
                             ? " fit-target=" + std::to_string(o.fitTarget)
+                            : "") +
+                       (o.saveStacks > 0
+                            ? " save-stacks=" + std::to_string(o.saveStacks)
                             : "") +
                        " overlap=" +
                        (o.overlap == Overlap::None     ? "none"

@@ -3,7 +3,9 @@
 #include "BufferPlan.h"
 #include "OpTimes.h"
 #include "RecomputePlan.h"
+#include "Repeatable.h"
 #include "shoal/Analysis/OpCosts.h"
+#include "shoal/Schedule/MemoryNotes.h"
 #include "shoal/Schedule/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -176,24 +178,13 @@ private:
     return memoryOf[value] = id;
   }
 
-  bool isRepeatable(Operation *op) {
-    if (op->getNumRegions() || !isMemoryEffectFree(op) ||
-        op->hasTrait<OpTrait::IsTerminator>())
-      return false;
+  bool canRepeat(Operation *op) {
     auto launch = dyn_cast<plan::LaunchOp>(op);
     if (!launch)
-      return true;
-    auto [entry, isNew] = repeatable.try_emplace(launch.getKernelAttr(), true);
+      return isRepeatable(op, /*regions=*/false);
+    auto [entry, isNew] = repeatable.try_emplace(launch.getKernelAttr(), false);
     if (isNew)
-      if (auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(
-              op, launch.getKernelAttr()))
-        kernel.getBody().walk([&, known = &entry->second](Operation *inner) {
-          // Other numbers each time.
-          *known &= !isa<shlo::RngOp>(inner) &&
-                    (inner->getNumRegions() ||
-                     inner->hasTrait<OpTrait::IsTerminator>() ||
-                     isMemoryEffectFree(inner));
-        });
+      entry->second = isRepeatable(op, /*regions=*/false);
     return entry->second;
   }
 
@@ -204,7 +195,7 @@ private:
     step.isOnLinks = time.resource > 0;
     step.price = time.seconds * (step.isOnLinks ? kCollectiveWeight : 1);
     step.isEnd = op->hasTrait<OpTrait::IsTerminator>();
-    step.isRepeatable = isRepeatable(op);
+    step.isRepeatable = canRepeat(op);
     for (Region &region : op->getRegions())
       step.inner = std::max(step.inner, peakBytesOf(region));
     llvm::SmallSetVector<unsigned, 8> reads;
@@ -261,6 +252,7 @@ struct FitMemory : impl::FitMemoryBase<FitMemory> {
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       if (func.isExternal())
         continue;
+      removeBarriers(func);
       HostScalars scalars(func);
       OpTimes times(getOperation(), *machine, scalars);
       fit(func.getBody().front(), scalars, times,
@@ -320,12 +312,13 @@ struct FitMemory : impl::FitMemoryBase<FitMemory> {
     }
     block.getParentOp()->emitRemark()
         << plan.getApplied().size() << " values of together "
-        << llvm::formatv("{0:f1} MB are computed again, in {1:f3} ms more, "
-                         "instead of being held: {2:f1} -> {3:f1} MB at most, "
-                         "besides arguments and results",
-                         double(bytes) / 1e6, seconds * 1e3,
-                         double(before) / 1e6, double(plan.getPeak()) / 1e6)
-               .str();
+        << bytesText(bytes)
+        << llvm::formatv(" are computed again, in {0:f3} ms more, instead of "
+                         "being held: ",
+                         seconds * 1e3)
+               .str()
+        << bytesText(before) << " -> " << bytesText(plan.getPeak())
+        << " at most, besides arguments and results";
   }
 };
 

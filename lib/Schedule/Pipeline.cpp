@@ -9,7 +9,15 @@ using namespace shoal;
 
 /// On tensors: what runs when.
 static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
-                     StringRef overlapMode, int64_t fitTarget, bool remarks) {
+                     StringRef overlapMode, int64_t fitTarget,
+                     int64_t saveStacks, bool remarks) {
+  if (saveStacks > 0) {
+    RecomputeStacksOptions stacks;
+    stacks.hardware = hardware.str();
+    stacks.save = saveStacks;
+    stacks.remarks = remarks;
+    pm.addPass(createRecomputeStacks(stacks));
+  }
   if (fitTarget > 0)
     memoryLimit = fitTarget;
   if (overlapMode == "loops") {
@@ -42,9 +50,10 @@ void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
                                   StringRef hardware, int64_t memoryLimit,
                                   StringRef overlapMode, bool remarks,
                                   bool combineCollectives, StringRef part,
-                                  int64_t fitTarget) {
+                                  int64_t fitTarget, int64_t saveStacks) {
   if (part != "rest")
-    addOrder(pm, hardware, memoryLimit, overlapMode, fitTarget, remarks);
+    addOrder(pm, hardware, memoryLimit, overlapMode, fitTarget, saveStacks,
+             remarks);
   if (part == "order")
     return;
   BufferizeOptions options;
@@ -83,6 +92,11 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
       llvm::cl::desc("Bytes to keep within by computing values again "
                      "(shoal-fit-memory); 0: nothing is computed again"),
       llvm::cl::init(0)};
+  Option<int64_t> saveStacks{
+      *this, "save-stacks",
+      llvm::cl::desc("Bytes of a scan's stacks to do without "
+                     "(shoal-recompute-stacks)"),
+      llvm::cl::init(0)};
   Option<std::string> overlap{
       *this, "overlap",
       llvm::cl::desc("How far collectives are hidden: none, blocks or loops"),
@@ -109,6 +123,6 @@ void shoal::registerSchedulePipelines() {
         buildSchedulePipeline(pm, options.entry, options.hardware,
                               options.memoryLimit, options.overlap,
                               options.remarks, options.combine, options.part,
-                              options.fitTarget);
+                              options.fitTarget, options.saveStacks);
       });
 }

@@ -65,6 +65,9 @@ struct PipelineOptions {
   /// takes more than memoryLimit; it may be less, since it is compared with what
   /// scheduling estimates.
   int64_t fitTarget = 0;
+  /// Bytes of the stacks between a scan and its gradient that are computed again
+  /// row by row (shoal-recompute-stacks), set likewise.
+  int64_t saveStacks = 0;
   Overlap overlap = Overlap::Loops;
   /// Collectives become one where that is modelled to be faster.
   bool combine = true;

@@ -3,6 +3,10 @@
 #define SHOAL_SCHEDULE_MEMORYNOTES_H
 
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <string>
 
 namespace shoal {
 
@@ -13,6 +17,21 @@ inline constexpr llvm::StringLiteral kTemporaryAttr = "temporary";
 /// An attribute of plan.program: the largest temporaries alive when most memory
 /// is needed, each as [bytes, buffer type, location].
 inline constexpr llvm::StringLiteral kLiveAtPeakAttr = "live_at_peak";
+
+/// "1.5 MB", for messages.
+inline std::string bytesText(int64_t bytes) {
+  auto number = static_cast<double>(bytes);
+  const char *unit = "bytes";
+  for (const char *larger : {"kB", "MB", "GB"})
+    if (number >= 1e3 || number <= -1e3) {
+      number /= 1e3;
+      unit = larger;
+    }
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << llvm::format(*unit == 'b' ? "%.0f " : "%.2f ", number) << unit;
+  return text;
+}
 
 } // namespace shoal
 

@@ -26,6 +26,7 @@ namespace shoal {
 /// iterations as well. `part`: "order" ends where the order of kernels and
 /// collectives is known, "rest" goes on from there, "all" does both.
 /// `fitTarget`: bytes to keep within by computing values again; 0: none is.
+/// `saveStacks`: bytes of stacks of scans to compute again, row by row.
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef entry = "main",
                            llvm::StringRef hardware = "",
@@ -34,7 +35,8 @@ void buildSchedulePipeline(mlir::OpPassManager &pm,
                            bool remarks = false,
                            bool combineCollectives = true,
                            llvm::StringRef part = "all",
-                           int64_t fitTarget = 0);
+                           int64_t fitTarget = 0,
+                           int64_t saveStacks = 0);
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();

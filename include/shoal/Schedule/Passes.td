@@ -37,6 +37,33 @@ def Order : Pass<"shoal-order", "::mlir::ModuleOp"> {
   }];
 }
 
+def RecomputeStacks : Pass<"shoal-recompute-stacks", "::mlir::ModuleOp"> {
+  let summary = "Stacks of a scan are computed again in its gradient's loop";
+  let description = [{
+    A scan without checkpoints stacks in every iteration what its gradient needs,
+    and the gradient's loop walks over these stacks the other way. This pass
+    finds two such loops (as `shoal-keep-recomputed`, whose inverse it is) and
+    drops stacks until `save` bytes less are held: the ops that made a row are
+    cloned into the second loop, as far back as to rows that are still stacked,
+    what does not change, and the counter. Where a value that the first loop
+    carries (a layer's input) is needed and nowhere stacked, it is, if that saves
+    more than it takes. Stacks go in the order of modelled seconds, for the whole
+    loop, per byte; collectives are weighed twice. A chain that two stacks share
+    is paid for once.
+
+    Works on kernels and launches, where these times are known. Whether the
+    program fits then, compileModule finds out, and asks for more if it must.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"save", "save", "int64_t", "0", "Bytes of stacks to do without">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what is computed again, the bytes saved and the time added">
+  ];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+}
+
 def FitMemory : Pass<"shoal-fit-memory", "::mlir::ModuleOp"> {
   let summary = "Computes values again instead of holding them, within a bound";
   let description = [{

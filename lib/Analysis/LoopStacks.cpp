@@ -1,0 +1,146 @@
+#include "shoal/Analysis/LoopStacks.h"
+
+#include "dialects/Shoal/Shoal.h"
+
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+using stablehlo::WhileOp;
+
+namespace shoal {
+
+Value StackLoop::invariant(BlockArgument argument) const {
+  if (argument.getOwner() != &body() ||
+      yield()->getOperand(argument.getArgNumber()) != argument)
+    return {};
+  return op->getOperand(argument.getArgNumber());
+}
+
+std::optional<StackLoop> getStackLoop(WhileOp op, const HostScalars &scalars) {
+  auto counted = scalars.getCountedLoop(op);
+  if (!counted || !counted->tripCount || *counted->tripCount < 2 ||
+      *counted->tripCount > 4096)
+    return std::nullopt;
+  auto begin = getConstantInt(counted->begin);
+  if (!begin)
+    return std::nullopt;
+  return StackLoop{op, *counted, *begin, *counted->tripCount};
+}
+
+static std::optional<int64_t> evaluate(Value value, const StackLoop &loop, int64_t trip,
+                                int depth) {
+  if (depth > 32)
+    return std::nullopt;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (argument.getOwner() != &loop.body())
+      return std::nullopt;
+    if (argument.getArgNumber() == loop.loop.ivIndex)
+      return loop.counterAt(trip);
+    Value outside = loop.invariant(argument);
+    return outside ? evaluate(outside, loop, trip, depth + 1) : std::nullopt;
+  }
+  if (auto constant = getConstantInt(value))
+    return constant;
+  Operation *op = value.getDefiningOp();
+  SmallVector<int64_t, 3> in;
+  if (!isa<stablehlo::AddOp, stablehlo::SubtractOp, stablehlo::MulOp,
+           stablehlo::MaxOp, stablehlo::MinOp, stablehlo::ConvertOp,
+           stablehlo::ReshapeOp, stablehlo::CompareOp, stablehlo::SelectOp,
+           ConstraintOp>(op))
+    return std::nullopt;
+  for (Value operand : op->getOperands()) {
+    auto number = evaluate(operand, loop, trip, depth + 1);
+    if (!number)
+      return std::nullopt;
+    in.push_back(*number);
+  }
+  if (isa<stablehlo::AddOp>(op))
+    return in[0] + in[1];
+  if (isa<stablehlo::SubtractOp>(op))
+    return in[0] - in[1];
+  if (isa<stablehlo::MulOp>(op))
+    return in[0] * in[1];
+  if (isa<stablehlo::MaxOp>(op))
+    return std::max(in[0], in[1]);
+  if (isa<stablehlo::MinOp>(op))
+    return std::min(in[0], in[1]);
+  if (isa<stablehlo::SelectOp>(op))
+    return in[0] ? in[1] : in[2];
+  if (auto compare = dyn_cast<stablehlo::CompareOp>(op)) {
+    using Direction = stablehlo::ComparisonDirection;
+    switch (compare.getComparisonDirection()) {
+    case Direction::EQ:
+      return in[0] == in[1];
+    case Direction::NE:
+      return in[0] != in[1];
+    case Direction::LT:
+      return in[0] < in[1];
+    case Direction::LE:
+      return in[0] <= in[1];
+    case Direction::GT:
+      return in[0] > in[1];
+    case Direction::GE:
+      return in[0] >= in[1];
+    }
+  }
+  return in[0];
+}
+
+std::optional<int64_t> evaluateAt(Value value, const StackLoop &loop,
+                                  int64_t trip) {
+  return evaluate(value, loop, trip, 0);
+}
+
+std::optional<SlicedRow> rowOf(stablehlo::DynamicSliceOp op,
+                               const StackLoop &loop) {
+  Value source = op.getOperand();
+  if (loop.body().getParent()->isAncestor(source.getParentRegion())) {
+    auto argument = dyn_cast<BlockArgument>(source);
+    source = argument ? loop.invariant(argument) : Value();
+  }
+  if (!source || op.getSliceSizes().empty() || op.getSliceSizes()[0] != 1)
+    return std::nullopt;
+  ArrayRef<int64_t> shape =
+      cast<RankedTensorType>(source.getType()).getShape();
+  for (size_t d = 1; d < shape.size(); ++d)
+    if (op.getSliceSizes()[d] != shape[d])
+      return std::nullopt;
+  SlicedRow row{source, {}};
+  for (int64_t trip = 0; trip < loop.trips; ++trip) {
+    auto at = evaluateAt(op.getStartIndices()[0], loop, trip);
+    if (!at)
+      return std::nullopt;
+    row.at.push_back(std::clamp<int64_t>(*at, 0, shape[0] - 1));
+  }
+  return row;
+}
+
+std::optional<StackedRows> stackedIn(Value result, const StackLoop &loop) {
+  auto number = dyn_cast<OpResult>(result);
+  if (!number || number.getOwner() != static_cast<Operation *>(loop.op))
+    return std::nullopt;
+  unsigned i = number.getResultNumber();
+  auto update = loop.yield()
+                    ->getOperand(i)
+                    .getDefiningOp<stablehlo::DynamicUpdateSliceOp>();
+  BlockArgument argument = loop.body().getArgument(i);
+  if (!update || update.getOperand() != argument || !argument.hasOneUse())
+    return std::nullopt;
+  auto whole = cast<RankedTensorType>(update.getType()),
+       part = cast<RankedTensorType>(update.getUpdate().getType());
+  if (whole.getRank() == 0 || part.getDimSize(0) != 1 ||
+      part.getShape().drop_front() != whole.getShape().drop_front())
+    return std::nullopt;
+  StackedRows stacked{update, {}};
+  DenseSet<int64_t> seen;
+  for (int64_t trip = 0; trip < loop.trips; ++trip) {
+    auto at = evaluateAt(update.getStartIndices()[0], loop, trip);
+    if (!at || *at < 0 || *at >= whole.getDimSize(0) ||
+        !seen.insert(*at).second)
+      return std::nullopt;
+    stacked.at.push_back(*at);
+  }
+  return stacked;
+}
+
+} // namespace shoal

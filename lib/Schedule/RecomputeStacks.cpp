@@ -1,0 +1,583 @@
+// shoal-recompute-stacks: see Passes.td.
+#include "OpTimes.h"
+#include "Repeatable.h"
+#include "shoal/Analysis/LoopStacks.h"
+#include "shoal/Analysis/OpCosts.h"
+#include "shoal/Schedule/MemoryNotes.h"
+#include "shoal/Schedule/Passes.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using stablehlo::WhileOp;
+
+namespace shoal {
+#define GEN_PASS_DEF_RECOMPUTESTACKS
+#include "shoal/Schedule/Passes.h.inc"
+
+namespace {
+
+constexpr double kCollectiveWeight = 2;
+
+/// A stack that the first loop makes and the second one reads.
+struct Stack {
+  unsigned result;                   ///< of the first loop
+  stablehlo::DynamicUpdateSliceOp update; ///< there
+  SmallVector<stablehlo::DynamicSliceOp> reads;
+  bool canGo = false; ///< nothing else reads it
+  bool isRow = false; ///< row by row as the reference is, so that ours can be
+  int64_t bytes = 0;
+};
+
+/// Two loops, the second of which walks over what the first one stacks: a scan
+/// and its gradient.
+class LoopPair {
+public:
+  LoopPair(const StackLoop &first, const StackLoop &second, OpTimes &times)
+      : first(first), second(second), times(times) {}
+
+  bool find();
+  /// What it takes to do without some stacks, by computing their rows again in
+  /// the second loop, with new stacks of carried values if these are wanted.
+  struct Price {
+    double seconds = 0, weighed = 0;
+    int64_t newBytes = 0;
+    llvm::SetVector<Operation *> chain;
+    llvm::SetVector<Value> leaves; ///< rows that are read
+    llvm::SetVector<unsigned> added; ///< carried values to stack
+  };
+  std::optional<Price> priceOf(ArrayRef<bool> dropped, bool mayAdd);
+  void rewrite(ArrayRef<bool> dropped, const Price &price);
+
+  SmallVector<Stack> stacks;
+  StackLoop first, second;
+
+private:
+  /// Through changes of shape alone, kernels that only do that included.
+  Value rootOf(Value value);
+  bool need(Value value, Price &price, bool mayAdd, int depth);
+  WhileOp addStacks(ArrayRef<unsigned> carried);
+  static WhileOp without(WhileOp loop, const llvm::BitVector &gone);
+
+  OpTimes &times;
+  Value writeIndex, readIndex; ///< of the reference's rows
+  int64_t ivOffset = 0;        ///< the first loop's counter less its row
+  DenseMap<Value, unsigned> stackOf; ///< by root, stacks that may be read
+  ArrayRef<bool> isDropped;
+};
+
+Value LoopPair::rootOf(Value value) {
+  for (;;) {
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getNumOperands() != 1 || op->getNumResults() != 1)
+      return value;
+    auto from = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
+    auto to = dyn_cast<RankedTensorType>(value.getType());
+    if (!from || !to || from.getElementType() != to.getElementType() ||
+        !from.hasStaticShape() || !to.hasStaticShape() ||
+        from.getNumElements() != to.getNumElements())
+      return value;
+    auto isShape = [](Operation *op) {
+      if (isa<stablehlo::ReshapeOp>(op))
+        return true;
+      auto broadcast = dyn_cast<stablehlo::BroadcastInDimOp>(op);
+      return broadcast && llvm::is_sorted(broadcast.getBroadcastDimensions());
+    };
+    bool same = isShape(op);
+    if (auto launch = dyn_cast<plan::LaunchOp>(op))
+      if (auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(
+              op, launch.getKernelAttr())) {
+        Block &body = kernel.getBody().front();
+        same = body.getNumArguments() == 1;
+        for (Operation &inner : body.without_terminator())
+          same &= isShape(&inner) &&
+                  cast<RankedTensorType>(inner.getResult(0).getType())
+                          .getNumElements() == from.getNumElements();
+        // One after the other, or the result may be something else.
+        Value last = body.getTerminator()->getOperand(0);
+        while (same && last.getDefiningOp())
+          last = last.getDefiningOp()->getOperand(0);
+        same &= last == body.getArgument(0);
+      }
+    if (!same)
+      return value;
+    value = op->getOperand(0);
+  }
+}
+
+bool LoopPair::find() {
+  if (first.trips != second.trips)
+    return false;
+  // Where in the second loop each row is read.
+  llvm::MapVector<unsigned, Stack> found;
+  SmallVector<int64_t> order; // by iteration of the first, the second's
+  for (auto slice : second.body().getOps<stablehlo::DynamicSliceOp>()) {
+    auto row = rowOf(slice, second);
+    if (!row)
+      continue;
+    auto stacked = stackedIn(row->source, first);
+    if (!stacked)
+      continue;
+    SmallVector<int64_t> at;
+    for (int64_t i : stacked->at) {
+      auto *it = llvm::find(row->at, i);
+      if (it != row->at.end())
+        at.push_back(it - row->at.begin());
+    }
+    auto whole = cast<RankedTensorType>(stacked->op.getType());
+    if (at.size() != size_t(first.trips) || (!order.empty() && at != order) ||
+        whole.getDimSize(0) != first.trips)
+      continue;
+    if (order.empty()) {
+      order = at;
+      writeIndex = stacked->op.getStartIndices()[0];
+      readIndex = slice.getStartIndices()[0];
+      ivOffset = first.counterAt(0) - stacked->at[0];
+      for (int64_t trip = 0; trip < first.trips; ++trip)
+        if (first.counterAt(trip) - stacked->at[trip] != ivOffset)
+          return false;
+      // (As it is read, not as it is clamped.)
+      for (int64_t trip = 0; trip < first.trips; ++trip)
+        if (evaluateAt(readIndex, second, order[trip]) != stacked->at[trip])
+          return false;
+    }
+    unsigned result = cast<OpResult>(row->source).getResultNumber();
+    Stack &stack = found[result];
+    stack.result = result;
+    stack.update = stacked->op;
+    stack.bytes = tensorBytesOf(whole);
+    stack.reads.push_back(slice);
+    stack.isRow = true;
+    for (int64_t trip = 0; trip < first.trips; ++trip)
+      stack.isRow &= first.counterAt(trip) - stacked->at[trip] == ivOffset;
+  }
+  for (auto &[result, stack] : found) {
+    // Only read in the second loop, in the order of the reference.
+    size_t uses = 0;
+    Value value = first.op->getResult(result);
+    stack.canGo = stack.update->hasOneUse() &&
+                  !isa<BlockArgument>(rootOf(stack.update.getUpdate()));
+    for (OpOperand &use : value.getUses()) {
+      if (use.getOwner() != second.op.getOperation()) {
+        auto slice = dyn_cast<stablehlo::DynamicSliceOp>(use.getOwner());
+        stack.canGo &= slice && llvm::is_contained(stack.reads, slice);
+        uses += slice != nullptr;
+        continue;
+      }
+      unsigned i = use.getOperandNumber();
+      stack.canGo &= second.op->getResult(i).use_empty() &&
+                     second.op.getCond().front().getArgument(i).use_empty() &&
+                     second.yield()->getOperand(i) ==
+                         second.body().getArgument(i);
+      for (OpOperand &inner : second.body().getArgument(i).getUses())
+        if (inner.getOwner() != second.yield()) {
+          auto slice = dyn_cast<stablehlo::DynamicSliceOp>(inner.getOwner());
+          stack.canGo &= slice && llvm::is_contained(stack.reads, slice);
+          ++uses;
+        }
+    }
+    stack.canGo &= uses == stack.reads.size() && stack.isRow &&
+                   first.op.getCond().front().getArgument(result).use_empty();
+    if (stack.isRow)
+      stackOf.try_emplace(rootOf(stack.update.getUpdate()), stacks.size());
+    stacks.push_back(stack);
+  }
+  return llvm::any_of(stacks, [](const Stack &s) { return s.canGo; });
+}
+
+bool LoopPair::need(Value value, Price &price, bool mayAdd, int depth) {
+  if (depth > 200)
+    return false;
+  Value root = rootOf(value);
+  if (auto stack = stackOf.find(root);
+      stack != stackOf.end() && !isDropped[stack->second]) {
+    price.leaves.insert(root);
+    return true;
+  }
+  Region *body = first.body().getParent();
+  if (!body->isAncestor(value.getParentRegion()))
+    return true;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (argument.getOwner() != &first.body())
+      return true; // of a region within the chain
+    unsigned i = argument.getArgNumber();
+    if (i == first.loop.ivIndex || first.invariant(argument))
+      return true;
+    if (!mayAdd)
+      return false;
+    if (price.added.insert(i))
+      price.newBytes += tensorBytesOf(argument.getType()) * first.trips;
+    return true;
+  }
+  Operation *op = value.getDefiningOp();
+  if (op->getBlock() != &first.body())
+    return true;
+  if (price.chain.contains(op))
+    return true;
+  if (!isRepeatable(op, /*regions=*/true))
+    return false;
+  price.chain.insert(op);
+  OpTimes::Time time = times.of(op);
+  price.seconds += time.seconds * double(first.trips);
+  price.weighed += time.seconds * double(first.trips) *
+                   (time.resource ? kCollectiveWeight : 1);
+  bool can = true;
+  op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands())
+      can = can && need(operand, price, mayAdd, depth + 1);
+  });
+  return can;
+}
+
+std::optional<LoopPair::Price> LoopPair::priceOf(ArrayRef<bool> dropped,
+                                                 bool mayAdd) {
+  isDropped = dropped;
+  Price price;
+  for (auto [stack, gone] : llvm::zip_equal(stacks, dropped))
+    if (gone && !need(stack.update.getUpdate(), price, mayAdd, 0))
+      return std::nullopt;
+  return price;
+}
+
+static RankedTensorType stackedType(Type type, int64_t rows) {
+  auto tensor = cast<RankedTensorType>(type);
+  SmallVector<int64_t> shape{rows};
+  llvm::append_range(shape, tensor.getShape());
+  return RankedTensorType::get(shape, tensor.getElementType());
+}
+
+static SmallVector<Value> startsAt(OpBuilder &b, Location loc, Value index,
+                                   int64_t rank) {
+  auto zero = stablehlo::ConstantOp::create(
+      b, loc,
+      cast<ElementsAttr>(
+          b.getZeroAttr(cast<RankedTensorType>(index.getType()))));
+  SmallVector<Value> starts(rank, zero);
+  starts[0] = index;
+  return starts;
+}
+
+/// The first loop with stacks of carried values as further results.
+WhileOp LoopPair::addStacks(ArrayRef<unsigned> carried) {
+  WhileOp op = first.op;
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  SmallVector<Value> operands(op->getOperands());
+  for (unsigned i : carried) {
+    RankedTensorType type =
+        stackedType(op->getOperand(i).getType(), first.trips);
+    auto zero = stablehlo::ConstantOp::create(
+        b, loc,
+        cast<ElementsAttr>(
+            b.getZeroAttr(RankedTensorType::get({}, type.getElementType()))));
+    operands.push_back(stablehlo::BroadcastInDimOp::create(
+        b, loc, type, zero, ArrayRef<int64_t>{}));
+  }
+  unsigned before = op->getNumOperands();
+  OperationState state(loc, op->getName(), operands,
+                       ValueRange(operands).getTypes(), op->getAttrs());
+  state.addRegion();
+  state.addRegion();
+  auto fresh = cast<WhileOp>(b.create(state));
+  for (auto [from, to] :
+       llvm::zip_equal(op->getRegions(), fresh->getRegions())) {
+    to.takeBody(from);
+    for (Value operand : ValueRange(operands).drop_front(before))
+      to.front().addArgument(operand.getType(), loc);
+  }
+  Block &body = fresh.getBody().front();
+  Operation *yield = body.getTerminator();
+  b.setInsertionPoint(yield);
+  SmallVector<Value> yields(yield->getOperands());
+  for (auto [n, i] : llvm::enumerate(carried)) {
+    Value stack = body.getArgument(before + n), value = body.getArgument(i);
+    RankedTensorType row = stackedType(value.getType(), 1);
+    yields.push_back(stablehlo::DynamicUpdateSliceOp::create(
+        b, loc, stack.getType(), stack,
+        stablehlo::ReshapeOp::create(b, loc, row, value),
+        startsAt(b, loc, writeIndex, row.getRank())));
+  }
+  yield->setOperands(yields);
+  op->replaceAllUsesWith(fresh->getResults().take_front(before));
+  op->erase();
+  return fresh;
+}
+
+/// The loop without some of its carried values, which nobody needs.
+WhileOp LoopPair::without(WhileOp op, const llvm::BitVector &gone) {
+  if (gone.none())
+    return op;
+  OpBuilder b(op);
+  SmallVector<Value> operands;
+  for (auto [i, operand] : llvm::enumerate(op->getOperands()))
+    if (!gone[i])
+      operands.push_back(operand);
+  OperationState state(op.getLoc(), op->getName(), operands,
+                       ValueRange(operands).getTypes(), op->getAttrs());
+  for (NamedAttribute attribute : op->getAttrs())
+    if (attribute.getName() != "shoal.counted_loop") // it counts by number
+      state.addAttribute(attribute.getName(), attribute.getValue());
+  state.addRegion();
+  state.addRegion();
+  auto fresh = cast<WhileOp>(b.create(state));
+  for (auto [from, to] : llvm::zip_equal(op->getRegions(), fresh->getRegions()))
+    to.takeBody(from);
+  Operation *yield = fresh.getBody().front().getTerminator();
+  SmallVector<Operation *> dead;
+  for (unsigned i = 0; i < gone.size(); ++i)
+    if (gone[i])
+      if (Operation *update = yield->getOperand(i).getDefiningOp())
+        dead.push_back(update);
+  llvm::BitVector all(gone);
+  yield->eraseOperands(all);
+  for (Operation *update : dead)
+    update->erase();
+  for (Region &region : fresh->getRegions())
+    region.front().eraseArguments(all);
+  unsigned n = 0;
+  for (unsigned i = 0; i < gone.size(); ++i)
+    if (!gone[i])
+      op->getResult(i).replaceAllUsesWith(fresh->getResult(n++));
+  op->erase();
+  return fresh;
+}
+
+void LoopPair::rewrite(ArrayRef<bool> dropped, const Price &price) {
+  unsigned before = first.op->getNumResults();
+  if (!price.added.empty())
+    first.op = addStacks(price.added.getArrayRef());
+  Block &body = second.body();
+  OpBuilder b(body.getParentOp()->getContext());
+  if (Operation *index = readIndex.getDefiningOp();
+      index && index->getBlock() == &body)
+    b.setInsertionPointAfter(index);
+  else
+    b.setInsertionPointToStart(&body);
+  Location loc = second.op.getLoc();
+  // A row as the type of the value that it was.
+  auto read = [&](Value stack, Type type) {
+    RankedTensorType whole = cast<RankedTensorType>(stack.getType());
+    SmallVector<int64_t> shape(whole.getShape());
+    shape[0] = 1;
+    auto row = stablehlo::DynamicSliceOp::create(
+        b, loc, RankedTensorType::get(shape, whole.getElementType()), stack,
+        startsAt(b, loc, readIndex, shape.size()), shape);
+    return stablehlo::ReshapeOp::create(b, loc, type, row).getResult();
+  };
+  IRMapping map;
+  Block &from = first.body();
+  for (BlockArgument argument : from.getArguments())
+    if (Value outside = first.invariant(argument))
+      map.map(argument, outside);
+  auto ivType = cast<RankedTensorType>(first.iv().getType());
+  Value iv = readIndex;
+  if (iv.getType() != ivType)
+    iv = stablehlo::ConvertOp::create(b, loc, ivType, iv);
+  if (ivOffset != 0)
+    iv = stablehlo::AddOp::create(
+        b, loc, iv,
+        stablehlo::ConstantOp::create(
+            b, loc,
+            DenseElementsAttr::get(
+                ivType,
+                b.getIntegerAttr(ivType.getElementType(), ivOffset))));
+  map.map(first.iv(), iv);
+  for (auto [n, i] : llvm::enumerate(price.added))
+    map.map(from.getArgument(i), read(first.op->getResult(before + n),
+                                      from.getArgument(i).getType()));
+  for (Value leaf : price.leaves)
+    map.map(leaf, read(first.op->getResult(stacks[stackOf[leaf]].result),
+                       leaf.getType()));
+  SmallVector<Operation *> chain(price.chain.getArrayRef());
+  llvm::sort(chain, [](Operation *a, Operation *b) {
+    return a->isBeforeInBlock(b);
+  });
+  for (Operation *op : chain) {
+    // Of what is read from a stack, another form.
+    op->walk([&](Operation *inner) {
+      for (Value operand : inner->getOperands())
+        if (Value root = rootOf(operand);
+            !map.contains(operand) && price.leaves.contains(root))
+          map.map(operand, stablehlo::ReshapeOp::create(
+                               b, loc, operand.getType(), map.lookup(root)));
+    });
+    b.clone(*op, map);
+  }
+  llvm::BitVector goneFirst(first.op->getNumResults()),
+      goneSecond(second.op->getNumResults());
+  for (auto [stack, gone] : llvm::zip_equal(stacks, dropped)) {
+    if (!gone)
+      continue;
+    Value row = stack.update.getUpdate();
+    Value again = map.lookupOrNull(row);
+    if (!again)
+      again = stablehlo::ReshapeOp::create(b, loc, row.getType(),
+                                           map.lookup(rootOf(row)));
+    for (stablehlo::DynamicSliceOp slice : stack.reads) {
+      slice.getResult().replaceAllUsesWith(again);
+      slice.erase();
+    }
+    goneFirst.set(stack.result);
+    for (OpOperand &use : first.op->getResult(stack.result).getUses())
+      if (use.getOwner() == second.op.getOperation())
+        goneSecond.set(use.getOperandNumber());
+  }
+  sortTopologically(&body);
+  second.op = without(second.op, goneSecond);
+  first.op = without(first.op, goneFirst);
+  // What made only rows that are gone, or the stacks' beginnings.
+  for (Block *block : {&first.body(), first.op->getBlock()}) {
+    SmallVector<Operation *> ops;
+    for (Operation &op : *block)
+      ops.push_back(&op);
+    for (Operation *op : llvm::reverse(ops))
+      if (op->use_empty() && isMemoryEffectFree(op) &&
+          !op->hasTrait<OpTrait::IsTerminator>())
+        op->erase();
+  }
+}
+
+struct RecomputeStacks : impl::RecomputeStacksBase<RecomputeStacks> {
+  using RecomputeStacksBase::RecomputeStacksBase;
+
+  void runOnOperation() override {
+    FailureOr<Hardware> machine = getHardware(hardware, getOperation());
+    if (failed(machine))
+      return signalPassFailure();
+    int64_t left = save;
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      if (func.isExternal())
+        continue;
+      removeBarriers(func);
+      SmallVector<Block *> blocks;
+      func.walk([&](WhileOp loop) {
+        if (!llvm::is_contained(blocks, loop->getBlock()))
+          blocks.push_back(loop->getBlock());
+      });
+      for (Block *block : blocks)
+        while (left > 0 && runOnPair(func, *block, *machine, left)) {
+        }
+    }
+  }
+
+  /// Finds the best pair of loops in the block and does as much there as is to
+  /// be saved. False if there was nothing to do.
+  bool runOnPair(func::FuncOp func, Block &block, const Hardware &machine,
+                 int64_t &left) {
+    HostScalars scalars(func);
+    OpTimes times(getOperation(), machine, scalars);
+    SmallVector<StackLoop> loops;
+    for (auto op : block.getOps<WhileOp>())
+      if (auto loop = getStackLoop(op, scalars))
+        loops.push_back(*loop);
+    struct Choice {
+      std::unique_ptr<LoopPair> pair;
+      SmallVector<bool> dropped;
+      LoopPair::Price price;
+      int64_t saved = 0;
+      bool enough = false;
+    };
+    std::optional<Choice> best;
+    for (size_t i = 0; i < loops.size(); ++i)
+      for (size_t j = i + 1; j < loops.size(); ++j)
+        for (bool mayAdd : {false, true}) {
+          auto pair = std::make_unique<LoopPair>(loops[i], loops[j], times);
+          if (!pair->find())
+            continue;
+          Choice choice{std::move(pair), {}, {}, 0, false};
+          if (!choose(*choice.pair, mayAdd, left, choice.dropped, choice.price,
+                      choice.saved))
+            continue;
+          choice.enough = choice.saved >= left;
+          bool better =
+              !best ||
+              (choice.enough != best->enough ? choice.enough
+               : choice.enough
+                   ? choice.price.weighed < best->price.weighed
+                   : choice.saved > best->saved);
+          if (better)
+            best = std::move(choice);
+        }
+    if (!best)
+      return false;
+    if (remarks)
+      best->pair->second.op->emitRemark()
+          << llvm::count(best->dropped, true)
+          << " stacks are computed again row by row instead of being held: "
+          << bytesText(best->saved)
+          << llvm::formatv(" less, in {0:f3} ms more",
+                           best->price.seconds * 1e3)
+                 .str();
+    best->pair->rewrite(best->dropped, best->price);
+    left -= best->saved;
+    return true;
+  }
+
+  /// Of the pair's stacks those that save most for their price, until `wanted`
+  /// bytes are saved.
+  static bool choose(LoopPair &pair, bool mayAdd, int64_t wanted,
+                     SmallVectorImpl<bool> &dropped, LoopPair::Price &price,
+                     int64_t &saved) {
+    size_t count = pair.stacks.size();
+    dropped.assign(count, false);
+    int64_t freed = 0;
+    if (mayAdd) {
+      // New stacks are paid for by all that they make superfluous.
+      for (size_t i = 0; i < count; ++i)
+        dropped[i] = pair.stacks[i].canGo;
+      for (size_t i = 0; i < count; ++i) {
+        SmallVector<bool> alone(count, false);
+        alone[i] = true;
+        if (dropped[i] && !pair.priceOf(alone, true))
+          dropped[i] = false;
+      }
+      auto all = pair.priceOf(dropped, true);
+      if (!all || all->added.empty())
+        return false;
+      dropped.assign(count, false);
+      freed = -all->newBytes;
+    }
+    saved = freed;
+    std::optional<LoopPair::Price> now = LoopPair::Price();
+    while (saved < wanted) {
+      int best = -1;
+      std::optional<LoopPair::Price> bestPrice;
+      double bestScore = 0;
+      for (size_t i = 0; i < count; ++i) {
+        const Stack &stack = pair.stacks[i];
+        if (dropped[i] || !stack.canGo)
+          continue;
+        dropped[i] = true;
+        auto with = pair.priceOf(dropped, mayAdd);
+        dropped[i] = false;
+        if (!with)
+          continue;
+        double score = (with->weighed - now->weighed) / double(stack.bytes);
+        if (best < 0 || score < bestScore) {
+          best = static_cast<int>(i);
+          bestScore = score;
+          bestPrice = std::move(with);
+        }
+      }
+      if (best < 0)
+        break;
+      dropped[best] = true;
+      freed += pair.stacks[best].bytes;
+      now = std::move(bestPrice);
+      saved = freed;
+    }
+    price = *now;
+    saved = -price.newBytes;
+    for (size_t i = 0; i < count; ++i)
+      saved += dropped[i] ? pair.stacks[i].bytes : 0;
+    return saved > 0 && llvm::is_contained(dropped, true);
+  }
+};
+
+} // namespace
+} // namespace shoal
