@@ -27,8 +27,8 @@ std::optional<StackLoop> getStackLoop(WhileOp op, const HostScalars &scalars) {
   return StackLoop{op, *counted, *begin, *counted->tripCount};
 }
 
-static std::optional<int64_t> evaluate(Value value, const StackLoop &loop, int64_t trip,
-                                int depth) {
+static std::optional<int64_t> evaluate(Value value, const StackLoop &loop,
+                                       int64_t trip, int depth) {
   if (depth > 32)
     return std::nullopt;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
@@ -100,8 +100,7 @@ std::optional<SlicedRow> rowOf(stablehlo::DynamicSliceOp op,
   }
   if (!source || op.getSliceSizes().empty() || op.getSliceSizes()[0] != 1)
     return std::nullopt;
-  ArrayRef<int64_t> shape =
-      cast<RankedTensorType>(source.getType()).getShape();
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(source.getType()).getShape();
   for (size_t d = 1; d < shape.size(); ++d)
     if (op.getSliceSizes()[d] != shape[d])
       return std::nullopt;

@@ -268,8 +268,8 @@ struct KeepRecomputed : impl::KeepRecomputedBase<KeepRecomputed> {
     // The loop that is extended is another one afterwards.
     SmallVector<Work> work;
     forEachPair(getOperation(),
-                [&](const StackLoop &first, const StackLoop &second, LoopPair &pair,
-                    ArrayRef<Recomputed> found) {
+                [&](const StackLoop &first, const StackLoop &second,
+                    LoopPair &pair, ArrayRef<Recomputed> found) {
                   Work w{first, second, pair.writeIndex, pair.readIndex, {}};
                   for (const Recomputed &r : found)
                     if (int64_t i = next++; all || wanted.contains(i))
@@ -289,8 +289,9 @@ struct KeepRecomputed : impl::KeepRecomputedBase<KeepRecomputed> {
     }
   }
 
-  WhileOp rewrite(const StackLoop &first, const StackLoop &second, Value writeIndex,
-                  Value readIndex, ArrayRef<Recomputed> values) {
+  WhileOp rewrite(const StackLoop &first, const StackLoop &second,
+                  Value writeIndex, Value readIndex,
+                  ArrayRef<Recomputed> values) {
     WhileOp op = first.op;
     OpBuilder b(op);
     Location loc = op.getLoc();

@@ -82,8 +82,7 @@ public:
         const RecomputePlan::Memory &memory = plan.getMemory(read);
         // (A clone's operands are what its original reads by now.)
         if (memory.origin != read)
-          roots[memory.origin] =
-              isNow[memory.maker]->getResult(memory.result);
+          roots[memory.origin] = isNow[memory.maker]->getResult(memory.result);
         else if (step.origin != id)
           roots[read] = values[read];
       }
@@ -162,8 +161,8 @@ private:
       auto func = dyn_cast<func::FuncOp>(block.getParentOp());
       memory.isLasting = func && !isDonated(func, argument.getArgNumber());
       if (auto loop = dyn_cast<shlo::WhileOp>(block.getParentOp()))
-        memory.isLasting = block.getTerminator()->getOperand(
-                               argument.getArgNumber()) == value;
+        memory.isLasting =
+            block.getTerminator()->getOperand(argument.getArgNumber()) == value;
     } else if (value.getDefiningOp<shlo::ConstantOp>()) {
       memory.bytes = 0;
     } else if (isEntry) {
@@ -271,8 +270,7 @@ struct FitMemory : impl::FitMemoryBase<FitMemory> {
         ++donated[size];
     }
     for (Value result : func.getBody().front().getTerminator()->getOperands())
-      if (int64_t size = tensorBytesOf(result.getType());
-          donated[size] > 0)
+      if (int64_t size = tensorBytesOf(result.getType()); donated[size] > 0)
         --donated[size];
       else
         bytes += size;

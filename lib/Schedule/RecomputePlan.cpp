@@ -160,8 +160,7 @@ bool RecomputePlan::findSource(unsigned origin, unsigned at,
     // What is carried is overwritten after its last use.
     if (memories[best].maker < 0)
       return false;
-    double loss =
-        static_cast<double>(memory.bytes) * overBetween(bestLast, at);
+    double loss = static_cast<double>(memory.bytes) * overBetween(bestLast, at);
     if (loss > kMostHeldLonger * c.gain)
       return false;
     c.gain -= loss;
@@ -248,8 +247,9 @@ void RecomputePlan::apply(const Candidate &c) {
     if (before.origin == order[i] && before.seconds > 0 && !before.isOnLinks)
       anchor = static_cast<int>(order[i]);
   }
-  Applied done{memories[c.memory].origin, 0, static_cast<unsigned>(c.chain.size()),
-               memories[c.memory].bytes, 0};
+  Applied done{memories[c.memory].origin, 0,
+               static_cast<unsigned>(c.chain.size()), memories[c.memory].bytes,
+               0};
   for (unsigned origin : c.chain) {
     unsigned id = steps.size();
     Step step = steps[origin];

@@ -45,8 +45,8 @@ public:
 
   /// What was done: one value (and what leads to it) is computed again.
   struct Applied {
-    unsigned memory;  ///< origin
-    unsigned step;    ///< done again: what makes it
+    unsigned memory; ///< origin
+    unsigned step;   ///< done again: what makes it
     unsigned numSteps;
     int64_t bytes;
     double seconds;
@@ -76,7 +76,7 @@ public:
 
 private:
   struct Candidate {
-    unsigned memory = 0, reader = 0; ///< made again right before the reader
+    unsigned memory = 0, reader = 0;   ///< made again right before the reader
     llvm::SmallVector<unsigned> chain; ///< steps to do again, in order
     /// Memories (origins) that the chain reads from outside -> those to take.
     llvm::DenseMap<unsigned, unsigned> sources;
@@ -92,7 +92,8 @@ private:
   }
   bool findChain(unsigned origin, unsigned at, Candidate &c, int depth) const;
   bool findSource(unsigned origin, unsigned at, Candidate &c) const;
-  template <typename Visit> void forEachCopy(unsigned origin, Visit visit) const;
+  template <typename Visit>
+  void forEachCopy(unsigned origin, Visit visit) const;
   llvm::SmallVector<Candidate> candidates() const;
   void apply(const Candidate &candidate);
 
@@ -101,7 +102,8 @@ private:
   llvm::SmallVector<unsigned> order, place;
   llvm::SmallVector<int64_t> held;
   llvm::SmallVector<unsigned> over; ///< places before, with more than target
-  llvm::DenseMap<unsigned, llvm::SmallVector<unsigned, 1>> copies; ///< by origin
+  llvm::DenseMap<unsigned, llvm::SmallVector<unsigned, 1>>
+      copies; ///< by origin
   llvm::SmallVector<Applied> applied;
   int64_t peak = 0, target = INT64_MAX;
   double excess = 0;

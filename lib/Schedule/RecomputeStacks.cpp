@@ -26,7 +26,7 @@ constexpr double kCollectiveWeight = 2;
 
 /// A stack that the first loop makes and the second one reads.
 struct Stack {
-  unsigned result;                   ///< of the first loop
+  unsigned result;                        ///< of the first loop
   stablehlo::DynamicUpdateSliceOp update; ///< there
   SmallVector<stablehlo::DynamicSliceOp> reads;
   bool canGo = false; ///< nothing else reads it
@@ -48,7 +48,7 @@ public:
     double seconds = 0, weighed = 0;
     int64_t newBytes = 0;
     llvm::SetVector<Operation *> chain;
-    llvm::SetVector<Value> leaves; ///< rows that are read
+    llvm::SetVector<Value> leaves;   ///< rows that are read
     llvm::SetVector<unsigned> added; ///< carried values to stack
   };
   std::optional<Price> priceOf(ArrayRef<bool> dropped, bool mayAdd);
@@ -65,8 +65,8 @@ private:
   static WhileOp without(WhileOp loop, const llvm::BitVector &gone);
 
   OpTimes &times;
-  Value writeIndex, readIndex; ///< of the reference's rows
-  int64_t ivOffset = 0;        ///< the first loop's counter less its row
+  Value writeIndex, readIndex;       ///< of the reference's rows
+  int64_t ivOffset = 0;              ///< the first loop's counter less its row
   DenseMap<Value, unsigned> stackOf; ///< by root, stacks that may be read
   ArrayRef<bool> isDropped;
 };
@@ -170,10 +170,10 @@ bool LoopPair::find() {
         continue;
       }
       unsigned i = use.getOperandNumber();
-      stack.canGo &= second.op->getResult(i).use_empty() &&
-                     second.op.getCond().front().getArgument(i).use_empty() &&
-                     second.yield()->getOperand(i) ==
-                         second.body().getArgument(i);
+      stack.canGo &=
+          second.op->getResult(i).use_empty() &&
+          second.op.getCond().front().getArgument(i).use_empty() &&
+          second.yield()->getOperand(i) == second.body().getArgument(i);
       for (OpOperand &inner : second.body().getArgument(i).getUses())
         if (inner.getOwner() != second.yield()) {
           auto slice = dyn_cast<stablehlo::DynamicSliceOp>(inner.getOwner());
@@ -384,8 +384,7 @@ void LoopPair::rewrite(ArrayRef<bool> dropped, const Price &price) {
         stablehlo::ConstantOp::create(
             b, loc,
             DenseElementsAttr::get(
-                ivType,
-                b.getIntegerAttr(ivType.getElementType(), ivOffset))));
+                ivType, b.getIntegerAttr(ivType.getElementType(), ivOffset))));
   map.map(first.iv(), iv);
   for (auto [n, i] : llvm::enumerate(price.added))
     map.map(from.getArgument(i), read(first.op->getResult(before + n),
@@ -394,9 +393,8 @@ void LoopPair::rewrite(ArrayRef<bool> dropped, const Price &price) {
     map.map(leaf, read(first.op->getResult(stacks[stackOf[leaf]].result),
                        leaf.getType()));
   SmallVector<Operation *> chain(price.chain.getArrayRef());
-  llvm::sort(chain, [](Operation *a, Operation *b) {
-    return a->isBeforeInBlock(b);
-  });
+  llvm::sort(chain,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   for (Operation *op : chain) {
     // Of what is read from a stack, another form.
     op->walk([&](Operation *inner) {
@@ -494,12 +492,10 @@ struct RecomputeStacks : impl::RecomputeStacksBase<RecomputeStacks> {
                       choice.saved))
             continue;
           choice.enough = choice.saved >= left;
-          bool better =
-              !best ||
-              (choice.enough != best->enough ? choice.enough
-               : choice.enough
-                   ? choice.price.weighed < best->price.weighed
-                   : choice.saved > best->saved);
+          bool better = !best || (choice.enough != best->enough ? choice.enough
+                                  : choice.enough ? choice.price.weighed <
+                                                        best->price.weighed
+                                                  : choice.saved > best->saved);
           if (better)
             best = std::move(choice);
         }

@@ -17,7 +17,8 @@ static bool repeatsAlone(Operation *op) {
 }
 
 bool isRepeatable(Operation *op, bool regions) {
-  if (op->hasTrait<OpTrait::IsTerminator>() || (op->getNumRegions() && !regions))
+  if (op->hasTrait<OpTrait::IsTerminator>() ||
+      (op->getNumRegions() && !regions))
     return false;
   bool pure = true;
   op->walk([&](Operation *inner) {
@@ -34,9 +35,8 @@ bool isRepeatable(Operation *op, bool regions) {
 
 void removeBarriers(Operation *root) {
   SmallVector<stablehlo::OptimizationBarrierOp> barriers;
-  root->walk([&](stablehlo::OptimizationBarrierOp op) {
-    barriers.push_back(op);
-  });
+  root->walk(
+      [&](stablehlo::OptimizationBarrierOp op) { barriers.push_back(op); });
   for (stablehlo::OptimizationBarrierOp op : barriers) {
     op->replaceAllUsesWith(op->getOperands());
     op->erase();

@@ -388,8 +388,9 @@ int main(int argc, char **argv) {
             "around them, or behind other iterations of a loop as well where "
             "that is faster (default: loops)");
   line.integer("memory-limit", o.memoryLimit, 0,
-               "bytes a device should hold at most (default: the memory of "
-               "--hardware, else no limit)");
+               "bytes a device should hold at most; values are computed again "
+               "instead of held where that makes a program fit (default: the "
+               "memory of --hardware, else no limit)");
   line.text(
       "emit", o.emit, "sdy|stablehlo",
       "print shardings in Shardy's syntax (with --compile-to=sharded), or "
