@@ -1,5 +1,6 @@
 // shoal-quantize-collectives: see Passes.td.
 #include "Prices.h"
+#include "TensorEmitter.h"
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
@@ -18,76 +19,14 @@ namespace shoal {
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
-/// StableHLO at one place, on f32 tensors.
-class Emitter {
+/// Bytes for numbers, in blocks.
+class Emitter : public TensorEmitter {
 public:
   Emitter(Operation *at, int64_t block, bool isFloat)
-      : b(at), at(at), loc(at->getLoc()), block(block),
+      : TensorEmitter(at), block(block),
         byte(isFloat ? Type(Float8E4M3FNType::get(b.getContext()))
                      : Type(b.getI8Type())),
         most(isFloat ? 448 : 127) {}
-
-  RankedTensorType tensor(ArrayRef<int64_t> shape, Type element = {}) {
-    return RankedTensorType::get(shape, element ? element : b.getF32Type());
-  }
-  Value splat(ArrayRef<int64_t> shape, float value) {
-    return sh::ConstantOp::create(
-        b, loc,
-        DenseElementsAttr::get(tensor(shape), b.getF32FloatAttr(value)));
-  }
-  Value reshape(Value value, ArrayRef<int64_t> shape) {
-    return sh::ReshapeOp::create(
-        b, loc, tensor(shape, typeOf(value).getElementType()), value);
-  }
-  Value convert(Value value, Type element) {
-    if (typeOf(value).getElementType() == element)
-      return value;
-    return sh::ConvertOp::create(
-        b, loc, tensor(typeOf(value).getShape(), element), value);
-  }
-  Value spread(Value value, ArrayRef<int64_t> shape, ArrayRef<int64_t> dims) {
-    return sh::BroadcastInDimOp::create(
-        b, loc, tensor(shape, typeOf(value).getElementType()), value, dims);
-  }
-  /// Zeros at the end of a dimension.
-  Value padTo(Value value, int64_t dim, int64_t size) {
-    SmallVector<int64_t> shape(typeOf(value).getShape());
-    if (shape[dim] == size)
-      return value;
-    SmallVector<int64_t> none(shape.size(), 0), high(none);
-    high[dim] = size - shape[dim];
-    shape[dim] = size;
-    return sh::PadOp::create(b, loc, tensor(shape), value, splat({}, 0), none,
-                             high, none);
-  }
-  /// The first elements of a vector.
-  Value firstOf(Value value, int64_t count) {
-    if (typeOf(value).getDimSize(0) == count)
-      return value;
-    return sh::SliceOp::create(b, loc, tensor({count}), value,
-                               ArrayRef<int64_t>{0}, ArrayRef<int64_t>{count},
-                               ArrayRef<int64_t>{1});
-  }
-  Value fold(Value value, int64_t dim, bool isMax) {
-    SmallVector<int64_t> shape(typeOf(value).getShape());
-    shape.erase(shape.begin() + dim);
-    // The largest magnitude is at least 0.
-    auto reduce = sh::ReduceOp::create(
-        b, loc, TypeRange(tensor(shape)), ValueRange(value),
-        ValueRange(splat({}, 0)), b.getDenseI64ArrayAttr(dim));
-    OpBuilder::InsertionGuard guard(b);
-    Block *body = b.createBlock(&reduce.getBody());
-    Value x = body->addArgument(tensor({}), loc),
-          y = body->addArgument(tensor({}), loc);
-    Value result = isMax ? Value(sh::MaxOp::create(b, loc, x, y))
-                         : Value(sh::AddOp::create(b, loc, x, y));
-    sh::ReturnOp::create(b, loc, result);
-    return reduce.getResult(0);
-  }
 
   /// Blocks along the last dimension as bytes, and the size of a step of each.
   /// A block with something infinite or undefined has an undefined step.
@@ -188,9 +127,6 @@ public:
   }
 
 private:
-  OpBuilder b;
-  Operation *at;
-  Location loc;
   int64_t block;
   Type byte;  ///< of what is sent
   float most; ///< its largest number that is used

@@ -41,6 +41,12 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
   simplify.hardware = options.hardware;
   simplify.remarks = options.remarks;
   pm.addPass(createSimplifyCollectives(simplify));
+  if (!options.compress.empty()) {
+    CompressGradientsOptions compress;
+    compress.how = options.compress;
+    compress.remarks = options.remarks;
+    pm.addPass(createCompressGradients(compress));
+  }
   addSplits(pm, options, options.splitBatch, /*exchanges=*/false,
             "SHOAL_TEST_SPLIT_BATCH");
   addSplits(pm, options, options.splitExchanges, /*exchanges=*/true,

@@ -161,6 +161,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
             (o.quantizeCollectives.empty()
                  ? ""
                  : " quantize-collectives=" + o.quantizeCollectives) +
+            (o.compressGradients.empty()
+                 ? ""
+                 : " compress-gradients=" + o.compressGradients) +
             (o.splitExchanges
                  ? " split-exchanges=" + std::to_string(o.splitExchanges)
                  : "") +

@@ -15,6 +15,8 @@ static void writeValues(llvm::json::OStream &j, StringRef key,
         j.attribute("type", v.type);
         j.attribute("shape", llvm::json::Array(v.shape));
         j.attribute("sharding", v.sharding);
+        if (!v.role.empty())
+          j.attribute("role", v.role);
         j.attribute("local_shape", llvm::json::Array(v.localShape));
         j.attribute("bytes_per_device", v.bytesPerDevice);
       });

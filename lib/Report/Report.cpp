@@ -172,6 +172,8 @@ static ValueReport describe(StringRef name, Type local, DictionaryAttr attrs) {
       global = type.getValue();
     if (auto given = attrs.getAs<StringAttr>("shoal.name"))
       v.name = given.str();
+    if (auto role = attrs.getAs<StringAttr>("shoal.role"))
+      v.role = role.str();
     if (Attribute sharding = attrs.get("shoal.sharding"))
       llvm::raw_string_ostream(v.sharding) << sharding;
   }

@@ -28,7 +28,7 @@ namespace {
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
                              dump, hardware, overlap = "loops", chunks, keep,
-                             quantize, straggler, emit, entry, timings, argumentShapes, fatal,
+                             quantize, compress, straggler, emit, entry, timings, argumentShapes, fatal,
                              dumpCode;
   int64_t memoryLimit = 0, splitBatch = 0, splitExchanges = 0;
   double jitter = 0;
@@ -236,6 +236,7 @@ int compile(const Options &o) {
   options.jitter = o.jitter;
   options.chunkProducts = o.chunks;
   options.quantizeCollectives = o.quantize;
+  options.compressGradients = o.compress;
   options.splitBatch = o.splitBatch;
   options.splitExchanges = o.splitExchanges;
   options.remarks = o.remarks;
@@ -369,6 +370,12 @@ int main(int argc, char **argv) {
             "each block with a scale, as whole numbers or (data:f8) small "
             "floats: changes results, --remarks says by how much (default: "
             "none)");
+  line.text("compress-gradients", o.compress,
+            "topk:RATIO@AXES|lowrank:RANK@AXES",
+            "sums of gradients over axes (data+fsdp; *: all) send their largest "
+            "elements, or factors of low rank; what is left out is added to the "
+            "next step's, in arguments and results that the program has more "
+            "then (report: role): changes results (default: none)");
   line.flag("remarks", o.remarks,
             "say what was changed about collectives, and the modelled gain");
   line.text("trace", o.trace, "FILE.json",

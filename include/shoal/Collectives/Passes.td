@@ -236,6 +236,45 @@ def QuantizeCollectives : CollectivePass<"shoal-quantize-collectives"> {
   ];
 }
 
+def CompressGradients : CollectivePass<"shoal-compress-gradients"> {
+  let summary = "Gradients are summed up in part, with error feedback";
+  let description = [{
+    Only where the user asks for it: sums of gradients over the named axes are no
+    longer complete. An all_reduce of floats at the top of the entry, whose result
+    goes into a result of the entry element by element, sends less, and what it
+    leaves out is added to the next step's gradient. That error is state of the
+    program: the entry gets an argument and a result more for each such sum
+    (f32, donated; zeros in the first step), of each device its own: a leading
+    dimension has the devices of the mesh. `role` in report.json names them.
+
+    - `topk:RATIO@AXES`: of each block of `block` elements, each device sends
+      those with the largest magnitudes to all others, with 16 bits for where
+      they are. Bytes: (n-1) RATIO S (1 + 2/w), w bytes an element, instead of
+      2 (n-1)/n S: less where RATIO is well below 2/n.
+    - `lowrank:R@AXES` (PowerSGD, arXiv 1905.13727): the gradient as a matrix of
+      a rows and b columns travels as R columns of each: 2 (n-1)/n R (a+b) 4
+      bytes. The basis of the last step is a second piece of state.
+
+    On every device what was sent and its error add up to its gradient and its
+    last error, exactly for topk of f32. What is not finite goes through once and
+    is not kept. Sums that would not send less stay as they are, and so do those
+    in loops, which have no state of their own.
+  }];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect",
+                           "::mlir::chlo::ChloDialect",
+                           "::shoal::comm::CommDialect"];
+  let options = [
+    Option<"how", "how", "std::string", "\"\"",
+           "topk:RATIO@AXES or lowrank:RANK@AXES, axes like data+fsdp, or *">,
+    Option<"block", "block", "int64_t", "1024",
+           "Elements of which the largest are sent">,
+    Option<"minBytes", "min-bytes", "int64_t", "65536",
+           "Tensors below this are left alone">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed, and which arguments and results are new">
+  ];
+}
+
 def PipelineLoops : Pass<"shoal-pipeline-loops", "::mlir::ModuleOp"> {
   let summary = "Communicates for the next iteration of a loop during this one";
   let description = [{

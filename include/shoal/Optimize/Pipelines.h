@@ -33,6 +33,10 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
       *this, "quantize-collectives",
       llvm::cl::desc("Axes over which large sums travel as bytes"),
       llvm::cl::init("")};
+  Option<std::string> compress{
+      *this, "compress-gradients",
+      llvm::cl::desc("How gradients' sums over which axes are compressed"),
+      llvm::cl::init("")};
   Option<bool> splitLevels{
       *this, "split-levels",
       llvm::cl::desc("Reductions over several levels of links go in parts"),

@@ -54,6 +54,9 @@ struct PipelineOptions {
   /// Mesh axes over which large sums travel as bytes, with a bounded error
   /// (shoal-quantize-collectives): "data+fsdp", "*", "" for none.
   std::string quantizeCollectives;
+  /// How, and over which axes, sums of gradients are compressed
+  /// (shoal-compress-gradients): "topk:0.01@data", "lowrank:4@*", "" for none.
+  std::string compressGradients;
   /// Forms are chosen by the hardware's times along each axis of the mesh, not
   /// by bytes. compileModule tries it where times are modelled.
   bool axisTimes = false;

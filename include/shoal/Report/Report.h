@@ -26,6 +26,7 @@ struct CollectiveReport {
 
 struct ValueReport {
   std::string name, type, sharding;
+  std::string role; ///< of what the compiler added, else empty
   std::vector<int64_t> shape, localShape;
   int64_t bytesPerDevice = 0;
 };
