@@ -118,10 +118,6 @@ LogicalResult mlir::sdy::verifySharding(TensorShardingAttr sharding, Type type,
       return checker.error() << "dimension " << index
                              << " is closed and whole, so a priority says "
                                 "nothing";
-    if (shaped && int64_t(index) < rank && shaped.getDimSize(index) == 0 &&
-        !dim.getAxes().empty())
-      return checker.error()
-             << "dimension " << index << " has size 0 and cannot be cut";
   }
   if (failed(checker.useList(sharding.getReplicatedAxes())) ||
       failed(checker.useList(sharding.getUnreducedAxes())))
