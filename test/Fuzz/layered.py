@@ -9,7 +9,7 @@ import os
 import random
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=9")
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=16")
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
@@ -18,7 +18,7 @@ from jax import lax  # noqa: E402
 from jax.sharding import Mesh, NamedSharding  # noqa: E402
 from jax.sharding import PartitionSpec as P  # noqa: E402
 
-MESHES = [(2, 2), (2, 4), (8,), (3, 2), (2, 2, 2), (4,), (4, 2), (2,), (3,)]
+MESHES = [(2, 2), (2, 4), (8,), (3, 2), (2, 2, 2), (4,), (4, 2), (2,), (3,), (2, 4, 2), (16,)]
 
 
 class Draw:
@@ -386,8 +386,59 @@ def gathered_products(d):
     return f
 
 
+def loops(d):
+    """Loops in loops and branches, their ends and choices decided by sharded data."""
+    b, h = d.size(d.dp, 2), d.size(d.tp, 2)
+    outer = d.dp if d.dp != d.tp else None
+    layers = d.rng.randint(3, 4)
+    x, ws, limit = d.arg((b, h), P(outer, d.tp)), d.arg((layers, h, h), P(None, d.tp, None)), d.arg((layers, h), P(None, d.tp))
+    act, inner, kind = activation(d), d.rng.randint(2, 4), d.rng.choice(["scan", "while", "cond"])
+
+    def product(y, w):
+        return jnp.tanh(d.c(d.c(y, outer, None) @ w, outer, d.tp))
+
+    def layer(y, v):
+        w, g = v
+        if kind == "scan":
+            y, out = lax.scan(lambda z, k: (product(z, w) * k + z, z.sum(0)), y, jnp.arange(inner, dtype=jnp.float32) * 0.3)
+            return y, out.max(0)
+        if kind == "while":
+            y = lax.while_loop(lambda c: (c[1] < 5) & (jnp.abs(c[0]).sum() < 4.0 * b), lambda c: (product(c[0], w) + c[0] * 1.2, c[1] + 1), (y, 0))[0]
+            return act(y), y.sum(0) * g
+        y = lax.cond(jnp.sum(y * g) > 0, lambda z: product(z, w), lambda z: z * g, y)
+        return y, (y @ w).sum(0)
+    return lambda *p: lax.scan(layer, p[x], (p[ws], p[limit]))
+
+
+def stencil(d):
+    """Neighbours' rows, by shardings of space and by hand, step by step."""
+    n, width = d.n(d.tp), d.rng.choice([4, 6])
+    rows, steps = n * d.rng.randint(2, 4), d.rng.randint(1, 5)
+    x, k = d.arg((rows, width, 2), P(d.tp)), d.arg((3, 3, 2, 2), scale=0.3)
+    wraps = d.rng.random() < 0.5
+    looped = d.rng.random() < 0.6
+
+    def local(y, k):
+        up, down = ([(i, (i + s) % n) for i in range(n) if wraps or 0 <= i + s < n] for s in (1, -1))
+
+        def step(_, y):
+            z = jnp.concatenate([lax.ppermute(y[-1:], d.tp, up), y, lax.ppermute(y[:1], d.tp, down)])
+            return jnp.tanh(lax.conv_general_dilated(z[None], k, (1, 1), ((0, 0), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))[0]) + y * 0.5
+        if looped:
+            return lax.fori_loop(0, steps, step, y)
+        for t in range(steps):
+            y = step(t, y)
+        return y
+
+    def spread(y, k):
+        def step(_, y):
+            return d.c(jnp.tanh(lax.conv_general_dilated(y[None], k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))[0]) + y * 0.5, d.tp)
+        return lax.fori_loop(0, steps, step, y)
+    return lambda *p: (d.map(local, (P(d.tp), P()), P(d.tp))(p[x], p[k]), spread(p[x], p[k]))
+
+
 FAMILIES = ([megatron] * 3 + [sharded_weights] * 2 + [layers_by_hand] * 2 + [neighbours] * 3 + [gathered_products] * 2
-            + [accumulated, parallel_data, experts, exchanged, ring, stages])
+            + [accumulated, parallel_data, experts, exchanged, ring, stages, loops, stencil])
 
 
 def make(seed, only=None):
@@ -396,9 +447,19 @@ def make(seed, only=None):
     family = d.rng.choice([f for f in FAMILIES if not only or f.__name__ in only])
     fn = family(d)
 
+    narrow = d.rng.choice([None] * 8 + [jnp.bfloat16, jnp.float16])
+
     def constrained(*args):
+        if narrow:
+            args = [a.astype(narrow) if a.dtype == np.float32 else a for a in args]
         args = [lax.with_sharding_constraint(a, NamedSharding(d.mesh, s)) for a, s in zip(args, d.specs)]
         return jax.tree.leaves(fn(*args))
     with jax.sharding.use_mesh(d.mesh) if hasattr(jax.sharding, "use_mesh") else jax.set_mesh(d.mesh):
-        text = jax.jit(constrained, keep_unused=True).lower(*d.args).as_text()
+        try:
+            text = jax.jit(constrained, keep_unused=True).lower(*d.args).as_text()
+        except TypeError:   # What a loop carries has another type.
+            if not narrow:
+                raise
+            narrow = None
+            text = jax.jit(lambda *args: constrained(*args), keep_unused=True).lower(*d.args).as_text()
     return text, d.args, family.__name__
