@@ -13,6 +13,8 @@
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <set>
+
 namespace shoal {
 #define GEN_PASS_DEF_IMPORTCOLLECTIVESPASS
 #include "shoal/Import/Passes.h.inc"
@@ -293,23 +295,29 @@ LogicalResult Importer::importPermute(stablehlo::CollectivePermuteOp op) {
   for (size_t i = 0; i + 1 < ids.size(); i += 2)
     pairs.push_back({ids[i], ids[i + 1]});
 
-  // The axes along which some source and target differ; if the groups along
-  // them do not all do the same, all axes.
-  AxisList axes, all;
-  for (auto [index, axis] : llvm::enumerate(mesh.getAxes())) {
-    AxisRefAttr ref = AxisRefAttr::get(op.getContext(), axis.getName());
-    all.push_back(ref);
-    if (llvm::any_of(pairs, [&](std::pair<int64_t, int64_t> pair) {
-          return mesh.getCoordinates(mesh.getPosition(pair.first))[index] !=
-                 mesh.getCoordinates(mesh.getPosition(pair.second))[index];
+  // The axes along which some source and target differ, and those along which
+  // not every place does the same (who is in no pair gets zeros).
+  std::set<std::pair<int64_t, int64_t>> places;
+  for (auto [source, target] : pairs)
+    places.insert({mesh.getPosition(source), mesh.getPosition(target)});
+  AxisList axes;
+  int64_t stride = mesh.getNumDevices();
+  for (MeshAxisAttr axis : mesh.getAxes()) {
+    int64_t size = axis.getSize();
+    stride /= size;
+    if (!llvm::all_of(places, [&](std::pair<int64_t, int64_t> pair) {
+          int64_t at = pair.first / stride % size;
+          bool alike = pair.second / stride % size == at;
+          for (int64_t other = 0; alike && other < size; ++other) {
+            int64_t shift = (other - at) * stride;
+            alike = places.count({pair.first + shift, pair.second + shift});
+          }
+          return alike;
         }))
-      axes.push_back(ref);
+      axes.push_back(AxisRefAttr::get(op.getContext(), axis.getName()));
   }
   auto relative = getPairsAlong(pairs, axes, mesh);
-  if (!relative) {
-    axes = all;
-    relative = getPairsAlong(pairs, axes, mesh);
-  }
+  assert(relative && "groups differ only along axes that count");
   SmallVector<int64_t> sources, targets;
   for (auto [source, target] : *relative) {
     sources.push_back(source);

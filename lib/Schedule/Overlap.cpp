@@ -1,6 +1,7 @@
 // shoal-overlap: see Passes.td.
 #include "BlockGraph.h"
 #include "OpTimes.h"
+#include "OrderSearch.h"
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Analysis/Remarks.h"
 #include "shoal/Schedule/Passes.h"
@@ -201,6 +202,11 @@ public:
     }
   }
 
+  /// A shorter order of all there are, for small blocks; empty if there is none.
+  SmallVector<unsigned> search(int64_t limit, double best) const {
+    return searchOrder(graph, times, limit, best);
+  }
+
 private:
   /// A collective also waits for what was issued to the device before it, and
   /// the device for the collectives that what it issues needs: that is how
@@ -320,6 +326,10 @@ struct Overlap : impl::OverlapBase<Overlap> {
           }
         }
         schedule.climb(order, limit, searchSteps(count));
+        if (isThorough())
+          if (auto best = schedule.search(limit, schedule.makespan(order));
+              !best.empty())
+            order = std::move(best);
         if (order != written) {
           remarkGain(remarks, block.getParentOp(), "a block's order changed",
                      schedule.makespan(written), schedule.makespan(order));

@@ -19,6 +19,9 @@ func.func @main(%arg0: tensor<8x4xf32>) -> tensor<8x4xf32> {
     %4 = "stablehlo.all_to_all"(%3) <{channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>, concat_dimension = 0 : i64, replica_groups = dense<[[0, 4], [1, 5], [2, 6], [3, 7]]> : tensor<4x2xi64>, split_count = 2 : i64, split_dimension = 1 : i64}> : (tensor<2x4xf32>) -> tensor<4x2xf32>
     // CHECK: comm.permute %{{.*}} pairs = {{\[\[}}0, 1], [1, 2], [2, 3], [3, 0]] over <@mesh, {"y"}>
     %5 = "stablehlo.collective_permute"(%1) <{channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>, source_target_pairs = dense<[[0, 1], [1, 2], [2, 3], [3, 0], [4, 5], [5, 6], [6, 7], [7, 4]]> : tensor<8x2xi64>}> : (tensor<1x4xf32>) -> tensor<1x4xf32>
+    // Who is in no pair gets zeros, which differs along y only.
+    // CHECK: comm.permute %{{.*}} pairs = {{\[\[}}0, 0]] over <@mesh, {"y"}>
+    %12 = "stablehlo.collective_permute"(%5) <{channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>, source_target_pairs = dense<[[0, 0], [4, 4]]> : tensor<2x2xi64>}> : (tensor<1x4xf32>) -> tensor<1x4xf32>
     // The index along y, as JAX writes it.
     // CHECK: comm.axis_index over <@mesh, {"y"}> : tensor<ui32>
     %c1 = stablehlo.constant dense<1> : tensor<ui32>
@@ -29,7 +32,7 @@ func.func @main(%arg0: tensor<8x4xf32>) -> tensor<8x4xf32> {
     // CHECK-NOT: partition_id
     %9 = stablehlo.convert %8 : (tensor<ui32>) -> tensor<f32>
     %10 = stablehlo.broadcast_in_dim %9, dims = [] : (tensor<f32>) -> tensor<1x4xf32>
-    %11 = stablehlo.add %5, %10 : tensor<1x4xf32>
+    %11 = stablehlo.add %12, %10 : tensor<1x4xf32>
     sdy.return %11 : tensor<1x4xf32>
   } : (tensor<8x4xf32>) -> tensor<8x4xf32>
   return %0 : tensor<8x4xf32>

@@ -15,10 +15,10 @@ HARDWARE = {"name": "plain", "flops_per_second": 1e12, "memory_bytes_per_second"
             "links": [{"name": "link", "bytes_per_second": LINK_RATE, "latency": 0}]}
 
 
-def graph(rng):
+def graph(rng, count):
     """Nodes (kind, elements, operands); a permute has one operand, and its size."""
     nodes = []
-    for i in range(rng.randint(5, 8)):
+    for i in range(count):
         if i and rng.random() < 0.45:
             source = rng.randrange(i)
             nodes.append(("permute", nodes[source][1], [source]))
@@ -65,23 +65,40 @@ def makespan(nodes, order):
 
 
 def best(nodes):
-    shortest = float("inf")
-    stack = [((), frozenset())]
-    while stack:
-        order, done = stack.pop()
-        if len(order) == len(nodes):
-            shortest = min(shortest, makespan(nodes, order))
-            continue
-        for i in range(len(nodes)):
-            if i not in done and all(o in done for o in nodes[i][2]):
-                stack.append((order + (i,), done | {i}))
-    return shortest
+    """The shortest of all orders, set by set: of two ways to have done the same nodes, one that is nowhere later will do."""
+    users = [[j for j, (_, _, operands) in enumerate(nodes) if i in operands] for i in range(len(nodes))]
+    states = {frozenset(): [((0.0, 0.0), (), 0.0)]}  # kernel and link free, ready (of what is still read), end
+    for _ in nodes:
+        after = {}
+        for done, ways in states.items():
+            for i, (kind, n, operands) in enumerate(nodes):
+                if i in done or not all(o in done for o in operands):
+                    continue
+                now = done | {i}
+                live = [o for o in sorted(now) if any(u not in now for u in users[o])]
+                for (kernel, link), ready, end in ways:
+                    ready = dict(ready)
+                    arrived = max([0.0] + [ready[o] for o in operands])
+                    start = max(kernel, arrived) if kind == "kernel" else max(kernel, link, arrived)
+                    finish = start + 4 * n / (KERNEL_RATE if kind == "kernel" else LINK_RATE)
+                    free = (finish, link) if kind == "kernel" else (max(kernel, arrived), finish)
+                    ready[i] = finish
+                    after.setdefault(now, []).append((free, tuple((o, ready[o]) for o in live), max(end, finish)))
+        states = {}
+        for done, ways in after.items():
+            kept = []
+            for way in sorted(ways, key=lambda w: (w[2], w[0])):
+                later = lambda a, b: all(x >= y for x, y in zip((*a[0], a[2], *(t for _, t in a[1])), (*b[0], b[2], *(t for _, t in b[1]))))
+                if not any(later(way, k) for k in kept):
+                    kept.append(way)
+            states[done] = kept
+    return min(end for ways in states.values() for _, _, end in ways)
 
 
 def main():
     tool, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 40
     rng = random.Random(8)
-    graphs = [graph(rng) for _ in range(count)]
+    graphs = [graph(rng, rng.randint(5, 8)) for _ in range(count)] + [graph(rng, 12) for _ in range(count // 5)]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as hardware:
         json.dump(HARDWARE, hardware)
         hardware.flush()
@@ -99,7 +116,7 @@ def main():
         gains.append(written / ours)
         if ours > written * (1 + 1e-9) or ours > ideal * 1.05:
             print(f"graph {number}: {ours:.6f}, best {ideal:.6f}, as written {written:.6f}: {nodes}")
-    print(f"{count} graphs: at most {worst:.1%} above the best; {max(gains):.2f} times faster than as written at most")
+    print(f"{len(graphs)} graphs: at most {worst:.1%} above the best; {max(gains):.2f} times faster than as written at most")
     sys.exit(worst > 0.05 or min(gains) < 1 - 1e-9)
 
 
