@@ -125,7 +125,9 @@ static bool writeFile(StringRef path, ArrayRef<char> bytes,
 }
 
 /// Runs the linker in this process: as a program, it would start for longer
-/// than it links. It has state of its own, so one link at a time.
+/// than it links. It has state of its own, so one link at a time; and it sets
+/// LLVM's command line options (llvm::cl) back, none of which a tool may read
+/// after this.
 static bool runLinker(ArrayRef<const char *> args, std::string &messages) {
   static std::mutex mutex;
   std::lock_guard lock(mutex);

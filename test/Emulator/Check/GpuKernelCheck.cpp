@@ -39,14 +39,25 @@ using rt::DType;
 using rt::HostTensor;
 namespace cl = llvm::cl;
 
-static cl::opt<std::string> input(cl::Positional, cl::Required);
-static cl::opt<std::string> chip("chip", cl::init("sm_80"));
-static cl::opt<std::string> strategy("strategy");
-static cl::opt<std::string> only("only");
-static cl::opt<unsigned> seed("seed", cl::init(1));
-static cl::opt<double> scale("scale", cl::init(10));
-static cl::opt<std::string> dump("dump");
-static cl::opt<bool> verbose("verbose");
+/// What the command line says. LLVM's own options do not outlive the first
+/// kernel: the linker in this process sets them back.
+static struct {
+  std::string input, chip, strategy, only, dump;
+  unsigned seed;
+  double scale;
+  bool verbose;
+} line;
+
+static void readCommandLine(int argc, char **argv) {
+  static cl::opt<std::string> input(cl::Positional, cl::Required);
+  static cl::opt<std::string> chip("chip", cl::init("sm_80"));
+  static cl::opt<std::string> strategy("strategy"), only("only"), dump("dump");
+  static cl::opt<unsigned> seed("seed", cl::init(1));
+  static cl::opt<double> scale("scale", cl::init(10));
+  static cl::opt<bool> verbose("verbose");
+  cl::ParseCommandLineOptions(argc, argv);
+  line = {input, chip, strategy, only, dump, seed, scale, verbose};
+}
 
 /// An ELF shared object in memory, opened.
 static void *open(llvm::ArrayRef<char> bytes) {
@@ -73,10 +84,10 @@ struct Libraries {
 
 static LogicalResult compile(ModuleOp module, Libraries &libraries) {
   shoal::gpu::CompileOptions options;
-  options.chip = chip;
+  options.chip = line.chip;
   options.emulate = true;
-  options.strategy = strategy;
-  options.dumpFolder = dump;
+  options.strategy = line.strategy;
+  options.dumpFolder = line.dump;
   options.threads = 1;
   if (failed(shoal::gpu::compileKernels(module, options)))
     return failure();
@@ -115,12 +126,12 @@ static bool makeTensor(Type type, HostTensor &tensor) {
 }
 
 static void fill(HostTensor &tensor, unsigned stream) {
-  rt::fillRandom(tensor, seed, stream);
+  rt::fillRandom(tensor, line.seed, stream);
   if (rt::isFloat(tensor.type))
     for (int64_t i = 0; i < tensor.elements(); ++i) {
       auto *element = tensor.data() + i * rt::byteSize(tensor.type);
-      rt::fromDouble(tensor.type, rt::toDouble(tensor.type, element) * scale,
-                     element);
+      rt::fromDouble(tensor.type,
+                     rt::toDouble(tensor.type, element) * line.scale, element);
     }
 }
 
@@ -295,11 +306,10 @@ bool Check::compareAll(StringRef how) {
   double narrowest = toleranceInside(kernel);
   // Atomics add in the order of threads, and each time round a partial sum,
   // which may be as large as the largest result where this one cancels.
-  bool isScattered = kernel.getBody()
-                         .walk([](stablehlo::ScatterOp) {
-                           return WalkResult::interrupt();
-                         })
-                         .wasInterrupted();
+  bool isScattered =
+      kernel.getBody()
+          .walk([](stablehlo::ScatterOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
   for (auto [i, want] : llvm::enumerate(cpuOutputs)) {
     int64_t count = want.elements();
     double largest = 0;
@@ -312,8 +322,7 @@ bool Check::compareAll(StringRef how) {
       }
     rt::Tolerance tolerance;
     tolerance.relative = std::max(toleranceOf(want.type), narrowest);
-    tolerance.absolute =
-        tolerance.relative * (isScattered ? 1 : 0.1) * largest;
+    tolerance.absolute = tolerance.relative * (isScattered ? 1 : 0.1) * largest;
     rt::Comparison result =
         rt::compare(want.type, outputAt[i], want.data(), count, tolerance);
     if (result.mismatches) {
@@ -356,7 +365,7 @@ bool Check::run() {
   std::vector<std::vector<std::byte>> saved;
   for (HostTensor &tensor : inputs)
     saved.emplace_back(tensor.data(), tensor.data() + tensor.buffer.size());
-  uint64_t order = seed > 1 ? seed : 0;
+  uint64_t order = line.seed > 1 ? line.seed : 0;
   if (!runGpu(order) || !compareAll(""))
     return false;
   // Again, with outputs in the memory of inputs where that is allowed: what
@@ -369,7 +378,7 @@ bool Check::run() {
           !compareAll(blocks % 2 ? " in place, last block first" : " in place"))
         return false;
     }
-  if (verbose) {
+  if (line.verbose) {
     auto strategyName = kernel->getAttrOfType<StringAttr>("strategy");
     llvm::outs() << kernel.getSymName() << ": ok ("
                  << (strategyName ? strategyName.getValue() : StringRef("?"))
@@ -379,11 +388,11 @@ bool Check::run() {
 }
 
 int main(int argc, char **argv) {
-  cl::ParseCommandLineOptions(argc, argv);
+  readCommandLine(argc, argv);
   DialectRegistry registry;
   registerAllDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-  auto module = parseSourceFile<ModuleOp>(input, ParserConfig(&context));
+  auto module = parseSourceFile<ModuleOp>(line.input, ParserConfig(&context));
   if (!module)
     return 2;
   unsigned good = 0, bad = 0;
@@ -397,7 +406,7 @@ int main(int argc, char **argv) {
   };
   for (auto kernel :
        llvm::make_early_inc_range(module->getOps<plan::KernelOp>()))
-    if (!only.empty() && !kernel.getSymName().contains(only))
+    if (!line.only.empty() && !kernel.getSymName().contains(line.only))
       kernel.erase();
   // Together, or, where one has no code, each on its own.
   OwningOpRef<ModuleOp> copy = module->clone();
