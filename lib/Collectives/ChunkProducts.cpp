@@ -1,4 +1,5 @@
 // shoal-chunk-products: see Passes.td.
+#include "GroupAxes.h"
 #include "Prices.h"
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Analysis/Remarks.h"
@@ -79,14 +80,6 @@ std::pair<unsigned, int64_t> sourceOf(DotGeneralOp dot, int64_t resultDim) {
   return {0, -1};
 }
 
-std::string nameOf(GroupsAttr groups) {
-  std::string text;
-  if (!groups.isTable())
-    for (AxisRefAttr axis : groups.getAxes())
-      text += (text.empty() ? "" : "+") + axis.getName().str();
-  return text;
-}
-
 /// The products that read a gathered tensor, if nothing else does.
 SmallVector<DotGeneralOp> productsOf(AllGatherOp gather) {
   llvm::SmallSetVector<Operation *, 4> users(gather->user_begin(),
@@ -135,7 +128,7 @@ private:
   bool isWanted(GroupsAttr groups, Operation *op) {
     int64_t n = groups.getGroupSize(op);
     return n > 1 && n <= kMaxGroup && !groups.isTable() &&
-           (axes == "*" || axes == nameOf(groups));
+           (axes == "*" || axes == nameOfGroups(groups));
   }
 
   //===--------------------------------------------------------------------===//
@@ -448,7 +441,7 @@ struct ChunkProducts : impl::ChunkProductsBase<ChunkProducts> {
 SmallVector<std::string> chunkableAxes(ModuleOp module) {
   SmallVector<std::string> names;
   auto note = [&](GroupsAttr groups) {
-    std::string name = nameOf(groups);
+    std::string name = nameOfGroups(groups);
     if (!name.empty() && !llvm::is_contained(names, name))
       names.push_back(std::move(name));
   };

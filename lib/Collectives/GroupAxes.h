@@ -1,4 +1,4 @@
-// Groups made from the axes of others.
+// Names of groups, and groups made from the axes of others.
 #ifndef SHOAL_COLLECTIVES_GROUPAXES_H
 #define SHOAL_COLLECTIVES_GROUPAXES_H
 
@@ -38,6 +38,15 @@ inline comm::GroupsAttr withoutGroups(comm::GroupsAttr all,
   if (rest.size() + some.getAxes().size() != all.getAxes().size())
     return {};
   return comm::GroupsAttr::get(all.getMeshOrRef(), rest);
+}
+
+/// "dp+tp": the axes of groups, as options name them; "" for tables.
+inline std::string nameOfGroups(comm::GroupsAttr groups) {
+  std::string text;
+  if (!groups.isTable())
+    for (AxisRefAttr axis : groups.getAxes())
+      text += (text.empty() ? "" : "+") + axis.getName().str();
+  return text;
 }
 
 } // namespace shoal

@@ -137,16 +137,22 @@ void IndexClasses::connectValues(ArrayRef<Value> values) {
 }
 
 void IndexClasses::visit(Operation *op) {
+  auto passesOn = [&](unsigned result) {
+    return !filter.flow || filter.flow(op, result);
+  };
   if (auto loop = dyn_cast<sh::WhileOp>(op)) {
     Block &body = loop.getBody().front(), &cond = loop.getCond().front();
     for (unsigned i = 0; i < loop->getNumResults(); ++i)
-      connectValues({loop->getResult(i), loop->getOperand(i),
-                     body.getArgument(i), cond.getArgument(i),
-                     body.getTerminator()->getOperand(i)});
+      if (passesOn(i))
+        connectValues({loop->getResult(i), loop->getOperand(i),
+                       body.getArgument(i), cond.getArgument(i),
+                       body.getTerminator()->getOperand(i)});
     return;
   }
   if (isa<sh::IfOp, sh::CaseOp>(op)) {
     for (OpResult result : op->getResults()) {
+      if (!passesOn(result.getResultNumber()))
+        continue;
       SmallVector<Value> values{result};
       for (Region &region : op->getRegions())
         values.push_back(region.front().getTerminator()->getOperand(
@@ -158,10 +164,15 @@ void IndexClasses::visit(Operation *op) {
   if (isa<sh::OptimizationBarrierOp>(op)) {
     for (auto [operand, result] :
          llvm::zip_equal(op->getOperands(), op->getResults()))
-      connectValues({result, operand});
+      if (passesOn(result.getResultNumber()))
+        connectValues({result, operand});
     return;
   }
   SmallVector<PartFactor> list = partFactorsOf(op);
+  if (filter.factor)
+    llvm::erase_if(list, [&](const PartFactor &factor) {
+      return !filter.factor(op, factor);
+    });
   for (const PartFactor &factor : list) {
     SmallVector<ValueDim> places;
     for (auto [t, d] : factor.operands)
@@ -183,7 +194,10 @@ void IndexClasses::visit(Operation *op) {
     factors[op] = std::move(list);
 }
 
-IndexClasses::IndexClasses(func::FuncOp func) { visit(func.getBody().front()); }
+IndexClasses::IndexClasses(func::FuncOp func, Filter filter)
+    : filter(std::move(filter)) {
+  visit(func.getBody().front());
+}
 
 /// In program order, inner ops before what they belong to: what is free is
 /// known before it is used or yielded.

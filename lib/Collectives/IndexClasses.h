@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
 
+#include <functional>
+
 namespace shoal {
 
 /// A factor of an op along which it can be computed in contiguous parts, each
@@ -31,7 +33,13 @@ llvm::SmallVector<PartFactor> partFactorsOf(mlir::Operation *op);
 /// constants, broadcasts) connect nothing: a copy of any size can be made.
 class IndexClasses {
 public:
-  explicit IndexClasses(mlir::func::FuncOp func);
+  /// What connects: factors of ops, and what a loop carries, a branch yields or
+  /// a barrier passes on, by the number of the result. (All, where empty.)
+  struct Filter {
+    std::function<bool(mlir::Operation *, const PartFactor &)> factor;
+    std::function<bool(mlir::Operation *, unsigned)> flow;
+  };
+  explicit IndexClasses(mlir::func::FuncOp func, Filter filter = {});
 
   /// Equal for dimensions of one class; -1 for free dimensions and scalars.
   int64_t classOf(mlir::Value value, unsigned dim) const;
@@ -56,6 +64,7 @@ private:
   void visit(mlir::Block &block);
   void visit(mlir::Operation *op);
 
+  Filter filter;
   llvm::DenseMap<ValueDim, unsigned> numbers;
   mutable llvm::SmallVector<unsigned> parents;
   llvm::DenseSet<ValueDim> free;

@@ -1,4 +1,5 @@
 #include "SplitAlongIndex.h"
+#include "PartClones.h"
 
 #include "shoal/Analysis/ScalarBodies.h"
 
@@ -14,18 +15,13 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-RankedTensorType partOf(RankedTensorType type, unsigned dim, int64_t parts) {
-  SmallVector<int64_t> shape(type.getShape());
-  shape[dim] /= parts;
-  return RankedTensorType::get(shape, type.getElementType());
-}
-
 /// Computes everything along one index in parts.
 class Splitter {
 public:
   Splitter(const IndexClasses &classes, int64_t number,
            llvm::DenseMap<Value, unsigned> dims, int64_t parts)
-      : classes(classes), number(number), dims(std::move(dims)), parts(parts) {}
+      : classes(classes), number(number), dims(std::move(dims)), parts(parts),
+        small(classes, parts) {}
 
   void run(func::FuncOp func) {
     // (Before operands are replaced, by which they are found.)
@@ -85,7 +81,7 @@ private:
     if (auto found = made.find(value); found != made.end())
       return found->second;
     if (classes.isFree(value, dim))
-      return Parts(parts, smaller(value, dim));
+      return Parts(parts, small.of(value, dim));
     auto [found, isNew] = cut.try_emplace({value, dim});
     if (isNew) {
       OpBuilder b(value.getContext());
@@ -101,58 +97,6 @@ private:
       }
     }
     return found->second;
-  }
-
-  /// A value that is the same all along the dimension, made with a part of it.
-  Value smaller(Value value, unsigned dim) {
-    if (Value known = small.lookup({value, dim}))
-      return known;
-    Operation *op = value.getDefiningOp();
-    unsigned result = cast<OpResult>(value).getResultNumber();
-    for (const PartFactor &factor : classes.factorsOf(op)) {
-      if (!llvm::is_contained(factor.results, std::pair(result, dim)))
-        continue;
-      SmallVector<Value> operands(op->getOperands());
-      for (auto [t, d] : factor.operands)
-        operands[t] = smaller(operands[t], d);
-      OpBuilder b(op);
-      b.setInsertionPointAfter(op);
-      Operation *clone = clonePart(b, op, factor, operands);
-      return small[{value, dim}] = clone->getResult(result);
-    }
-    llvm_unreachable("free dimensions have a factor");
-  }
-
-  /// The op on a part of its operands, with results as large as that makes
-  /// them.
-  Operation *clonePart(OpBuilder &b, Operation *op, const PartFactor &factor,
-                       ArrayRef<Value> operands) {
-    Operation *clone = b.clone(*op);
-    clone->setOperands(operands);
-    for (auto [r, d] : factor.results)
-      clone->getResult(r).setType(
-          partOf(typeOf(clone->getResult(r)), d, parts));
-    auto resized = [&](ArrayRef<int64_t> sizes, unsigned d) {
-      SmallVector<int64_t> list(sizes);
-      list[d] /= parts;
-      return b.getDenseI64ArrayAttr(list);
-    };
-    if (auto constant = dyn_cast<sh::ConstantOp>(clone)) {
-      constant.setValueAttr(cast<DenseElementsAttr>(constant.getValue())
-                                .resizeSplat(typeOf(constant.getOutput())));
-    } else if (auto slice = dyn_cast<sh::SliceOp>(clone)) {
-      slice.setLimitIndicesAttr(
-          resized(slice.getLimitIndices(), factor.results.front().second));
-    } else if (auto slice = dyn_cast<sh::DynamicSliceOp>(clone)) {
-      slice.setSliceSizesAttr(
-          resized(slice.getSliceSizes(), factor.results.front().second));
-    } else if (auto gather = dyn_cast<sh::GatherOp>(clone)) {
-      // (A batch dimension of the operand has slices of one element.)
-      for (auto [t, d] : factor.operands)
-        if (t == 0 && gather.getSliceSizes()[d] == factor.size)
-          gather.setSliceSizesAttr(resized(gather.getSliceSizes(), d));
-    }
-    return clone;
   }
 
   void splitOp(Operation *op, const PartFactor &factor) {
@@ -184,7 +128,7 @@ private:
             b, op->getLoc(),
             getNeutralOrFiller(*factor.reduction,
                                typeOf(op->getResult(0)).getElementType()));
-      clones.push_back(clonePart(b, op, factor, mine));
+      clones.push_back(clonePart(b, op, factor, mine, parts));
     }
     done.push_back(op);
     if (!factor.reduces) {
@@ -397,7 +341,7 @@ private:
   llvm::DenseMap<Value, Value> wholes;
   /// Slices of other values along a dimension, and free ones made smaller.
   llvm::DenseMap<std::pair<Value, unsigned>, Parts> cut;
-  llvm::DenseMap<std::pair<Value, unsigned>, Value> small;
+  FreeParts small;
   SmallVector<Operation *> done;
 };
 

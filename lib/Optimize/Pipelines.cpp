@@ -47,6 +47,18 @@ void shoal::buildOptimizePipeline(OpPassManager &pm,
     compress.remarks = options.remarks;
     pm.addPass(createCompressGradients(compress));
   }
+  // For tests: the numbers must be the same with all that can be on shards.
+  bool forced = std::getenv("SHOAL_TEST_SPLIT_ALL_REDUCES") != nullptr;
+  if (!options.splitAllReduces.empty() || forced) {
+    SplitAllReducesOptions halves;
+    halves.groups = forced ? "*" : options.splitAllReduces.getValue();
+    halves.hardware = options.hardware;
+    halves.always = forced;
+    halves.remarks = options.remarks;
+    pm.addPass(createSplitAllReduces(halves));
+    pm.addPass(createCSEPass());
+    pm.addPass(createSimplifyCollectives(simplify));
+  }
   addSplits(pm, options, options.splitBatch, /*exchanges=*/false,
             "SHOAL_TEST_SPLIT_BATCH");
   addSplits(pm, options, options.splitExchanges, /*exchanges=*/true,

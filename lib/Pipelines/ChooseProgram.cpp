@@ -30,7 +30,7 @@ runPasses(ModuleOp module,
 /// programs in parts are tried.
 static constexpr double kWorthSplitting = 0.02;
 /// How many ops may go through trials: long programs are tried in fewer ways.
-static constexpr int64_t kTrialOps = 60'000;
+static constexpr int64_t kTrialOps = 90'000;
 /// The share of a step that forms chosen by time must save over those chosen by
 /// bytes.
 static constexpr double kWorthMoreBytes = 0.01;
@@ -207,6 +207,19 @@ LogicalResult chooseKept(ModuleOp module, const Hardware &hardware,
   FailureOr<Trial> best = with({}, ways);
   if (failed(best))
     return failure();
+  // What is computed on shards between the halves of all_reduces takes less
+  // memory: there is more to keep.
+  std::string whole = options.splitAllReduces;
+  if (whole.empty()) {
+    options.splitAllReduces = "*";
+    FailureOr<Trial> shards = with({}, ways);
+    if (failed(shards))
+      return failure();
+    if (isBetter(*shards, *best, options.memoryLimit))
+      best = shards;
+    else
+      options.splitAllReduces = whole;
+  }
   double work = best->work;
   struct Candidate {
     int64_t number;
@@ -325,7 +338,7 @@ private:
 
 LogicalResult chooseProgram(ModuleOp module, Phase phase,
                             const Hardware &hardware,
-                            PipelineOptions &options) {
+                            PipelineOptions &options, bool choosesHalves) {
   Chooser chooser(module, phase, hardware, options);
   SmallVector<std::string> chunks{options.chunkProducts};
   bool optimizes = phase <= Phase::Optimized;
@@ -346,6 +359,38 @@ LogicalResult chooseProgram(ModuleOp module, Phase phase,
     if (failed(chooser.tryWith(trial, ways)))
       return failure();
   }
+  // What stands between the halves of all_reduces on shards: of the group that
+  // sends most, and of all; the halves are next to products then.
+  SmallVector<std::string> halves;
+  if (optimizes && choosesHalves) {
+    halves = allReduceGroups(module);
+    if (halves.size() > 1)
+      halves[1] = "*";
+    halves.resize(std::min<size_t>(halves.size(), 2));
+    halves.push_back("");
+  }
+  auto tryHalves = [&]() -> LogicalResult {
+    for (const std::string &groups : halves) {
+      PipelineOptions trial = chooser.getChosen();
+      if (trial.splitAllReduces == groups)
+        continue;
+      trial.splitAllReduces = groups;
+      trial.combine = options.combine;
+      Overlap way = trial.overlap;
+      if (failed(chooser.tryWith(trial, way)))
+        return failure();
+      if (chooser.getChosen().splitAllReduces != groups || groups == "*" ||
+          groups.empty() || !options.chunkProducts.empty() ||
+          !trial.chunkProducts.empty())
+        continue;
+      trial.chunkProducts = groups;
+      if (failed(chooser.tryWith(trial, way)))
+        return failure();
+    }
+    return success();
+  };
+  if (failed(tryHalves()))
+    return failure();
   // Reductions over several levels, where there are any that gain alone.
   if (optimizes) {
     trial = chooser.getChosen();
@@ -377,9 +422,18 @@ LogicalResult chooseProgram(ModuleOp module, Phase phase,
           if (failed(chooser.tryWith(trial, way)))
             return failure();
         }
+        // Halves are exposed until something runs beside them.
+        if (parts == 2 && !halves.empty() && trial.splitAllReduces.empty()) {
+          trial.chunkProducts = also.front();
+          trial.splitAllReduces = halves.front();
+          if (failed(chooser.tryWith(trial, way)))
+            return failure();
+        }
         fewer = parts;
       }
     }
+  if (chooser.getChosen().splitBatch && failed(tryHalves()))
+    return failure();
   bool remarks = options.remarks;
   options = chooser.getChosen();
   options.remarks = remarks;

@@ -12,7 +12,8 @@ namespace shoal {
 
 /// Of what a checkpointed layer computes again, sets what is kept instead: of
 /// what saves work (collectives, as a rule, most), so much, the best first, as
-/// makes the shortest step and fits the memory.
+/// makes the shortest step and fits the memory. Where it is better with all
+/// all_reduces in halves, sets that as well.
 /// The module is to go into `sharded`; there is a memory limit.
 mlir::LogicalResult chooseKept(mlir::ModuleOp module, const Hardware &hardware,
                                PipelineOptions &options);
@@ -26,10 +27,12 @@ mlir::LogicalResult chooseAxisTimes(mlir::ModuleOp module,
 
 /// Sets how far communication is overlapped, and over which axes products are
 /// chunked, to what the simulator finds fastest for the module, which is to go
-/// into `phase`. There is a memory limit.
+/// into `phase`. There is a memory limit. `choosesHalves`: also whose all_reduces
+/// go in halves, else those of the options.
 mlir::LogicalResult chooseProgram(mlir::ModuleOp module, Phase phase,
                                   const Hardware &hardware,
-                                  PipelineOptions &options);
+                                  PipelineOptions &options,
+                                  bool choosesHalves);
 
 /// Where the program that the module, of phase `fused`, is scheduled to takes
 /// more than the memory limit, sets how values are computed again so that it

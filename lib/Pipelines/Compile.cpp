@@ -206,7 +206,8 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
               (phase == Phase::Scheduled && options.from >= Phase::Optimized);
           if (first && options.choose && options.to >= Phase::Scheduled &&
               options.overlap == Overlap::Loops && options.memoryLimit > 0 &&
-              failed(chooseProgram(module, phase, *hardware, options)))
+              failed(chooseProgram(module, phase, *hardware, options,
+                                   given.splitAllReduces.empty())))
             return failure();
           if (phase == Phase::Scheduled && options.memoryLimit > 0 &&
               failed(fitProgram(module, *hardware, options)))

@@ -70,7 +70,8 @@ ArrayRef<StringRef> passesOfPhase(Phase phase) {
       "shoal-verify-partitioned", "shoal-export-stablehlo"};
   static const StringRef optimized[] = {
       "shoal-optimize-pipeline",    "shoal-simplify-collectives",
-      "shoal-move-out-of-loops",    "shoal-split-batch",
+      "shoal-move-out-of-loops",    "shoal-split-all-reduces",
+      "shoal-split-batch",
       "shoal-quantize-collectives", "shoal-chunk-products",
       "shoal-split-levels"};
   static const StringRef fused[] = {"shoal-fuse-pipeline", "shoal-fuse"};
@@ -157,6 +158,9 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
             std::to_string(o.memoryLimit) +
             (o.hardware.empty() ? "" : " hardware=" + o.hardware) +
             (o.remarks ? " remarks=true" : "") +
+            (o.splitAllReduces.empty()
+                 ? ""
+                 : " split-all-reduces=" + o.splitAllReduces) +
             (o.splitLevels ? " split-levels=true" : "") +
             (o.quantizeCollectives.empty()
                  ? ""

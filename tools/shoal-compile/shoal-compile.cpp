@@ -27,7 +27,7 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
-                             dump, hardware, overlap = "loops", chunks, keep,
+                             dump, hardware, overlap = "loops", chunks, halves, keep,
                              quantize, compress, straggler, emit, entry, timings, argumentShapes, fatal,
                              dumpCode;
   int64_t memoryLimit = 0, splitBatch = 0, splitExchanges = 0;
@@ -237,6 +237,7 @@ int compile(const Options &o) {
   options.chunkProducts = o.chunks;
   options.quantizeCollectives = o.quantize;
   options.compressGradients = o.compress;
+  options.splitAllReduces = o.halves;
   options.splitBatch = o.splitBatch;
   options.splitExchanges = o.splitExchanges;
   options.remarks = o.remarks;
@@ -355,6 +356,10 @@ int main(int argc, char **argv) {
             "axes (tp+sp; *: all) over which products with collectives work "
             "chunk by chunk (default: those with which the modelled step is "
             "shortest, where --hardware is given)");
+  line.text("split-all-reduces", o.halves, "GROUPS",
+            "axes (tp,dp+tp; *: all) whose all_reduces go in halves, and what "
+            "can be between them is computed on shards (default: those with "
+            "which the modelled step is shortest, where --hardware is given)");
   line.integer("split-batch", o.splitBatch, 0,
                "parts of a batch, of which one computes while another "
                "communicates (default: as many as make the modelled step "

@@ -14,6 +14,11 @@ namespace shoal {
 /// shoal-chunk-products may be given.
 llvm::SmallVector<std::string> chunkableAxes(mlir::ModuleOp module);
 
+/// The groups ("tp", "dp+tp") over which a module in phase `partitioned` has
+/// all_reduces of tensors that the group divides, those with most bytes first:
+/// what shoal-split-all-reduces may be given.
+llvm::SmallVector<std::string> allReduceGroups(mlir::ModuleOp module);
+
 /// How many products of a module in phase `imported` shoal-keep-recomputed
 /// could keep.
 int64_t countRecomputed(mlir::ModuleOp module);

@@ -202,6 +202,48 @@ def SplitBatch : CollectivePass<"shoal-split-batch"> {
   ];
 }
 
+def SplitAllReduces : CollectivePass<"shoal-split-all-reduces"> {
+  let summary = "all_reduces in halves, and what is between them on shards";
+  let description = [{
+    After an all_reduce every device holds and computes the same, until values
+    part again (a product with a weight of which each has columns). An
+    all_reduce is a reduce_scatter and an all_gather, and what works row by row
+    may stand between the two, on a shard: the all_gather goes to where something
+    whole is needed, or is nothing where what follows takes a shard. Sequence
+    parallelism arises from tensor parallelism, ZeRO's update of a shard from
+    data parallelism, a carried shard that is gathered where an iteration begins
+    from one that is reduced where it ends. Both halves are then next to products,
+    which shoal-chunk-products, shoal-split-batch and the scheduler hide them
+    behind.
+
+    For each group (over mesh axes; tables are left alone) an analysis finds what
+    its devices hold alike; only that can be computed on shards. The ops' rules
+    say which dimensions are one index (IndexClasses), connected through such ops
+    alone, and through loops, branches and barriers that the group's devices take
+    together. Of each index that an all_reduce has, the cheapest cut of the data
+    flow says what is computed on shards: cut edges are gathers (of loops' bodies
+    as often as they run; several uses share one), reductions along the index are
+    all_reduces of what they give, and what stays whole takes the device's time
+    for it, as the fused kernel's memory traffic. all_gathers over the group move
+    likewise. Dimensions that the group does not divide are padded, if nothing is
+    reduced along them.
+
+    A function stays as it is where that is not modelled to be faster;
+    compileModule tries it, where times are modelled, and keeps it if the
+    simulator finds the whole program faster.
+  }];
+  let options = [
+    Option<"hardware", "hardware", "std::string", "\"\"",
+           "Machine for the modelled times (a preset or a .json file)">,
+    Option<"groups", "groups", "std::string", "\"*\"",
+           "Only all_reduces over these axes: tp,dp+tp; *: all">,
+    Option<"always", "always", "bool", "false",
+           "By bytes instead of times, on shards where it can be (for tests)">,
+    Option<"remarks", "remarks", "bool", "false",
+           "Say what was changed and what it is modelled to save">
+  ];
+}
+
 def QuantizeCollectives : CollectivePass<"shoal-quantize-collectives"> {
   let summary = "Sums over devices travel as bytes, with a bounded error";
   let description = [{

@@ -37,6 +37,11 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
       *this, "compress-gradients",
       llvm::cl::desc("How gradients' sums over which axes are compressed"),
       llvm::cl::init("")};
+  Option<std::string> splitAllReduces{
+      *this, "split-all-reduces",
+      llvm::cl::desc("Groups whose all_reduces go in halves, what is between "
+                     "them on shards: tp,dp+tp; *: all"),
+      llvm::cl::init("")};
   Option<bool> splitLevels{
       *this, "split-levels",
       llvm::cl::desc("Reductions over several levels of links go in parts"),

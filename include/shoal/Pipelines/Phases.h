@@ -79,6 +79,10 @@ struct PipelineOptions {
   std::string schedulePart = "all";
   /// Remarks say what was changed about collectives, and the modelled gain.
   bool remarks = false;
+  /// Groups ("tp", "dp+tp"; separated by commas; "*" for all) whose all_reduces
+  /// are reduce_scatters and all_gathers, and what can be between the two is
+  /// computed on shards. compileModule tries some where times are modelled.
+  std::string splitAllReduces;
   /// Large reductions over fast and slow links go in parts over both.
   /// compileModule tries it where times are modelled.
   bool splitLevels = false;
