@@ -160,8 +160,10 @@ private:
     if (auto argument = dyn_cast<BlockArgument>(value)) {
       auto func = dyn_cast<func::FuncOp>(block.getParentOp());
       memory.isLasting = func && !isDonated(func, argument.getArgNumber());
+      // A condition yields none of them: the body needs what it has read.
       if (auto loop = dyn_cast<shlo::WhileOp>(block.getParentOp()))
         memory.isLasting =
+            block.getParent() == &loop.getCond() ||
             block.getTerminator()->getOperand(argument.getArgNumber()) == value;
     } else if (value.getDefiningOp<shlo::ConstantOp>()) {
       memory.bytes = 0;

@@ -56,6 +56,10 @@ bool setOption(llvm::StringRef text, CompileOptions &o) {
     o.remarks = true;
   else if (name == "memory-limit")
     return !value.getAsInteger(10, o.memoryLimit);
+  else if (name == "fit-target")
+    return !value.getAsInteger(10, o.fitTarget);
+  else if (name == "save-stacks")
+    return !value.getAsInteger(10, o.saveStacks);
   else if (name == "split-batch")
     return !value.getAsInteger(10, o.splitBatch);
   else if (name == "split-exchanges")

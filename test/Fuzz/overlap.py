@@ -7,7 +7,8 @@ several ways: for a machine drawn at random (levels of links, mostly so slow
 that communication is all that counts), with the program chosen by the
 compiler's own search or with random options (batch and exchanges in parts,
 products in chunks, reductions over levels, loops pipelined, no combining, no
-overlap, any products kept, any forms, any order of execution). All ranks must
+overlap, any products kept, values and stacks computed again, any forms, any order of
+execution). All ranks must
 compute what one device computes. With asynchronous collectives that take as
 long as over slow links, now and then.
 
@@ -43,7 +44,8 @@ PASSES = [("before the loop", "move-out-of-loops: invariants"), ("once, after th
           ("parts: one computes", "split-batch"), ("products begin while", "chunk-products after gathers"), ("sums are sent while", "chunk-products before scatters"),
           ("parts, over fast links", "split-levels"), ("iteration ahead", "pipeline-loops: ahead"), ("iteration behind", "pipeline-loops: behind"),
           ("collectives are one", "combine-collectives"), ("order changed", "overlap (not where orders are drawn)"), ("collectives are started", "split-collectives"),
-          ("products are kept", "keep-recomputed, by search"), ("forms are chosen by the times", "place-mesh, by search")]
+          ("stacks are computed again", "recompute-stacks"), ("values of together .* are computed again", "fit-memory"),
+          ("all_reduces in a sum are one|after the reduce_scatter|before the all_gather", "move-reductions"), ("products are kept", "keep-recomputed, by search"), ("forms are chosen by the times", "place-mesh, by search")]
 
 
 def machine(rng):
@@ -77,6 +79,8 @@ def draw_way(rng, seed, folder):
         maybe(0.25, "split-batch", [2, 4, 3])
         maybe(0.2, "split-exchanges", [2, 4])
         maybe(0.3, "overlap", ["none", "blocks"])
+        maybe(0.4, "fit-target", [1, 300, 1000, 3000, 10000, 100000])
+        maybe(0.3, "save-stacks", [1, 100, 1000, 10**6, 10**9])
         for k in range(4):
             maybe(0.15, "keep", [k])
         options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
