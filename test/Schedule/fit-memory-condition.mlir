@@ -25,5 +25,6 @@ func.func @main(%x: tensor<8xf32>, %y: tensor<8xf32>) -> tensor<8xf32> {
     %n = plan.launch @next(%b) : (tensor<8xf32>) -> tensor<8xf32>
     stablehlo.return %b, %n : tensor<8xf32>, tensor<8xf32>
   }
-  return %0#0 : tensor<8xf32>
+  %1 = plan.launch @next(%0#0) : (tensor<8xf32>) -> tensor<8xf32>
+  return %1 : tensor<8xf32>
 }
