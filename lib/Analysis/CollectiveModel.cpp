@@ -89,6 +89,13 @@ struct Estimator {
     offer("ring", rounds * (n - 1) * step, std::move(busy));
   }
 
+  /// Hops of a gather or scatter on a level: around the ring, or to the switch
+  /// and from it to all (or the mirror image, where it adds up).
+  double hops(unsigned l) const {
+    double around = static_cast<double>(group.members[l] - 1);
+    return hw.links[l].multicast ? std::min(2.0, around) : around;
+  }
+
   /// Gather (or scatter, the mirror image) level by level, outermost first on
   /// pieces of `bytes` / n.
   double phases(double bytes, SmallVectorImpl<double> &busy) {
@@ -96,11 +103,21 @@ struct Estimator {
     for (unsigned l = levels; l-- > 0;) {
       int64_t m = group.members[l];
       double sent = (m - 1) * piece / hw.links[l].bytesPerSecond;
-      seconds += (m - 1) * hw.links[l].latency + sent;
+      seconds += hops(l) * hw.links[l].latency + sent;
       busy[l] += sent;
       piece *= m;
     }
     return seconds;
+  }
+
+  /// A gather or scatter by the switch: the bytes are a ring's, the hops two.
+  void multicastOnce(double bytes) {
+    int64_t m = group.members[0];
+    if (!hw.links[0].multicast || m < 3 || group.top() != 0)
+      return;
+    SmallVector<double, 2> busy(levels, 0.0);
+    double seconds = phases(bytes, busy);
+    offer("multicast", seconds, std::move(busy));
   }
 
   void hierarchical(int64_t rounds, double bytes) {
@@ -196,6 +213,7 @@ CollectiveTime timeOfCollective(CollectiveType type, int64_t bytesSent,
   case CollectiveType::AllGather:
   case CollectiveType::ReduceScatter:
     e.ring(1, whole / n);
+    e.multicastOnce(whole);
     e.hierarchical(1, whole);
     break;
   case CollectiveType::AllReduce:

@@ -28,6 +28,7 @@ static void addSplits(OpPassManager &pm, const OptimizeOptions &options,
 void shoal::buildOptimizePipeline(OpPassManager &pm,
                                   const OptimizeOptions &options) {
   pm.addPass(createCSEPass());
+  pm.addPass(createRecognizeSlices());
   MoveOutOfLoopsOptions loops;
   loops.hardware = options.hardware;
   loops.memoryLimit = options.memoryLimit;

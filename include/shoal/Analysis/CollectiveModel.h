@@ -8,7 +8,8 @@
 //
 //   ring          all_gather, reduce_scatter: n-1 steps of S/n; all_reduce both
 //   tree          all_reduce, broadcast: 2 log2(n) (or log2(n)) hops, pipelined
-//   multicast     all_reduce by the switch: S (n+1)/n bytes leave each device
+//   multicast     all_reduce by the switch: S (n+1)/n bytes leave each device;
+//                 all_gather, reduce_scatter: a ring's bytes in two hops
 //   hierarchical  one phase per level of links, the inner one on all its
 //                 members' data, the outer ones on a share of it
 //   direct        all_to_all and permutes: every message straight to its target

@@ -9,6 +9,18 @@ class CollectivePass<string name> : Pass<name, "::mlir::ModuleOp"> {
                            "::shoal::comm::CommDialect"];
 }
 
+def RecognizeSlices : CollectivePass<"shoal-recognize-slices"> {
+  let summary = "A device's own block, cut out at its index, is an all_slice";
+  let description = [{
+    In shard_map users write `dynamic_slice(psum(x), axis_index * k, k)` for a
+    reduce_scatter, and the same of an all_gather for what they had. Where the
+    start, evaluated for each position in the group, is the start of the block of
+    that position, the slice is a comm.all_slice, which other passes know. In
+    functions only: the index may go through integer arithmetic, comparisons and
+    choices (JAX's treatment of negative indices), over one axis or several.
+  }];
+}
+
 def MoveReductions : CollectivePass<"shoal-move-reductions"> {
   let summary = "Reductions move along linear ops to where they meet others";
   let description = [{

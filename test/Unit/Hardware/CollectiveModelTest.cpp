@@ -69,6 +69,17 @@ TEST(CollectiveModel, MulticastHalvesALargeAllReduce) {
   EXPECT_NEAR(ring / nvls, 14.0 / 9, 0.01);
 }
 
+TEST(CollectiveModel, MulticastGathersInTwoHops) {
+  for (auto type : {CollectiveType::AllGather, CollectiveType::ReduceScatter}) {
+    CollectiveTime t = timeOfCollective(type, 700, {{8, 1}}, twoLevels(true));
+    EXPECT_EQ(t.algorithm, "multicast");
+    EXPECT_DOUBLE_EQ(t.seconds, 2 * 1 + 700 / 100.0);
+    EXPECT_DOUBLE_EQ(t.busy[0], 7);
+    // Two devices have one hop between them.
+    EXPECT_DOUBLE_EQ(seconds(type, 100, {{2, 1}}, twoLevels(true)), 1 + 1.0);
+  }
+}
+
 TEST(CollectiveModel, AcrossNodesEveryAdapterIsUsed) {
   Hardware h = twoLevels();
   // 8 devices in each of 4 nodes gather 3.2 MB: a node takes in 3/4 of it over
