@@ -15,6 +15,10 @@ namespace shoal {
 
 namespace {
 
+/// The share of a reduction's time that parts must save: they are more
+/// collectives to start, and kernels to put them together.
+constexpr double kWorthSplitting = 0.02;
+
 class Splitter {
 public:
   Splitter(Prices &prices, bool remarks) : prices(prices), remarks(remarks) {}
@@ -23,7 +27,8 @@ public:
     GroupsAttr fast, slow;
     if (!splitGroups(op, fast, slow))
       return;
-    double before = prices.of(op).seconds, after = before;
+    double before = prices.of(op).seconds,
+           after = before * (1 - kWorthSplitting);
     int64_t parts = 0;
     for (int64_t count : {1, 2, 4, 8, 16})
       if (double seconds = inParts(op, fast, slow, count);
