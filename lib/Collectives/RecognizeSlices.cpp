@@ -1,7 +1,9 @@
 // shoal-recognize-slices: see Passes.td.
 #include "GroupAxes.h"
+#include "shoal/Analysis/OpTraits.h"
 #include "shoal/Collectives/Passes.h"
 
+#include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -144,6 +146,71 @@ private:
   int visited = 0;
 };
 
+/// Whether all devices of each group hold the same value: an all_slice is of
+/// such a one, and gathered again it would be what it was.
+class Uniformity {
+public:
+  explicit Uniformity(GroupsAttr groups) : groups(groups) {}
+
+  bool holds(Value value) {
+    auto [known, isNew] = states.try_emplace(value, false);
+    if (!isNew || states.size() > 1024)
+      return known->second;
+    bool result = judge(value);
+    states[value] = result;
+    return result;
+  }
+
+private:
+  bool covered(ArrayRef<AxisRefAttr> axes) const {
+    return llvm::all_of(groups.getAxes(), [&](AxisRefAttr axis) {
+      return llvm::is_contained(axes, axis);
+    });
+  }
+
+  bool judge(Value value) {
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+      auto sharding = func ? func.getArgAttrOfType<ShardingAttr>(
+                                 argument.getArgNumber(), "shoal.sharding")
+                           : ShardingAttr();
+      if (!sharding || sharding.isPartial() ||
+          sharding.getMeshOrRef() != groups.getMeshOrRef())
+        return false;
+      return llvm::none_of(sharding.getDims(), [&](DimShardingAttr dim) {
+        return llvm::any_of(dim.getAxes(), [&](AxisRefAttr used) {
+          return llvm::any_of(groups.getAxes(), [&](AxisRefAttr axis) {
+            return axis.getName() == used.getName();
+          });
+        });
+      });
+    }
+    Operation *op = value.getDefiningOp();
+    if (isa<comm::AllReduceOp, comm::AllGatherOp, comm::BroadcastOp>(op)) {
+      GroupsAttr over =
+          cast<comm::CollectiveOpInterface>(op).getCollectiveGroups();
+      return !over.isTable() && over.getMeshOrRef() == groups.getMeshOrRef() &&
+             (covered(over.getAxes()) || holds(op->getOperand(0)));
+    }
+    switch (classify(op)) {
+    case OpClass::Constant:
+    case OpClass::Iota:
+    case OpClass::Elementwise:
+    case OpClass::IndexMap:
+    case OpClass::Reduce:
+    case OpClass::Dot:
+      return !isa<AxisIndexOp, sh::PartitionIdOp, sh::ReplicaIdOp>(op) &&
+             llvm::all_of(op->getOperands(),
+                          [&](Value operand) { return holds(operand); });
+    default:
+      return false;
+    }
+  }
+
+  GroupsAttr groups;
+  llvm::DenseMap<Value, bool> states;
+};
+
 struct RecognizeSlices : impl::RecognizeSlicesBase<RecognizeSlices> {
   void runOnOperation() override {
     SmallVector<sh::DynamicSliceOp> ops;
@@ -208,6 +275,8 @@ struct RecognizeSlices : impl::RecognizeSlicesBase<RecognizeSlices> {
       }
       if (!isOwn)
         continue;
+      if (!Uniformity(all).holds(op.getOperand()))
+        return;
       OpBuilder b(op);
       op.replaceAllUsesWith(AllSliceOp::create(b, op.getLoc(), op.getType(),
                                                op.getOperand(),

@@ -29,7 +29,7 @@ func.func @jax(%a: tensor<512x1024xf32>) -> tensor<128x1024xf32> {
 // Two axes: y is the major one here.
 // CHECK-LABEL: func.func @axes
 // CHECK: comm.all_slice %arg0 dim = 1 over <@m, {"y", "x"}> : (tensor<3x16xf32>) -> tensor<3x2xf32>
-func.func @axes(%a: tensor<3x16xf32>) -> tensor<3x2xf32> {
+func.func @axes(%a: tensor<3x16xf32> {shoal.sharding = #shoal.sharding<@m, [{}, {}]>}) -> tensor<3x2xf32> {
   %x = comm.axis_index over <@m, {"x"}> : tensor<i32>
   %y = comm.axis_index over <@m, {"y"}> : tensor<i32>
   %c2 = stablehlo.constant dense<2> : tensor<i32>
@@ -42,12 +42,31 @@ func.func @axes(%a: tensor<3x16xf32>) -> tensor<3x2xf32> {
   return %3 : tensor<3x2xf32>
 }
 
+// What devices hold of their own: gathered, blocks of it would be another
+// tensor.
+// CHECK-LABEL: func.func @own
+// CHECK-NOT: comm.all_slice
+// CHECK: comm.all_gather
+// CHECK-NOT: comm.all_slice
+// CHECK: return
+func.func @own(%a: tensor<16xf32> {shoal.sharding = #shoal.sharding<@m, [{"y"}]>}, %b: tensor<16xf32>) -> (tensor<16xf32>, tensor<16xf32>) {
+  %y = comm.axis_index over <@m, {"y"}> : tensor<i32>
+  %c4 = stablehlo.constant dense<4> : tensor<i32>
+  %0 = stablehlo.multiply %y, %c4 : tensor<i32>
+  %1 = stablehlo.dynamic_slice %a, %0, sizes = [4] : (tensor<16xf32>, tensor<i32>) -> tensor<4xf32>
+  %2 = comm.all_gather %1 dim = 0 over <@m, {"y"}> : (tensor<4xf32>) -> tensor<16xf32>
+  %3 = comm.all_reduce add %b over <@m, {"x"}> : tensor<16xf32>
+  %4 = stablehlo.dynamic_slice %3, %0, sizes = [4] : (tensor<16xf32>, tensor<i32>) -> tensor<4xf32>
+  %5 = comm.all_gather %4 dim = 0 over <@m, {"y"}> : (tensor<4xf32>) -> tensor<16xf32>
+  return %2, %5 : tensor<16xf32>, tensor<16xf32>
+}
+
 // The neighbour's block, blocks that overlap, blocks of only some, and an index
 // that is data, are no own blocks.
 // CHECK-LABEL: func.func @others
 // CHECK-NOT: comm.all_slice
 // CHECK: return
-func.func @others(%a: tensor<16xf32>, %i: tensor<i32>) -> (tensor<4xf32>, tensor<8xf32>, tensor<2xf32>, tensor<4xf32>) {
+func.func @others(%a: tensor<16xf32> {shoal.sharding = #shoal.sharding<@m, [{}]>}, %i: tensor<i32>) -> (tensor<4xf32>, tensor<8xf32>, tensor<2xf32>, tensor<4xf32>) {
   %y = comm.axis_index over <@m, {"y"}> : tensor<i32>
   %one = stablehlo.constant dense<1> : tensor<i32>
   %c4 = stablehlo.constant dense<4> : tensor<i32>

@@ -15,9 +15,10 @@ def RecognizeSlices : CollectivePass<"shoal-recognize-slices"> {
     In shard_map users write `dynamic_slice(psum(x), axis_index * k, k)` for a
     reduce_scatter, and the same of an all_gather for what they had. Where the
     start, evaluated for each position in the group, is the start of the block of
-    that position, the slice is a comm.all_slice, which other passes know. In
-    functions only: the index may go through integer arithmetic, comparisons and
-    choices (JAX's treatment of negative indices), over one axis or several.
+    that position, and all devices of the group hold the same tensor, the slice is
+    a comm.all_slice, which other passes know. The index may go through integer
+    arithmetic, comparisons and choices (JAX's treatment of negative indices), over
+    one axis or several.
   }];
 }
 
