@@ -149,10 +149,21 @@ std::string reportTable(std::string_view json) {
              "  " + get(t, "loc") + "\n";
     }
   }
-  if (auto m = r.find("modelled"); m != r.end() && m->is_object())
+  if (auto m = r.find("modelled"); m != r.end() && m->is_object()) {
     out += "Modelled step:            " + secondsText(number(*m, "step_s")) +
            ", of it exposed communication " +
            secondsText(number(*m, "exposed_communication_s")) + "\n";
+    std::string busy;
+    if (auto links = m->find("links"); links != m->end() && links->is_array())
+      for (const auto &link : *links) {
+        char share[32];
+        std::snprintf(share, sizeof share, " %.1f %%",
+                      100 * number(link, "busy_fraction"));
+        busy += (busy.empty() ? "" : ", ") + get(link, "name") + share;
+      }
+    if (!busy.empty())
+      out += "Modelled links busy:      " + busy + "\n";
+  }
   if (auto m = r.find("measured"); m != r.end() && m->is_object()) {
     if (auto s = m->find("step_s"); s != m->end() && s->is_object())
       out += "Measured step:            " + secondsText(number(*s, "median")) +
