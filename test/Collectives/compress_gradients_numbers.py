@@ -86,6 +86,10 @@ with tempfile.TemporaryDirectory() as folder:
     assert sent[1] == (D - 1) * -(-count // 1024) * kept * 6, sent
     assert sent[2] == 2 * (D - 1) / D * 2 * (I + O // T) * 4, sent
 
+    # The first step may leave it out.
+    assert all(np.array_equal(a, b) for a, b in zip(step("top", x, y, np.zeros((I, O), np.float32)),
+                                                    step("top", x, y, np.zeros((I, O), np.float32), np.zeros((D * T, I, O // T), np.float32))))
+
     # One step after another, each with what the last one left out.
     w0 = np.zeros((I, O), np.float32)
     for name, shapes in (("top", [(D * T, I, O // T)]), ("low", [(D * T, I, O // T), (D * T, O // T, 2)])):

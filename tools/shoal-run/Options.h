@@ -4,6 +4,7 @@
 
 #include "shoal/runtime/Run.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,10 @@ Status compareWithExpected(const Options &options,
                            const std::vector<HostTensor> &results,
                            std::vector<std::string> &failures,
                            double &largestError);
+
+/// Numbers of the arguments that the compiler added for state of its own, which
+/// is zero at first (role in the report).
+std::set<size_t> addedArguments(const program::View &program);
 
 /// The compiler's report with the section `measured`.
 std::string makeReport(const program::View &program, const RunResult &result,

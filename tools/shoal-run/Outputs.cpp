@@ -44,6 +44,22 @@ Status compareWithExpected(const Options &options,
   return Status::ok();
 }
 
+std::set<size_t> addedArguments(const program::View &program) {
+  using nlohmann::json;
+  std::set<size_t> added;
+  std::string_view text = program.str(program.header().report);
+  if (text.find("\"role\"") == text.npos)
+    return added;
+  json report = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!report.is_object() || !report["arguments"].is_array())
+    return added;
+  for (size_t i = 0; i < report["arguments"].size(); ++i)
+    if (const json &entry = report["arguments"][i];
+        entry.is_object() && entry.contains("role"))
+      added.insert(i);
+  return added;
+}
+
 std::string makeReport(const program::View &program, const RunResult &result,
                        const std::string &compileSeconds) {
   using nlohmann::ordered_json;

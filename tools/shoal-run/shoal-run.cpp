@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <unistd.h>
 
@@ -83,6 +84,7 @@ readArguments(const program::View &p, const Options &options,
               const InputSource &source) {
   std::vector<HostTensor> arguments;
   std::set<std::string> known;
+  std::set<size_t> added = addedArguments(p);
   auto records = p.section<program::Argument>(program::Section::Arguments);
   for (size_t i = 0; i < records.size(); ++i) {
     DType type = p.type(records[i].globalType).dtype;
@@ -92,7 +94,9 @@ readArguments(const program::View &p, const Options &options,
     known.insert(key);
     // A token needs no value.
     bool isToken = isEmptyToken(type, shape) && !source.file.contains(key);
-    if (source.random || type == DType::Invalid || isToken) {
+    // State that the compiler added is zero at first.
+    bool isFirst = !source.file.contains(key) && added.count(i);
+    if (source.random || type == DType::Invalid || isToken || isFirst) {
       HostTensor t{type, shape, {}};
       int64_t bytes = numBytes(type, shape);
       t.buffer =
@@ -100,7 +104,9 @@ readArguments(const program::View &p, const Options &options,
       if (bytes < 0 || !t.buffer.isValid())
         return Status::badInput("not enough memory for argument " + key + ", " +
                                 describe(type, shape));
-      if (type != DType::Invalid)
+      if (isFirst)
+        std::memset(t.buffer.data(), 0, static_cast<size_t>(bytes));
+      else if (type != DType::Invalid)
         fillRandom(t, source.seed, i);
       arguments.push_back(std::move(t));
       continue;

@@ -299,8 +299,9 @@ def CompressGradients : CollectivePass<"shoal-compress-gradients"> {
     goes into a result of the entry element by element, sends less, and what it
     leaves out is added to the next step's gradient. That error is state of the
     program: the entry gets an argument and a result more for each such sum
-    (f32, donated; zeros in the first step), of each device its own: a leading
-    dimension has the devices of the mesh. `role` in report.json names them.
+    (f32, donated; zeros in the first step, which shoal-run assumes where --input
+    has none), of each device its own: a leading dimension has the devices of the
+    mesh. `role` in report.json names them.
 
     - `topk:RATIO@AXES`: of each block of `block` elements, each device sends
       those with the largest magnitudes to all others, with 16 bits for where
