@@ -17,6 +17,7 @@ BF16, F32 = jnp.bfloat16, jnp.float32
 # (batch, length, heads, size), keys of fewer heads, (batch, heads, length, size)
 Q, KV, HEADS = (2, 40, 4, 16), (2, 40, 2, 16), (2, 2, 40, 16)
 SCORES = (2, 1, 40, 40)
+LONG, LONG_KV, LONG_MASK = (1, 150, 2, 16), (1, 150, 1, 16), (1, 1, 1, 150)
 attend = jax.nn.dot_product_attention
 
 
@@ -37,6 +38,14 @@ def repeated_keys(q, k, v):
     return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(s, -1).astype(BF16), v)
 
 
+def filled(q, k, v, fill, offset=0):
+    s = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=F32)
+    i = jax.lax.broadcasted_iota(jnp.int32, s.shape, 2)
+    j = jax.lax.broadcasted_iota(jnp.int32, s.shape, 3)
+    s = jnp.where(j > i + offset, fill, s)
+    return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(s, -1).astype(v.dtype), v)
+
+
 FORMS = {
     "written out": (written_out, [HEADS] * 3),
     "written out, f32": (written_out, [HEADS] * 3, F32),
@@ -54,6 +63,26 @@ FORMS = {
     "window": (lambda q, k, v: attend(q, k, v, is_causal=True,
                                       local_window_size=(8, 0)), [Q] * 3),
     "repeated keys": (repeated_keys, [Q, KV, KV]),
+    # Of several tiles of keys, those that are masked are left out...
+    "causal, long": (lambda q, k, v: attend(q, k, v, is_causal=True),
+                     [LONG, LONG_KV, LONG_KV]),
+    "causal, long, f32": (lambda q, k, v: attend(q, k, v, is_causal=True),
+                          [LONG] * 3, F32),
+    "causal, long, mask": (
+        lambda q, k, v, m: attend(q, k, v, mask=m > 0, is_causal=True),
+        [LONG, LONG, LONG, LONG_MASK]),
+    "window, long": (lambda q, k, v: attend(q, k, v, is_causal=True,
+                                            local_window_size=(20, 0)),
+                     [LONG] * 3),
+    "window to both sides": (lambda q, k, v: attend(
+        q, k, v, local_window_size=(10, 30)), [LONG] * 3),
+    "minus infinity": (lambda q, k, v: filled(q, k, v, -jnp.inf), [LONG] * 3),
+    "more keys": (lambda q, k, v: filled(q, k, v, -1e30, 50),
+                  [(1, 100, 2, 16), LONG, LONG]),
+    # ... but not where what they are filled with matters.
+    "a fill that counts": (lambda q, k, v: filled(q, k, v, 0.5), [LONG] * 3),
+    "rows without a key": (lambda q, k, v: filled(q, k, v, -1e9, -70),
+                           [LONG] * 3),
 }
 
 

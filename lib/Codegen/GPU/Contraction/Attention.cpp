@@ -155,21 +155,24 @@ std::optional<Softmax> contraction::matchSoftmax(Value value) {
   sh::ReduceOp sum = reductionBehind(divide.getRhs());
   sh::ReduceOp max = reductionBehind(sub.getRhs());
   if (!sum || !max || !reducesBy<sh::AddOp>(sum) ||
-      !reducesBy<sh::MaxOp>(max) ||
-      !isMinusInfinity(max.getInitValues()[0]) ||
+      !reducesBy<sh::MaxOp>(max) || !isMinusInfinity(max.getInitValues()[0]) ||
       !isSplatOf(sum.getInitValues()[0],
                  [](APFloat f) { return f.isZero(); }) ||
       !isInPlace(sub.getRhs(), max, sub.getLhs()) ||
       !isInPlace(divide.getRhs(), sum, exp))
     return std::nullopt;
   auto dimension = [](sh::ReduceOp reduce, Value scores) {
-    return (*transposed(scores, reduce.getInputs()[0]))
-        [reduce.getDimensions()[0]];
+    return (
+        *transposed(scores, reduce.getInputs()[0]))[reduce.getDimensions()[0]];
   };
   if (dimension(max, sub.getLhs()) != dimension(sum, exp))
     return std::nullopt;
-  return Softmax{sub.getLhs(), dimension(max, sub.getLhs()), exp.getResult(),
-                 divide.getResult(), max, sum};
+  return Softmax{sub.getLhs(),
+                 dimension(max, sub.getLhs()),
+                 exp.getResult(),
+                 divide.getResult(),
+                 max,
+                 sum};
 }
 
 //===----------------------------------------------------------------------===//
@@ -315,6 +318,7 @@ analyze(Block &body, sh::DotGeneralOp first, sh::DotGeneralOp second,
   for (Expression *expression : whole.expressions())
     if (!collectLeaves(*expression, whole.walked, split))
       return std::nullopt;
+  findBand(whole, whole.others[1]);
   // What comes in must not be made of the first product.
   ValueRange yielded = body.getTerminator()->getOperands();
   if (!collectOutputs(body, yielded.take_front(1), whole, split))

@@ -5,9 +5,14 @@
 // product, so that a part's probabilities are an operand as they stand. Rows
 // keep a running maximum m and sum l; when m grows, what has been summed is
 // scaled by exp(old m - new m).
+//
+// Where a mask leaves a block's queries only some tiles of keys (Band), these
+// are walked first. The others are left out if all rows have then a maximum
+// from which the mask's constant is so far away that its exponential is 0.
 
 #include "Attention.h"
 #include "AttentionGradient.h"
+#include "BandLoop.h"
 #include "Operands.h"
 
 #include "shoal/Codegen/GPU/Contraction.h"
@@ -16,6 +21,8 @@
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace shoal;
@@ -56,6 +63,9 @@ private:
         cast<FloatType>(arithmetic.accumulator).getFloatSemantics(), true);
   }
   Value guarded(Value max);
+  SmallVector<Value> walkKeys(Index32 steps, ArrayRef<Value> carried,
+                              llvm::function_ref<Index32(Index32)> number);
+  Value mayMatter(Value max);
 
   const Attention &attention;
   const Contraction &whole;
@@ -212,6 +222,64 @@ Emitter::State Emitter::step(const State &before, Index32 number, Value stage) {
   return after;
 }
 
+/// Walks tiles of keys: the state after them.
+SmallVector<Value>
+Emitter::walkKeys(Index32 steps, ArrayRef<Value> carried,
+                  llvm::function_ref<Index32(Index32)> number) {
+  return pipelined(
+      t, steps, config.stages, carried,
+      [&](Index32 step, Value stage) {
+        Starts at = starts;
+        placeAlong(t, Role::K, number(step), axes.tileOf, at);
+        operands->copy(keys, at, stage);
+        operands->copy(values, at, stage);
+      },
+      [&](Index32 step_, Value stage, ValueRange before) {
+        State state{before[0], before[1],
+                    SmallVector<Value>(before.drop_front(2))};
+        state = step(state, number(step_), stage);
+        SmallVector<Value> after{state.max, state.sum};
+        after.append(state.outputs);
+        return after;
+      });
+}
+
+/// i1: whether a score that the mask filled changes a row with such maxima.
+Value Emitter::mayMatter(Value max) {
+  const llvm::fltSemantics &semantics = minusInfinity().getSemantics();
+  // exp(fill - max) is 0 beyond half of the smallest number; and NaN stays.
+  double zero = (static_cast<int>(APFloat::semanticsPrecision(semantics)) -
+                 APFloat::semanticsMinExponent(semantics) + 1) *
+                std::log(2.0);
+  APFloat least = whole.band->fill;
+  bool inexact;
+  least.convert(semantics, APFloat::rmTowardPositive, &inexact);
+  APFloat distance(zero);
+  distance.convert(semantics, APFloat::rmTowardPositive, &inexact);
+  least.add(distance, APFloat::rmTowardPositive);
+  Value matters = t.apply(max, [&](ArrayRef<Value> in) -> Value {
+    auto constant = [&](Attribute value, Type type) -> Value {
+      return sh::ConstantOp::create(
+          builder, loc,
+          DenseElementsAttr::get(RankedTensorType::get({}, type), value));
+    };
+    Type i32 = builder.getI32Type();
+    Value large = sh::CompareOp::create(
+        builder, loc, in[0],
+        constant(FloatAttr::get(arithmetic.accumulator, least),
+                 arithmetic.accumulator),
+        sh::ComparisonDirection::GT);
+    return sh::SelectOp::create(builder, loc, large,
+                                constant(builder.getI32IntegerAttr(0), i32),
+                                constant(builder.getI32IntegerAttr(1), i32));
+  });
+  Value any =
+      tile::ExtractOp::create(builder, loc, builder.getI32Type(),
+                              t.reduce(matters, /*axis=*/0, /*isMax=*/true));
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, any,
+                               t.index.get(0));
+}
+
 tile::FuncOp Emitter::run() {
   int64_t blocks = 1, rowTiles = 1;
   for (auto [atom, tile] : llvm::zip_equal(whole.space, axes.tileOf)) {
@@ -238,8 +306,12 @@ tile::FuncOp Emitter::run() {
                                            builder.getI32IntegerAttr(0))
                      .getResult());
   placeAlong(t, Role::Batch, x.div(id, rowTiles), axes.tileOf, starts);
-  placeAlong(t, Role::M, blocks == rowTiles ? id : x.rem(id, rowTiles),
-             axes.tileOf, starts);
+  Index32 row = blocks == rowTiles ? id : x.rem(id, rowTiles);
+  // Those with the most keys begin first, so that none ends late.
+  std::optional<BandPlan> plan = planBand(whole, axes.tileOf);
+  if (plan && plan->grows())
+    row = x.sub(rowTiles - 1, row);
+  placeAlong(t, Role::M, row, axes.tileOf, starts);
 
   queries =
       operands->make(attention.queries(), MmaOperand::A, axes.m, axes.inner, 1);
@@ -272,22 +344,42 @@ tile::FuncOp Emitter::run() {
     carried.push_back(constantTile(type, zero));
 
   operands->copy(queries, starts, Value());
-  SmallVector<Value> sums = pipelined(
-      t, keyTiles, config.stages, carried,
-      [&](Index32 number, Value stage) {
-        Starts at = starts;
-        placeAlong(t, Role::K, number, axes.tileOf, at);
-        operands->copy(keys, at, stage);
-        operands->copy(values, at, stage);
-      },
-      [&](Index32 number, Value stage, ValueRange before) {
-        State state{before[0], before[1],
-                    SmallVector<Value>(before.drop_front(2))};
-        state = step(state, number, stage);
-        SmallVector<Value> after{state.max, state.sum};
-        after.append(state.outputs);
-        return after;
-      });
+  SmallVector<Value> sums;
+  if (plan) {
+    // Twice: the tiles inside, and the others. One piece of code for both.
+    auto [first, last] = makeKeyRange(t, *plan, axes.tileOf, starts);
+    Index32 inside = x.sub(last, first);
+    auto loop =
+        scf::ForOp::create(builder, loc, x.get(0), x.get(2), x.get(1), carried);
+    OpBuilder::InsertionGuard guard(builder);
+    Block *block = loop.getBody();
+    if (!block->empty())
+      block->back().erase();
+    builder.setInsertionPointToEnd(block);
+    SmallVector<Value> before(loop.getRegionIterArgs());
+    auto isLess = [&](Index32 a, Index32 b) -> Value {
+      return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
+                                   x.get(a), x.get(b));
+    };
+    auto select = [&](Value condition, Index32 a, Index32 b) -> Index32 {
+      return arith::SelectOp::create(builder, loc, condition, x.get(a),
+                                     x.get(b))
+          .getResult();
+    };
+    Value isFirst = isLess(Index32(loop.getInductionVar()), 1);
+    Index32 rest = select(mayMatter(before[0]), x.sub(keyTiles, inside), 0);
+    // Others may still read what is copied over now.
+    tile::BarrierOp::create(builder, loc);
+    SmallVector<Value> after =
+        walkKeys(select(isFirst, inside, rest), before, [&](Index32 number) {
+          Index32 skipped = select(isLess(number, first), 0, inside);
+          return x.add(number, select(isFirst, first, skipped));
+        });
+    scf::YieldOp::create(builder, loc, after);
+    sums.assign(loop.getResults().begin(), loop.getResults().end());
+  } else {
+    sums = walkKeys(keyTiles, carried, [](Index32 number) { return number; });
+  }
 
   SmallVector<Value> outputs;
   for (Value output : llvm::drop_begin(sums, 2))

@@ -62,9 +62,8 @@ static std::optional<Core> findCore(Block &body) {
     core.scores = shift.getLhs();
     for (Operation *user : core.probabilities->getUsers()) {
       auto product = dyn_cast<sh::MulOp>(user);
-      auto less = product
-                      ? product.getRhs().getDefiningOp<sh::SubtractOp>()
-                      : nullptr;
+      auto less =
+          product ? product.getRhs().getDefiningOp<sh::SubtractOp>() : nullptr;
       if (!less || product.getLhs() != core.probabilities.getResult() ||
           repeatedDimension(less.getRhs()) != dimension)
         continue;
@@ -268,9 +267,9 @@ bool Analysis::setRoles() {
   if (scoreAccess == known.end() ||
       !known.contains(core.scoreGradients.getResult()))
     return false;
-  auto keys = wholeDimension(scoreAccess->second[core.keyDimension],
-                             shapeOf(core.scores)[core.keyDimension],
-                             loops.space);
+  auto keys =
+      wholeDimension(scoreAccess->second[core.keyDimension],
+                     shapeOf(core.scores)[core.keyDimension], loops.space);
   if (!keys || keys->empty())
     return false;
   Role keySide = loops.space[keys->front()].role;
@@ -301,13 +300,11 @@ bool Analysis::setRoles() {
 /// dP = cotangents · values: their dimensions as loops.
 bool Analysis::readCotangentProduct(ArrayRef<SmallVector<int64_t>> parts) {
   productAccess = known[core.scoreGradients.getResult()];
-  for (Value value = core.cotangentScores;
-       value.getDefiningOp() != product;) {
+  for (Value value = core.cotangentScores; value.getDefiningOp() != product;) {
     Operation *op = value.getDefiningOp();
     if (!isa_and_nonnull<sh::ConvertOp>(op)) {
-      auto operand =
-          op ? operandAccess(op, productAccess, loops.space, split)
-             : std::nullopt;
+      auto operand = op ? operandAccess(op, productAccess, loops.space, split)
+                        : std::nullopt;
       if (!operand)
         return false;
       productAccess = *operand;
@@ -335,8 +332,7 @@ bool Analysis::readCotangentProduct(ArrayRef<SmallVector<int64_t>> parts) {
   if (!isLeft && !(leftKeys && rightQueries))
     return false;
   for (auto [l, r] : llvm::zip_equal(lhs.contracted, rhs.contracted))
-    left[l] = right[r] =
-        loops.add(Role::N, shapeOf(lhs.value)[l], parts);
+    left[l] = right[r] = loops.add(Role::N, shapeOf(lhs.value)[l], parts);
   Contraction &whole = result.whole;
   Expression &cotangents = whole.others[AttentionGradient::Cotangents];
   cotangents.value = isLeft ? lhs.value : rhs.value;
@@ -401,8 +397,8 @@ bool Analysis::readProduct(sh::DotGeneralOp dot) {
                                   : std::array{&freeOther, &freeWeights})
     made.access.append(free->begin(), free->end());
 
-  // Weights of f32 stay that beside narrow tensors, unless the op says that they
-  // are multiplied as narrow ones.
+  // Weights of f32 stay that beside narrow tensors, unless the op says that
+  // they are multiplied as narrow ones.
   Type narrow = getElementTypeOrSelf(scores.getLhs().getType());
   Type wide = getElementTypeOrSelf(weights.value.getType());
   auto algorithm = dot.getAlgorithm();
@@ -478,8 +474,7 @@ bool Analysis::run(ArrayRef<SmallVector<int64_t>> parts) {
     if (dot != scores && dot != product && !readProduct(dot))
       return false;
   Contraction &whole = result.whole;
-  Expression &probabilities =
-      whole.others[AttentionGradient::Probabilities];
+  Expression &probabilities = whole.others[AttentionGradient::Probabilities];
   probabilities.value = core.probabilities.getResult();
   probabilities.access = known[core.probabilities.getResult()];
   probabilities.root = scores;

@@ -49,9 +49,9 @@ std::optional<AttentionGradient> analyzeAttentionGradient(mlir::Block &body,
                                                           bool overQueries);
 
 /// The kernels of a gradient; none if the body is none.
-llvm::SmallVector<tile::FuncOp>
-makeAttentionGradient(const TileSource &source, const TileTarget &target,
-                      mlir::ModuleOp module);
+llvm::SmallVector<tile::FuncOp> makeAttentionGradient(const TileSource &source,
+                                                      const TileTarget &target,
+                                                      mlir::ModuleOp module);
 
 } // namespace shoal::contraction
 

@@ -113,6 +113,22 @@ private:
         conditions({operand, condition.access}, negated);
       return;
     }
+    // c ? x : false, and not (c ? true : x).
+    if (auto select = dyn_cast_or_null<sh::SelectOp>(op)) {
+      auto is = [](Value value, bool wanted) {
+        DenseElementsAttr splat = splatOf(value);
+        return splat && splat.getSplatValue<bool>() == wanted;
+      };
+      if (cast<ShapedType>(select.getPred().getType()).getRank() == 0)
+        return;
+      if (is(negated ? select.getOnTrue() : select.getOnFalse(), negated)) {
+        conditions({select.getPred(), condition.access}, negated);
+        conditions({negated ? select.getOnFalse() : select.getOnTrue(),
+                    condition.access},
+                   negated);
+      }
+      return;
+    }
     auto compare = dyn_cast_or_null<sh::CompareOp>(op);
     if (!compare)
       return;

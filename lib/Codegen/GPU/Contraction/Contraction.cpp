@@ -36,6 +36,11 @@ SmallVector<Expression *> Contraction::expressions() {
     for (Expression *part : {&interval->place, &interval->from, &interval->to,
                              &interval->lhs, &interval->rhs})
       all.push_back(part);
+  if (band)
+    for (Band::Bound &bound : band->bounds)
+      for (Expression *side : {&bound.plus, &bound.minus})
+        if (side->value)
+          all.push_back(side);
   return all;
 }
 
@@ -339,6 +344,17 @@ bool contraction::collectOutputs(Block &body, ValueRange values,
       return false;
   }
   return !contraction.outputs.empty();
+}
+
+Accessed contraction::throughMoves(Accessed at, ArrayRef<Atom> walked) {
+  std::optional<Split> split;
+  while (Operation *op = at.value.getDefiningOp()) {
+    auto operand = operandAccess(op, at.access, walked, split);
+    if (!operand || split)
+      break;
+    at = {op->getOperand(0), *operand};
+  }
+  return at;
 }
 
 void contraction::finishMemory(Contraction &contraction) {

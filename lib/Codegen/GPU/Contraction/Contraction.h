@@ -57,8 +57,8 @@ struct Expression {
 };
 
 /// Products of groups of uneven sizes (ragged_dot): operands are selected to be
-/// zero where the place along an atom is outside [from, to), two bounds for each
-/// group, in memory (prefix sums of the groups' sizes). Only steps of the
+/// zero where the place along an atom is outside [from, to), two bounds for
+/// each group, in memory (prefix sums of the groups' sizes). Only steps of the
 /// reduction inside are made.
 struct Interval {
   /// The place: an iota, plus a constant.
@@ -67,6 +67,20 @@ struct Interval {
   /// value where the operand is to be taken as it is.
   Expression lhs, rhs;
   bool hasInside = false;
+};
+
+/// Attention whose scores are, by their place alone, one constant outside some
+/// bounds: causal masks, sliding windows.
+struct Band {
+  /// Inside, constant + plus - minus >= 0. Both are iotas; either may have no
+  /// value (and is 0).
+  struct Bound {
+    Expression plus, minus;
+    int64_t constant = 0;
+  };
+  llvm::SmallVector<Bound, 2> bounds;
+  /// Scores outside are at most this, in the scores' type.
+  llvm::APFloat fill{0.0};
 };
 
 struct Contraction {
@@ -84,11 +98,21 @@ struct Contraction {
   /// The access to `root`'s result.
   Access rootAccess;
   std::optional<Interval> interval;
+  std::optional<Band> band;
 
   llvm::SmallVector<Expression *> expressions();
   llvm::SmallVector<unsigned> atomsOf(Role role) const;
   int64_t sizeOf(Role role) const;
 };
+
+/// A value, and which element of it belongs to a point.
+struct Accessed {
+  mlir::Value value;
+  Access access;
+};
+
+/// Looks through ops that only move elements.
+Accessed throughMoves(Accessed at, llvm::ArrayRef<Atom> walked);
 
 /// Reads the kernel's body; none if it is not a contraction that this strategy
 /// knows (no diagnostic).
@@ -122,6 +146,9 @@ bool collectOutputs(mlir::Block &body, mlir::ValueRange values,
 
 /// Sets `interval` if the operands have one (Interval.cpp).
 void findInterval(Contraction &contraction);
+
+/// Sets `band` if the attention's scores have one (Band.cpp).
+void findBand(Contraction &contraction, const Expression &scores);
 
 /// Sets memory and merges atoms, when all expressions are collected.
 void finishMemory(Contraction &contraction);

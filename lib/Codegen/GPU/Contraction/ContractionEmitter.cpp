@@ -4,9 +4,9 @@
 // Each block makes one tile of the result. Raw operands go to shared memory
 // several steps ahead; what is fused before the contraction is computed on the
 // fragments, what is fused after it on the sums, when they have been brought
-// to the layout in which the result is stored. Where there are too few tiles for
-// the chip, several blocks make parts of a tile's sums (Config::split), which a
-// second launch adds up, in order, before the epilogue.
+// to the layout in which the result is stored. Where there are too few tiles
+// for the chip, several blocks make parts of a tile's sums (Config::split),
+// which a second launch adds up, in order, before the epilogue.
 //
 // Of groups of uneven sizes (Contraction::interval) a tile makes the steps that
 // its groups have: it finds them by the groups' bounds in memory. Operands are
@@ -85,7 +85,8 @@ private:
   /// The operands inside the interval.
   bool hasInside = false;
   Operand insideLhs, insideRhs;
-  /// Steps of the reduction of a block, of which it does those from `firstStep`.
+  /// Steps of the reduction of a block, of which it does those from
+  /// `firstStep`.
   int64_t kTiles = 1, allSteps = 1;
   Index32 firstStep = Index32(0);
   /// The tile, and which part of its reduction.
@@ -103,9 +104,10 @@ void Emitter::makeFunction(int64_t split, StringRef suffix) {
       {config.m, config.n, config.k}, config.warps(), config.stages, 16,
       config.split);
   int64_t scratchBytes =
-      config.split == 1 ? 0
-                        : config.split * tiles * config.m * config.n *
-                              (arithmetic.accumulator.getIntOrFloatBitWidth() / 8);
+      config.split == 1
+          ? 0
+          : config.split * tiles * config.m * config.n *
+                (arithmetic.accumulator.getIntOrFloatBitWidth() / 8);
   func = makeTileFunction(builder, source, module, tiles * split,
                           config.warps(), attr, loc, scratchBytes, suffix);
   operands.emplace(t, arithmetic, config.warpsM, config.warpsN, func);
@@ -228,7 +230,8 @@ void Emitter::boundSteps() {
   if (config.split > 1) {
     // Parts of equal length, the last ones shorter or empty.
     Value some = arith::MaxSIOp::create(builder, loc, count, x.get(0));
-    Value up = arith::AddIOp::create(builder, loc, some, x.get(config.split - 1));
+    Value up =
+        arith::AddIOp::create(builder, loc, some, x.get(config.split - 1));
     Value part = arith::DivUIOp::create(builder, loc, up, x.get(config.split));
     Value skipped =
         arith::MulIOp::create(builder, loc, part, x.get(splitNumber));
@@ -368,8 +371,7 @@ void Emitter::loop() {
     tile::BarrierOp::create(builder, loc);
     if (count || kTiles > ahead) {
       Value next = arith::AddIOp::create(builder, loc, step, constant(ahead));
-      auto branch =
-          scf::IfOp::create(builder, loc, isBelowCount(next), false);
+      auto branch = scf::IfOp::create(builder, loc, isBelowCount(next), false);
       OpBuilder::InsertionGuard inner(builder);
       builder.setInsertionPointToStart(branch.thenBlock());
       copyStep(Index32(next, 1), writes);

@@ -85,6 +85,12 @@ public:
     return mlir::arith::MinSIOp::create(builder, loc, get(a), get(b))
         .getResult();
   }
+  Index32 max(Index32 a, Index32 b) {
+    if (a.isConstant() && b.isConstant())
+      return std::max(a.constant, b.constant);
+    return mlir::arith::MaxSIOp::create(builder, loc, get(a), get(b))
+        .getResult();
+  }
 
 private:
   mlir::OpBuilder &builder;

@@ -16,11 +16,6 @@ using namespace shoal::contraction;
 namespace sh = mlir::stablehlo;
 
 namespace {
-struct Accessed {
-  Value value;
-  Access access;
-};
-
 /// What the selection says.
 struct Selection {
   Accessed place, from, to;
@@ -31,16 +26,8 @@ class Finder {
 public:
   explicit Finder(ArrayRef<Atom> walked) : walked(walked) {}
 
-  /// Through ops that only move elements.
   Accessed strip(Accessed at) const {
-    std::optional<Split> split;
-    while (Operation *op = at.value.getDefiningOp()) {
-      auto operand = operandAccess(op, at.access, walked, split);
-      if (!operand || split)
-        break;
-      at = {op->getOperand(0), *operand};
-    }
-    return at;
+    return throughMoves(std::move(at), walked);
   }
 
   std::optional<Selection> find(const Expression &operand) const {

@@ -360,22 +360,32 @@ void contraction::storeColumn(TileBuilder &t, tile::FuncOp func,
 }
 
 SmallVector<Value> contraction::pipelined(
-    TileBuilder &t, int64_t steps, int64_t stages, ArrayRef<Value> carried,
+    TileBuilder &t, Index32 steps, int64_t stages, ArrayRef<Value> carried,
     llvm::function_ref<void(Index32, Value)> copy,
     llvm::function_ref<SmallVector<Value>(Index32, Value, ValueRange)> body) {
   OpBuilder &builder = t.builder;
   Location loc = t.loc;
   auto constant = [&](int64_t value) { return t.index.get(value); };
   int64_t ahead = stages - 1;
+  auto copyIfThere = [&](Index32 number, Value stage) {
+    Value more = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
+                                       t.index.get(number), t.index.get(steps));
+    auto branch = scf::IfOp::create(builder, loc, more, false);
+    OpBuilder::InsertionGuard inner(builder);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    copy(number, stage);
+  };
   for (int64_t i = 0; i < ahead; ++i) {
-    if (i < steps)
+    if (!steps.isConstant())
+      copyIfThere(i, constant(i));
+    else if (i < steps.constant)
       copy(i, constant(i));
     tile::AsyncCommitOp::create(builder, loc);
   }
   // Carried too: the stage that is read, and the one that is written.
   SmallVector<Value> all{constant(0), constant(ahead % stages)};
   all.append(carried.begin(), carried.end());
-  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(steps),
+  auto loop = scf::ForOp::create(builder, loc, constant(0), t.index.get(steps),
                                  constant(1), all);
   OpBuilder::InsertionGuard guard(builder);
   Block *block = loop.getBody();
@@ -386,15 +396,8 @@ SmallVector<Value> contraction::pipelined(
   auto arguments = loop.getRegionIterArgs();
   tile::AsyncWaitOp::create(builder, loc, builder.getI32IntegerAttr(ahead - 1));
   tile::BarrierOp::create(builder, loc);
-  if (steps > ahead) {
-    Value next = arith::AddIOp::create(builder, loc, number, constant(ahead));
-    Value more = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
-                                       next, constant(steps));
-    auto branch = scf::IfOp::create(builder, loc, more, false);
-    OpBuilder::InsertionGuard inner(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    copy(Index32(next, 1), arguments[1]);
-  }
+  if (!steps.isConstant() || steps.constant > ahead)
+    copyIfThere(t.index.add(Index32(number, 1), ahead), arguments[1]);
   tile::AsyncCommitOp::create(builder, loc);
   SmallVector<Value> after =
       body(Index32(number, 1), arguments[0], arguments.drop_front(2));

@@ -89,15 +89,15 @@ void storeColumn(TileBuilder &t, tile::FuncOp func, const Axis &mAxis,
                  llvm::ArrayRef<MemoryDim> memory, unsigned argument);
 
 /// The loop of a kernel that copies steps to shared memory `stages` - 1 ahead.
-/// `copy(step, stage)` starts the copies of a step; `body(step, stage, carried)`
-/// uses it and gives what is carried on. What was carried at the end.
-llvm::SmallVector<mlir::Value>
-pipelined(TileBuilder &t, int64_t steps, int64_t stages,
-          llvm::ArrayRef<mlir::Value> carried,
-          llvm::function_ref<void(Index32, mlir::Value)> copy,
-          llvm::function_ref<llvm::SmallVector<mlir::Value>(
-              Index32, mlir::Value, mlir::ValueRange)>
-              body);
+/// `copy(step, stage)` starts the copies of a step; `body(step, stage,
+/// carried)` uses it and gives what is carried on. What was carried at the end.
+llvm::SmallVector<mlir::Value> pipelined(
+    TileBuilder &t, Index32 steps, int64_t stages,
+    llvm::ArrayRef<mlir::Value> carried,
+    llvm::function_ref<void(Index32, mlir::Value)> copy,
+    llvm::function_ref<llvm::SmallVector<mlir::Value>(Index32, mlir::Value,
+                                                      mlir::ValueRange)>
+        body);
 
 /// The tile.func of a kernel with this launch: views of the body's arguments
 /// and results, their alignment as the source says, then, if it has some, of

@@ -124,13 +124,14 @@ Value TileBuilder::apply(ArrayRef<Value> inputs,
   return map->getResult(0);
 }
 
-Value TileBuilder::reduceRows(Value tile, bool isMax) {
+Value TileBuilder::reduce(Value tile, unsigned axis, bool isMax) {
   auto type = cast<RankedTensorType>(tile.getType());
-  SmallVector<int64_t> shape{type.getDimSize(0), 1};
+  SmallVector<int64_t> shape(type.getShape());
+  shape[axis] = 1;
   auto result = RankedTensorType::get(shape, type.getElementType(),
                                       tile::getLayout(tile).restrictTo(shape));
   auto reduce = tile::ReduceOp::create(builder, loc, TypeRange(result),
-                                       ValueRange(tile), 1, false);
+                                       ValueRange(tile), axis, false);
   OpBuilder::InsertionGuard guard(builder);
   Block *block = scalarBlock(builder, loc, reduce->getRegion(0),
                              {type.getElementType(), type.getElementType()});
@@ -184,8 +185,8 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
   SmallVector<Value> inputs;
   Type i32 = builder.getI32Type();
   LinearLayout whole = reshapeLayout(layout, shape);
-  // Inputs: the roots, the leaves; for an iota its base, then a counter for each
-  // atom that it depends on; counters for masks.
+  // Inputs: the roots, the leaves; for an iota its base, then a counter for
+  // each atom that it depends on; counters for masks.
   auto counter = [&](unsigned atom) -> Value {
     for (auto [i, known] : llvm::enumerate(atoms))
       if (known == atom && shape[i] > 1)
@@ -282,9 +283,8 @@ Value TileBuilder::map(const Expression &expression, Type resultType,
     }
     return convert(value, leaf.elementType());
   };
-  Value value =
-      emitScalar(builder, contraction, expression, leaf, rootScalar,
-                 partnerScalar);
+  Value value = emitScalar(builder, contraction, expression, leaf, rootScalar,
+                           partnerScalar);
   value = convert(value, resultType);
   for (auto [i, atom] : llvm::enumerate(mask.atoms)) {
     Value position =

@@ -89,7 +89,11 @@ public:
   apply(llvm::ArrayRef<mlir::Value> inputs,
         llvm::function_ref<mlir::Value(llvm::ArrayRef<mlir::Value>)> body);
   /// Combines the elements along dimension 1, by the sum or the maximum.
-  mlir::Value reduceRows(mlir::Value tile, bool isMax);
+  mlir::Value reduceRows(mlir::Value tile, bool isMax) {
+    return reduce(tile, 1, isMax);
+  }
+  /// Along a dimension of a tile with two.
+  mlir::Value reduce(mlir::Value tile, unsigned axis, bool isMax);
   /// A column of values repeated to the type of `like`.
   mlir::Value broadcastRows(mlir::Value column, mlir::Value like);
 
