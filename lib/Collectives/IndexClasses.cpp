@@ -89,6 +89,12 @@ SmallVector<PartFactor> partFactorsOf(Operation *op) {
       isMajor &= part.results.front().second != iota.getIotaDimension();
     if (!isMajor || (part.reduces && !combines(op, part)))
       continue;
+    // Along a dimension that no operand has (a gather's window, which may begin
+    // anywhere), only what is the same everywhere is the op on a part again.
+    if (part.operands.empty() &&
+        !isa<sh::ConstantOp, sh::IotaOp, sh::BroadcastOp, sh::BroadcastInDimOp>(
+            op))
+      continue;
     // A result that neither has the factor nor is combined over it.
     if (!part.reduces && part.results.size() != op->getNumResults())
       continue;

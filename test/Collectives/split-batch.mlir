@@ -79,3 +79,17 @@ func.func @stay(%x: tensor<8x32xf32>, %w: tensor<32x33xf32>, %y: tensor<7x31xf32
   %7 = stablehlo.subtract %4, %6 : tensor<7x32xf32>
   return %2, %7 : tensor<8x8xf32>, tensor<7x32xf32>
 }
+
+// A gather's window may begin anywhere: it is read whole. (Found by overlap.py
+// with the model augment_crops_flips_mixup.)
+// CHECK-LABEL: func.func @window
+// CHECK: "stablehlo.gather"
+// CHECK-SAME: slice_sizes = array<i64: 8, 4>
+// CHECK-SAME: -> tensor<8x4xf32>
+// CHECK-COUNT-2: comm.all_reduce add %{{.*}} : tensor<4x4xf32>
+func.func @window(%x: tensor<12x4xf32>, %i: tensor<1xi32>, %w: tensor<4x4xf32>) -> tensor<8x4xf32> {
+  %0 = "stablehlo.gather"(%x, %i) <{dimension_numbers = #stablehlo.gather<offset_dims = [0, 1], start_index_map = [0], index_vector_dim = 0>, slice_sizes = array<i64: 8, 4>}> : (tensor<12x4xf32>, tensor<1xi32>) -> tensor<8x4xf32>
+  %1 = stablehlo.dot_general %0, %w, contracting_dims = [1] x [0] : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  %2 = comm.all_reduce add %1 over <@m, {"tp"}> : tensor<8x4xf32>
+  return %2 : tensor<8x4xf32>
+}

@@ -1,6 +1,7 @@
 """Programs compiled with passes of docs/overlap.md forced on, for random machines.
 
-  overlap.py [--seeds A:B] [--ways N] [--jobs N] [--only FAMILY…] [--from layered|assembled|generated|FILE.mlir…] [--keep DIR] [--full]
+  overlap.py [--seeds A:B] [--ways N] [--jobs N] [--only FAMILY…] [--from layered|assembled|generated]
+             [--models FILE.mlir…] [--keep DIR] [--full]
 
 Per seed one program (layered.py; or assembled.py, fuzz.py's) is compiled in
 several ways: for a machine drawn at random (levels of links, mostly so slow
@@ -119,9 +120,10 @@ lock = threading.Lock()
 def program(args, seed):
     """(text, arguments, family) of a seed."""
     with lock:   # (JAX's settings are those of the process.)
-        if args.source.endswith(".mlir"):
-            file = np.load(args.source.removesuffix(".mlir") + ".in.npz")
-            return Path(args.source).read_text(), [file[f"arg{i}"] for i in range(len(file))], Path(args.source).stem
+        if args.models:   # By number.
+            path = args.models[seed % len(args.models)]
+            file = np.load(path.removesuffix(".mlir") + ".in.npz")
+            return Path(path).read_text(), [file[f"arg{i}"] for i in range(len(file))], Path(path).stem
         if args.source == "assembled":
             import assembled
             return *assembled.make(seed), "assembled"
@@ -193,7 +195,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seeds", default="0:100", help="range A:B of seeds")
     p.add_argument("--ways", type=int, default=3, help="compilations of each program")
-    p.add_argument("--from", dest="source", default="layered", help="layered, assembled, generated, or a model's file")
+    p.add_argument("--from", dest="source", default="layered", choices=["layered", "assembled", "generated"])
+    p.add_argument("--models", nargs="*", help="files to take programs from, X.mlir with arguments X.in.npz (test/Models exports such), a seed each")
     p.add_argument("--only", nargs="*", help="families of layered.py")
     p.add_argument("--keep", help="folder for failing programs")
     p.add_argument("--jobs", type=int, default=1)
