@@ -84,12 +84,12 @@ func.func @stay(%x: tensor<8x32xf32>, %w: tensor<32x33xf32>, %y: tensor<7x31xf32
 // with the model augment_crops_flips_mixup.)
 // CHECK-LABEL: func.func @window
 // CHECK: "stablehlo.gather"
-// CHECK-SAME: slice_sizes = array<i64: 8, 4>
-// CHECK-SAME: -> tensor<8x4xf32>
-// CHECK-COUNT-2: comm.all_reduce add %{{.*}} : tensor<4x4xf32>
-func.func @window(%x: tensor<12x4xf32>, %i: tensor<1xi32>, %w: tensor<4x4xf32>) -> tensor<8x4xf32> {
-  %0 = "stablehlo.gather"(%x, %i) <{dimension_numbers = #stablehlo.gather<offset_dims = [0, 1], start_index_map = [0], index_vector_dim = 0>, slice_sizes = array<i64: 8, 4>}> : (tensor<12x4xf32>, tensor<1xi32>) -> tensor<8x4xf32>
-  %1 = stablehlo.dot_general %0, %w, contracting_dims = [1] x [0] : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
-  %2 = comm.all_reduce add %1 over <@m, {"tp"}> : tensor<8x4xf32>
-  return %2 : tensor<8x4xf32>
+// CHECK-SAME: slice_sizes = array<i64: 1, 8, 4>
+// CHECK-SAME: -> tensor<3x8x4xf32>
+// CHECK-COUNT-2: comm.all_reduce add %{{.*}} : tensor<3x4x3xf32>
+func.func @window(%x: tensor<3x12x4xf32>, %i: tensor<3x1xi32>, %w: tensor<4x3xf32>) -> tensor<3x8x3xf32> {
+  %0 = "stablehlo.gather"(%x, %i) <{dimension_numbers = #stablehlo.gather<offset_dims = [1, 2], operand_batching_dims = [0], start_indices_batching_dims = [0], start_index_map = [1], index_vector_dim = 1>, slice_sizes = array<i64: 1, 8, 4>}> : (tensor<3x12x4xf32>, tensor<3x1xi32>) -> tensor<3x8x4xf32>
+  %1 = stablehlo.dot_general %0, %w, contracting_dims = [2] x [0] : (tensor<3x8x4xf32>, tensor<4x3xf32>) -> tensor<3x8x3xf32>
+  %2 = comm.all_reduce add %1 over <@m, {"tp"}> : tensor<3x8x3xf32>
+  return %2 : tensor<3x8x3xf32>
 }
