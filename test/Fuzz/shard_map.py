@@ -51,7 +51,8 @@ class Body:
         n = self.mesh.shape[one]
         d = rng.randrange(x.ndim)
         kind = rng.choice(["psum", "pmax", "pmin", "gather", "stack", "scatter", "exchange", "permute", "index", "tanh",
-                           "dot", "loop", "cond", "nested", "grad", "mean", "scan", "shift", "slice", "roll"])
+                           "dot", "loop", "cond", "nested", "grad", "mean", "scan", "shift", "slice", "roll",
+                           "block", "sums"])
         if kind == "psum":
             return lax.psum(x, axes) / self.size(axes)
         if kind == "mean":
@@ -81,6 +82,14 @@ class Body:
         if kind == "slice":
             i = lax.axis_index(one)
             return lax.dynamic_slice_in_dim(x, i, max(1, x.shape[d] // 2), axis=d)
+        if kind == "block":  # the own one, of what all have or of what each has, and perhaps back
+            what = rng.choice([lambda v: v, lambda v: lax.psum(v, axes), lambda v: lax.all_gather(v, one, axis=d, tiled=True)])(x)
+            k = what.shape[d] // n
+            if k and what.shape[d] % n == 0:
+                own = lax.dynamic_slice_in_dim(what, lax.axis_index(one) * k, k, axis=d)
+                return lax.all_gather(own, one, axis=d, tiled=True) if rng.random() < .5 else own
+        if kind == "sums":
+            return lax.psum(jnp.sin(x), one) / n - lax.pmean(lax.pmean(x, one), axes[0]) + x + lax.psum(x * .25, one)
         if kind == "roll":
             return jnp.roll(x, 1, axis=d)
         if kind == "loop":
