@@ -1,6 +1,6 @@
 // shoal-recognize-slices: see Passes.td.
 #include "GroupAxes.h"
-#include "shoal/Analysis/OpTraits.h"
+#include "UniformValues.h"
 #include "shoal/Collectives/Passes.h"
 
 #include "dialects/Shoal/Shoal.h"
@@ -146,71 +146,6 @@ private:
   int visited = 0;
 };
 
-/// Whether all devices of each group hold the same value: an all_slice is of
-/// such a one, and gathered again it would be what it was.
-class Uniformity {
-public:
-  explicit Uniformity(GroupsAttr groups) : groups(groups) {}
-
-  bool holds(Value value) {
-    auto [known, isNew] = states.try_emplace(value, false);
-    if (!isNew || states.size() > 1024)
-      return known->second;
-    bool result = judge(value);
-    states[value] = result;
-    return result;
-  }
-
-private:
-  bool covered(ArrayRef<AxisRefAttr> axes) const {
-    return llvm::all_of(groups.getAxes(), [&](AxisRefAttr axis) {
-      return llvm::is_contained(axes, axis);
-    });
-  }
-
-  bool judge(Value value) {
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-      auto sharding = func ? func.getArgAttrOfType<ShardingAttr>(
-                                 argument.getArgNumber(), "shoal.sharding")
-                           : ShardingAttr();
-      if (!sharding || sharding.isPartial() ||
-          sharding.getMeshOrRef() != groups.getMeshOrRef())
-        return false;
-      return llvm::none_of(sharding.getDims(), [&](DimShardingAttr dim) {
-        return llvm::any_of(dim.getAxes(), [&](AxisRefAttr used) {
-          return llvm::any_of(groups.getAxes(), [&](AxisRefAttr axis) {
-            return axis.getName() == used.getName();
-          });
-        });
-      });
-    }
-    Operation *op = value.getDefiningOp();
-    if (isa<comm::AllReduceOp, comm::AllGatherOp, comm::BroadcastOp>(op)) {
-      GroupsAttr over =
-          cast<comm::CollectiveOpInterface>(op).getCollectiveGroups();
-      return !over.isTable() && over.getMeshOrRef() == groups.getMeshOrRef() &&
-             (covered(over.getAxes()) || holds(op->getOperand(0)));
-    }
-    switch (classify(op)) {
-    case OpClass::Constant:
-    case OpClass::Iota:
-    case OpClass::Elementwise:
-    case OpClass::IndexMap:
-    case OpClass::Reduce:
-    case OpClass::Dot:
-      return !isa<AxisIndexOp, sh::PartitionIdOp, sh::ReplicaIdOp>(op) &&
-             llvm::all_of(op->getOperands(),
-                          [&](Value operand) { return holds(operand); });
-    default:
-      return false;
-    }
-  }
-
-  GroupsAttr groups;
-  llvm::DenseMap<Value, bool> states;
-};
-
 struct RecognizeSlices : impl::RecognizeSlicesBase<RecognizeSlices> {
   void runOnOperation() override {
     SmallVector<sh::DynamicSliceOp> ops;
@@ -218,28 +153,56 @@ struct RecognizeSlices : impl::RecognizeSlicesBase<RecognizeSlices> {
       if (op->getParentOfType<func::FuncOp>())
         ops.push_back(op);
     });
+    // An all_slice is of what the group's devices hold alike: gathered again it
+    // would be what it was. That is said of the module as it came.
+    llvm::DenseMap<std::pair<Operation *, Attribute>,
+                   std::unique_ptr<UniformValues>>
+        uniform;
+    SmallVector<std::pair<sh::DynamicSliceOp, OwnSlice>> found;
     for (sh::DynamicSliceOp op : ops)
-      recognize(op);
+      if (std::optional<OwnSlice> own = recognize(op)) {
+        auto func = op->getParentOfType<func::FuncOp>();
+        auto &values = uniform[{func, own->groups}];
+        if (!values)
+          values = std::make_unique<UniformValues>(func, own->groups);
+        if (values->contains(op.getOperand()) && values->isReachedTogether(op))
+          found.push_back({op, *own});
+      }
+    for (auto [op, own] : found) {
+      OpBuilder b(op);
+      op.replaceAllUsesWith(
+          AllSliceOp::create(b, op.getLoc(), op.getType(), op.getOperand(),
+                             b.getI64IntegerAttr(own.dim), own.groups)
+              .getResult());
+      op.erase();
+    }
   }
 
-  void recognize(sh::DynamicSliceOp op) {
+private:
+  struct OwnSlice {
+    int64_t dim;
+    GroupsAttr groups;
+  };
+
+  /// Where a slice begins at the device's own position times its size.
+  static std::optional<OwnSlice> recognize(sh::DynamicSliceOp op) {
     auto type = cast<RankedTensorType>(op.getOperand().getType());
     // One dimension is cut.
     int64_t dim = -1;
     for (auto [d, size] : llvm::enumerate(op.getSliceSizes()))
       if (size != type.getDimSize(d)) {
         if (dim >= 0)
-          return;
+          return std::nullopt;
         dim = d;
       }
     if (dim < 0)
-      return;
+      return std::nullopt;
     int64_t size = op.getSliceSizes()[dim], whole = type.getDimSize(dim);
     Value start = op.getStartIndices()[dim];
     Evaluator evaluator;
     if (size == 0 || whole % size || !evaluator.visit(start) ||
         evaluator.positions.empty() || evaluator.positions.size() > 3)
-      return;
+      return std::nullopt;
     SmallVector<GroupsAttr> order;
     for (auto &[groups, position] : evaluator.positions)
       order.push_back(cast<GroupsAttr>(groups));
@@ -254,10 +217,10 @@ struct RecognizeSlices : impl::RecognizeSlicesBase<RecognizeSlices> {
         if (all)
           all = joinGroups(all, next);
       if (!all)
-        return;
+        return std::nullopt;
       int64_t n = all.getGroupSize(op);
       if (n * size != whole || n > kMaxPositions)
-        return;
+        return std::nullopt;
       bool isOwn = true;
       for (int64_t p = 0; isOwn && p < n; ++p) {
         int64_t rest = p;
@@ -275,16 +238,9 @@ struct RecognizeSlices : impl::RecognizeSlicesBase<RecognizeSlices> {
       }
       if (!isOwn)
         continue;
-      if (!Uniformity(all).holds(op.getOperand()))
-        return;
-      OpBuilder b(op);
-      op.replaceAllUsesWith(AllSliceOp::create(b, op.getLoc(), op.getType(),
-                                               op.getOperand(),
-                                               b.getI64IntegerAttr(dim), all)
-                                .getResult());
-      op.erase();
-      return;
+      return OwnSlice{dim, all};
     } while (std::next_permutation(order.begin(), order.end(), before));
+    return std::nullopt;
   }
 };
 
