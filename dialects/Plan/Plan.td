@@ -243,8 +243,26 @@ def Plan_ProgramOp : Plan_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock,
   let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
 }
 
+def Plan_OffloadOp : Plan_Op<"offload", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "A tensor's value in the memory of the host (phase `fused`)";
+  let description = [{
+    Nothing but `plan.fetch` may read it. In `scheduled` both are a `plan.copy`
+    to or from a `plan.alloc` with the attribute `host`.
+  }];
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def Plan_FetchOp : Plan_Op<"fetch", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "A value from the memory of the host (phase `fused`)";
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
 def Plan_AllocOp : Plan_Op<"alloc", []> {
-  let summary = "Memory in the arena";
+  let summary = "Memory in the arena, or, with attribute `host`, in the host's";
   let description = [{
     Without `offset` until offsets are assigned. Alive from the first to the last
     use of it or of its views.

@@ -57,14 +57,16 @@ double Hardware::kernelSeconds(double flopCount, ComputeType type,
 /// of dense matrices, copies, and NCCL's busbw of large messages.
 static ArrayRef<Hardware> presets() {
   auto gpu = [](StringRef name, std::array<double, kNumComputeTypes> tflops,
-                double memoryTB, double memoryGB, LinkLevel inner,
-                std::optional<LinkLevel> outer) {
+                double memoryTB, double memoryGB, double hostGB,
+                LinkLevel inner, std::optional<LinkLevel> outer) {
     Hardware h;
     h.name = name.str();
     for (unsigned i = 0; i < kNumComputeTypes; ++i)
       h.flops[i] = tflops[i] * 1e12;
     h.memoryBytesPerSecond = memoryTB * 1e12;
     h.memoryBytes = memoryGB * 1e9;
+    h.hostBytesPerSecond = hostGB * 1e9;
+    h.hostLatency = 1e-5;
     h.kernelLatency = 2e-6;
     h.collectiveLatency = 5e-6;
     h.links.push_back(std::move(inner));
@@ -72,6 +74,9 @@ static ArrayRef<Hardware> presets() {
       h.links.push_back(std::move(*outer));
     return h;
   };
+  // To the host, each way (data sheets: PCIe 5.0 x16 63 GB/s, 4.0 x16 31.5;
+  // GB200 NVLink-C2C 450 GB/s for a Grace CPU and its two GPUs, so half of it
+  // each; copies reach about 87 %): H100, H200 55; A100, L40S 27; GB200 195.
   // One 400 Gb/s adapter a GPU (200 Gb/s for A100).
   LinkLevel ndr{"infiniband", 0, 45e9, 4e-6, false};
   LinkLevel hdr{"infiniband", 0, 22e9, 4e-6, false};
@@ -79,15 +84,15 @@ static ArrayRef<Hardware> presets() {
     std::vector<Hardware> list;
     // f64, f32, tf32, bf16, f16, f8, i8
     list.push_back(gpu("dgx-h100", {55, 50, 380, 700, 700, 1350, 1350}, 3.0, 80,
-                       {"nvlink", 8, 400e9, 1e-6, true}, ndr));
+                       55, {"nvlink", 8, 400e9, 1e-6, true}, ndr));
     list.push_back(gpu("dgx-h200", {55, 50, 400, 750, 750, 1400, 1400}, 4.3,
-                       141, {"nvlink", 8, 400e9, 1e-6, true}, ndr));
+                       141, 55, {"nvlink", 8, 400e9, 1e-6, true}, ndr));
     list.push_back(gpu("dgx-a100", {17, 17, 130, 270, 270, 270, 530}, 1.75, 80,
-                       {"nvlink", 8, 250e9, 1e-6, false}, hdr));
+                       27, {"nvlink", 8, 250e9, 1e-6, false}, hdr));
     list.push_back(gpu("gb200-nvl72", {35, 70, 1000, 2000, 2000, 4000, 4000},
-                       7.0, 186, {"nvlink", 72, 800e9, 1e-6, true}, ndr));
+                       7.0, 186, 195, {"nvlink", 72, 800e9, 1e-6, true}, ndr));
     list.push_back(gpu("pcie-l40s", {1.3, 75, 160, 320, 320, 600, 600}, 0.75,
-                       48, {"pcie", 8, 22e9, 5e-6, false}, hdr));
+                       48, 27, {"pcie", 8, 22e9, 5e-6, false}, hdr));
     Hardware cpu;
     cpu.name = "cpu";
     double gflops[] = {50, 100, 100, 150, 100, 100, 300};
@@ -96,6 +101,8 @@ static ArrayRef<Hardware> presets() {
     cpu.memoryBytesPerSecond = 2e10;
     cpu.kernelLatency = 1e-6;
     cpu.collectiveLatency = 1e-6;
+    cpu.hostBytesPerSecond = 5e9;
+    cpu.hostLatency = 1e-6;
     cpu.links.push_back({"memory", 0, 1e10, 1e-6, false});
     list.push_back(cpu);
     return list;
@@ -279,6 +286,18 @@ struct Reader {
         ok = number(key, value, h.collectiveLatency, true);
       } else if (key == "links") {
         ok = links(value);
+      } else if (key == "host_link") {
+        const llvm::json::Object *link = value.getAsObject();
+        if (!link)
+          return fail("'host_link' must be an object");
+        for (auto &[name, v] : *link) {
+          if (StringRef(name) == "bytes_per_second")
+            ok = ok && number(name, v, h.hostBytesPerSecond, true);
+          else if (StringRef(name) == "latency")
+            ok = ok && number(name, v, h.hostLatency, true);
+          else
+            ok = fail("unknown key '" + StringRef(name) + "' in 'host_link'");
+        }
       } else if (key == "efficiency") {
         const llvm::json::Object *curves = value.getAsObject();
         if (!curves)

@@ -370,7 +370,9 @@ LogicalResult ProgramEncoder::declare(Operation *op) {
     if (!alloc.getOffset())
       return op->emitOpError("has no place in the arena");
     index =
-        addSlot(op, alloc.getType(), SlotKind::Arena, 0, *alloc.getOffset());
+        addSlot(op, alloc.getType(),
+                alloc->hasAttr("host") ? SlotKind::Host : SlotKind::Arena, 0,
+                *alloc.getOffset());
   } else if (auto argument = dyn_cast<plan::ArgumentOp>(op)) {
     uint32_t i = argument.getIndex();
     if (i >= table.arguments.size())
@@ -413,6 +415,8 @@ FailureOr<ProgramTable> ProgramEncoder::encode() {
       return program.emitError("result ") << i << " has no memory";
   program::Header &header = table.header;
   header.arenaBytes = program.getArenaBytes().value_or(0);
+  if (auto bytes = program->getAttrOfType<IntegerAttr>("host_bytes"))
+    header.hostBytes = bytes.getInt();
   header.constantsBytes = constantBytes.size();
   header.imagesBytes = imageBytes.size();
   header.numRegisters = registers.size();

@@ -105,17 +105,22 @@ FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
   int64_t limit = options.memoryLimit;
   if (!mayFit || best->peak <= limit || limit <= argumentBytes(fused))
     return *best;
-  PipelineOptions fitting = options;
-  fitting.fitTarget = limit;
-  fitting.saveStacks = best->peak - limit;
-  for (int i = 0; i < kFitTrials && fitting.fitTarget > 0; ++i) {
-    FailureOr<Trial> fitted = judge(fused, hardware, fitting, false);
-    if (failed(fitted))
-      return failure();
-    if (fitted->peak <= limit)
-      return *fitted;
-    fitting.fitTarget -= fitted->peak - limit;
-    fitting.saveStacks += fitted->peak - limit;
+  for (bool offload : {false, true}) {
+    if (offload && (!options.mayOffload || hardware.hostBytesPerSecond == 0))
+      continue;
+    PipelineOptions fitting = options;
+    fitting.offload = offload;
+    fitting.fitTarget = limit;
+    fitting.saveStacks = best->peak - limit;
+    for (int i = 0; i < kFitTrials && fitting.fitTarget > 0; ++i) {
+      FailureOr<Trial> fitted = judge(fused, hardware, fitting, false);
+      if (failed(fitted))
+        return failure();
+      if (fitted->peak <= limit)
+        return *fitted;
+      fitting.fitTarget -= fitted->peak - limit;
+      fitting.saveStacks += fitted->peak - limit;
+    }
   }
   return *best;
 }

@@ -60,10 +60,13 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
   bool hasLoops =
       module->walk([](stablehlo::WhileOp) { return WalkResult::interrupt(); })
           .wasInterrupted();
-  for (bool stacks : {true, false}) {
-    if (stacks && !hasLoops)
+  bool mayOffload = options.mayOffload && hardware.hostBytesPerSecond > 0;
+  for (int way = 0; way < 4; ++way) {
+    bool stacks = !(way & 1), offload = way & 2;
+    if ((stacks && !hasLoops) || (offload && !mayOffload))
       continue;
     PipelineOptions with = options;
+    with.offload = offload;
     with.fitTarget = limit;
     with.saveStacks = stacks ? before->peak - limit : 0;
     std::optional<Trial> mine;
@@ -99,15 +102,17 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
             << bytesText(before->peak - limit) << " more than the limit of "
             << bytesText(limit);
     if (least < before->peak)
-      warning << "; computing values again instead of holding them, it would "
-                 "need "
-              << bytesText(least);
+      warning << "; with values computed again "
+              << (mayOffload ? "or kept by the host " : "")
+              << "instead of held, it would need " << bytesText(least);
     return success();
   }
   options = given;
   if (options.remarks)
     module.emitRemark() << "to fit into " << bytesText(limit)
-                        << ", values are computed again: "
+                        << (options.offload ? ", values are kept by the host "
+                                              "or computed again: "
+                                            : ", values are computed again: ")
                         << bytesText(before->peak) << " -> "
                         << bytesText(best->peak) << " (modelled step: "
                         << llvm::formatv("{0:f3} -> {1:f3} ms",

@@ -188,6 +188,7 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                        (o.saveStacks > 0
                             ? " save-stacks=" + std::to_string(o.saveStacks)
                             : "") +
+                       (o.offload ? " offload=true" : "") +
                        " overlap=" +
                        (o.overlap == Overlap::None     ? "none"
                         : o.overlap == Overlap::Blocks ? "blocks"

@@ -57,6 +57,7 @@ Report::json(ArrayRef<std::pair<std::string, double>> compileSeconds) const {
     });
     j.attribute("flops_per_device", flopsPerDevice);
     j.attribute("peak_bytes_per_device", peakBytesPerDevice);
+    j.attribute("peak_host_bytes_per_device", peakHostBytesPerDevice);
     j.attribute("temporary_bytes_per_device", temporaryBytesPerDevice);
     j.attributeArray("live_at_peak", [&] {
       for (const Temporary &t : liveAtPeak)

@@ -228,6 +228,8 @@ void Report::addSchedule(ModuleOp module) {
   for (auto program : module.getOps<plan::ProgramOp>()) {
     int64_t bytes = program.getArenaBytes().value_or(0);
     temporaryBytesPerDevice = bytes;
+    if (auto host = program->getAttrOfType<IntegerAttr>(kHostBytesAttr))
+      peakHostBytesPerDevice = host.getInt();
     liveAtPeak.clear();
     if (auto alive = program->getAttrOfType<ArrayAttr>(kLiveAtPeakAttr))
       for (Attribute entry : alive) {

@@ -99,6 +99,14 @@ struct AssignOffsets : impl::AssignOffsetsBase<AssignOffsets> {
                          static_cast<int64_t>(llvm::alignTo(bytes, kAlignment)),
                          0});
     });
+    int64_t hostBytes = assignHost(program, buffers);
+    llvm::erase_if(buffers, [](const Placed &buffer) {
+      return buffer.alloc->hasAttr(kHostAttr);
+    });
+    if (hostBytes > 0)
+      program->setAttr(
+          kHostBytesAttr,
+          Builder(program.getContext()).getI64IntegerAttr(hostBytes));
     notePeak(program, buffers);
     // Large ones first; among equals those that live longer.
     SmallVector<Placed *> order;
@@ -142,6 +150,22 @@ struct AssignOffsets : impl::AssignOffsetsBase<AssignOffsets> {
         buffer.alloc.setOffset(buffer.offset);
     program.setArenaBytes(total);
     return success();
+  }
+
+  /// Places what is in the memory of the host; the bytes it takes there.
+  static int64_t assignHost(plan::ProgramOp program,
+                            MutableArrayRef<Placed> buffers) {
+    Room room;
+    int64_t total = 0;
+    for (Placed &buffer : buffers) {
+      if (!buffer.alloc->hasAttr(kHostAttr))
+        continue;
+      int64_t offset = std::max<int64_t>(room.findGap(buffer).first, 0);
+      room.place(buffer, offset);
+      buffer.alloc.setOffset(offset);
+      total = std::max(total, offset + buffer.bytes);
+    }
+    return total;
   }
 
   /// The buffer becomes a view of the result.
@@ -188,9 +212,9 @@ struct AssignOffsets : impl::AssignOffsetsBase<AssignOffsets> {
     SmallVector<Attribute> entries;
     for (const Placed *buffer : ArrayRef(alive).take_front(most)) {
       plan::AllocOp alloc = buffer->alloc;
-      entries.push_back(b.getArrayAttr({b.getI64IntegerAttr(buffer->bytes),
-                                        TypeAttr::get(alloc.getType()),
-                                        alloc.getLoc()}));
+      entries.push_back(
+          b.getArrayAttr({b.getI64IntegerAttr(buffer->bytes),
+                          TypeAttr::get(alloc.getType()), alloc.getLoc()}));
     }
     if (!entries.empty())
       program->setAttr(kLiveAtPeakAttr, b.getArrayAttr(entries));

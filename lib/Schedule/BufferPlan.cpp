@@ -271,6 +271,7 @@ LogicalResult BufferPlan::addOp(Operation *op) {
     unsigned id =
         addStorage(result, isConstant ? Storage::Constant : Storage::Arena);
     storages[id].writable = !isConstant;
+    storages[id].isHost = isa<plan::OffloadOp>(op);
   }
   return success();
 }

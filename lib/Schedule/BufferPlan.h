@@ -47,6 +47,7 @@ struct Storage {
   int64_t bytes = 0;
   /// Argument or result number; for a handle, which (LoopPlan::handles).
   unsigned index = 0;
+  bool isHost = false;  ///< in the memory of the host, and shared with nothing
   bool writable = true; ///< false for constants and arguments not donated
   /// Handles: the loop they are carried by, and whether they are its results.
   mlir::Operation *loop = nullptr;

@@ -80,7 +80,7 @@ bool BufferPlan::tryMerge(unsigned a, unsigned b) {
     std::swap(a, b);
   Storage &into = storages[a], &from = storages[b];
   if (from.kind != Storage::Arena || !into.writable ||
-      into.bytes != from.bytes || into.bytes == 0)
+      into.bytes != from.bytes || into.bytes == 0 || into.isHost || from.isHost)
     return false;
   auto inScope = [&](const Interval &i) {
     return i.begin >= into.scope.begin && i.end <= into.scope.end;

@@ -1,5 +1,6 @@
 // shoal-bufferize: see Passes.td. The plan is made in BufferPlan*.cpp, the
 // program written in Program*.cpp.
+#include "BlockGraph.h"
 #include "ProgramBuilder.h"
 #include "shoal/Schedule/Passes.h"
 
@@ -40,6 +41,11 @@ struct Bufferize : impl::BufferizeBase<Bufferize> {
       func.emitError("must have one block to be scheduled");
       return signalPassFailure();
     }
+    // The order is settled.
+    func.walk([](Operation *op) {
+      op->removeAttr(kMarkAttr);
+      op->removeAttr(kAfterAttr);
+    });
     forwardInvariants(func);
     cloneSharedInits(func);
     HostScalars scalars(func);

@@ -53,6 +53,10 @@ public:
     int64_t marks = 0;
     for (unsigned id : plan.getOrder()) {
       const RecomputePlan::Step &step = plan.getStep(id);
+      if (step.kind != RecomputePlan::Step::Op) {
+        copy(id, isNow, marks);
+        continue;
+      }
       Operation *op = ops[step.origin];
       if (step.origin != id) {
         OpBuilder b(ops[step.before]);
@@ -60,16 +64,8 @@ public:
         if (id >= isNow.size())
           isNow.resize(id + 1);
         isNow[id] = again;
-        if (step.after >= 0) {
-          Operation *after = isNow[step.after];
-          auto mark = after->getAttrOfType<IntegerAttr>(kMarkAttr);
-          if (!mark) {
-            mark = b.getI64IntegerAttr(marks++);
-            after->setAttr(kMarkAttr, mark);
-          }
-          again->setAttr(kAfterAttr, mark);
-        }
         again->removeAttr(kMarkAttr);
+        putAfter(again, step.after, isNow, marks);
         for (auto [old, fresh] :
              llvm::zip_equal(op->getResults(), again->getResults()))
           if (auto memory = memoryOf.find(old); memory != memoryOf.end())
@@ -113,6 +109,38 @@ public:
   }
 
 private:
+  static void putAfter(Operation *op, int after, ArrayRef<Operation *> isNow,
+                       int64_t &marks) {
+    if (after < 0)
+      return;
+    auto mark = isNow[after]->getAttrOfType<IntegerAttr>(kMarkAttr);
+    if (!mark) {
+      mark = Builder(op->getContext()).getI64IntegerAttr(marks++);
+      isNow[after]->setAttr(kMarkAttr, mark);
+    }
+    op->setAttr(kAfterAttr, mark);
+  }
+
+  /// A copy to the memory of the host, or back.
+  void copy(unsigned id, SmallVectorImpl<Operation *> &isNow, int64_t &marks) {
+    const RecomputePlan::Step &step = plan.getStep(id);
+    const RecomputePlan::Memory &from = plan.getMemory(step.reads[0]);
+    Value value = isNow[from.maker]->getResult(from.result);
+    OpBuilder b(ops[step.before]);
+    Operation *made;
+    if (step.kind == RecomputePlan::Step::Offload)
+      made = plan::OffloadOp::create(b, value.getLoc(), value.getType(), value);
+    else
+      made = plan::FetchOp::create(b, value.getLoc(), value.getType(), value);
+    if (id >= isNow.size())
+      isNow.resize(id + 1);
+    isNow[id] = made;
+    putAfter(made, step.after, isNow, marks);
+    const RecomputePlan::Memory &to = plan.getMemory(step.makes[0]);
+    if (to.origin != step.makes[0])
+      memoryOf[made->getResult(0)] = to.origin;
+  }
+
   /// The value whose memory `value` is a view of.
   Value rootOf(Value value) const {
     while (Operation *op = value.getDefiningOp()) {
@@ -256,7 +284,7 @@ struct FitMemory : impl::FitMemoryBase<FitMemory> {
       removeBarriers(func);
       HostScalars scalars(func);
       OpTimes times(getOperation(), *machine, scalars);
-      fit(func.getBody().front(), scalars, times,
+      fit(func.getBody().front(), scalars, times, *machine,
           memoryLimit - outsideBytes(func));
     }
   }
@@ -280,11 +308,14 @@ struct FitMemory : impl::FitMemoryBase<FitMemory> {
   }
 
   void fit(Block &block, const HostScalars &scalars, OpTimes &times,
-           int64_t budget) {
+           const Hardware &machine, int64_t budget) {
     if (block.getOperations().size() < 3 ||
         block.getOperations().size() > kMaxSteps)
       return;
     BlockRecompute recompute(block, scalars, times);
+    if (offload && machine.hostBytesPerSecond > 0)
+      recompute.plan.setHost(1 / machine.hostBytesPerSecond,
+                             machine.hostLatency);
     int64_t before = recompute.plan.getPeak();
     if (before > budget)
       recompute.plan.reduce(budget);
@@ -300,25 +331,32 @@ struct FitMemory : impl::FitMemoryBase<FitMemory> {
         say(block, recompute.plan, before);
     }
     for (auto [region, rest] : nested)
-      fit(region->front(), scalars, times, rest);
+      fit(region->front(), scalars, times, machine, rest);
   }
 
   static void say(Block &block, const RecomputePlan &plan, int64_t before) {
-    double seconds = 0;
-    int64_t bytes = 0;
-    for (const RecomputePlan::Applied &a : plan.getApplied()) {
-      seconds += a.seconds;
-      bytes += a.bytes;
+    for (bool fetched : {false, true}) {
+      double seconds = 0;
+      int64_t bytes = 0, count = 0;
+      for (const RecomputePlan::Applied &a : plan.getApplied()) {
+        if (a.isFetched != fetched)
+          continue;
+        seconds += a.seconds;
+        bytes += a.bytes;
+        ++count;
+      }
+      if (count > 0)
+        block.getParentOp()->emitRemark()
+            << count << " values of together " << bytesText(bytes)
+            << (fetched ? " go to the memory of the host and back, in "
+                        : " are computed again, in ")
+            << llvm::formatv(
+                   "{0:f3} ms {1}, instead of being held: ", seconds * 1e3,
+                   fetched ? "of copies beside" : "more")
+                   .str()
+            << bytesText(before) << " -> " << bytesText(plan.getPeak())
+            << " at most, besides arguments and results";
     }
-    block.getParentOp()->emitRemark()
-        << plan.getApplied().size() << " values of together "
-        << bytesText(bytes)
-        << llvm::formatv(" are computed again, in {0:f3} ms more, instead of "
-                         "being held: ",
-                         seconds * 1e3)
-               .str()
-        << bytesText(before) << " -> " << bytesText(plan.getPeak())
-        << " at most, besides arguments and results";
   }
 };
 

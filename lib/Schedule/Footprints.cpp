@@ -15,7 +15,7 @@ Footprints::Footprints(plan::ProgramOp program)
   }
 }
 
-Operation *Footprints::firstConflict(plan::CollectiveOp collective) {
+Operation *Footprints::firstConflict(Operation *collective) {
   const Footprint mine = footprints.lookup(collective);
   Operation *op = collective->getNextNode();
   for (; !op->hasTrait<OpTrait::IsTerminator>() && op->getNextNode();

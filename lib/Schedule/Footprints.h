@@ -14,7 +14,7 @@ public:
 
   /// The first op after the collective, in its block, that must not run beside
   /// it; the block's terminator if there is none.
-  mlir::Operation *firstConflict(plan::CollectiveOp collective);
+  mlir::Operation *firstConflict(mlir::Operation *collective);
 
   /// Buffers that the op, with what is nested in it, reads and does not write.
   llvm::SmallVector<mlir::Value> readOnly(mlir::Operation *op);

@@ -83,6 +83,15 @@ void Liveness::collectAccesses(Operation *op) {
   } else if (auto copy = dyn_cast<plan::CopyOp>(op)) {
     read(copy.getSource());
     write(copy.getDest());
+    // On a stream of its own: both are in use until its event is awaited.
+    auto record = copy.getStream()
+                      ? dyn_cast_or_null<plan::RecordOp>(copy->getNextNode())
+                      : plan::RecordOp();
+    if (record)
+      for (Operation *user : record.getEvent().getUsers()) {
+        accesses.push_back({user, copy.getSource(), false});
+        accesses.push_back({user, copy.getDest(), false});
+      }
   } else if (auto fill = dyn_cast<plan::FillOp>(op)) {
     write(fill.getDest());
   } else if (auto scalar = dyn_cast<plan::ReadScalarOp>(op)) {

@@ -3,6 +3,7 @@
 #define SHOAL_LIB_SCHEDULE_OPTIMES_H
 
 #include "shoal/Analysis/HostScalars.h"
+#include "shoal/Analysis/OpCosts.h"
 #include "shoal/Analysis/OpSeconds.h"
 
 #include "dialects/StableHLO/StableHLO.h"
@@ -34,6 +35,12 @@ public:
           seconds->second = kernelSeconds(kernel, hardware);
       return {seconds->second, 0};
     }
+    // Each way has links of its own.
+    if (llvm::isa<plan::OffloadOp, plan::FetchOp>(op))
+      return {hardware.hostCopySeconds(static_cast<double>(
+                  tensorBytesOf(op->getResult(0).getType()))),
+              static_cast<unsigned>(hardware.links.size()) +
+                  (llvm::isa<plan::OffloadOp>(op) ? 1 : 2)};
     double inner = librarySeconds(op, hardware);
     for (mlir::Region &region : op->getRegions())
       for (mlir::Operation &nested : region.getOps())

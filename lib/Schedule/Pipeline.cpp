@@ -10,7 +10,7 @@ using namespace shoal;
 /// On tensors: what runs when.
 static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
                      StringRef overlapMode, int64_t fitTarget,
-                     int64_t saveStacks, bool remarks) {
+                     int64_t saveStacks, bool offload, bool remarks) {
   if (saveStacks > 0) {
     RecomputeStacksOptions stacks;
     stacks.hardware = hardware.str();
@@ -34,6 +34,7 @@ static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
     FitMemoryOptions fit;
     fit.hardware = hardware.str();
     fit.memoryLimit = fitTarget;
+    fit.offload = offload;
     fit.remarks = remarks;
     pm.addPass(createFitMemory(fit));
   }
@@ -50,10 +51,11 @@ void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
                                   StringRef hardware, int64_t memoryLimit,
                                   StringRef overlapMode, bool remarks,
                                   bool combineCollectives, StringRef part,
-                                  int64_t fitTarget, int64_t saveStacks) {
+                                  int64_t fitTarget, int64_t saveStacks,
+                                  bool offload) {
   if (part != "rest")
     addOrder(pm, hardware, memoryLimit, overlapMode, fitTarget, saveStacks,
-             remarks);
+             offload, remarks);
   if (part == "order")
     return;
   BufferizeOptions options;
@@ -97,6 +99,10 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
       llvm::cl::desc("Bytes of a scan's stacks to do without "
                      "(shoal-recompute-stacks)"),
       llvm::cl::init(0)};
+  Option<bool> offload{
+      *this, "offload",
+      llvm::cl::desc("To fit, values may go to the host's memory and back"),
+      llvm::cl::init(false)};
   Option<std::string> overlap{
       *this, "overlap",
       llvm::cl::desc("How far collectives are hidden: none, blocks or loops"),
@@ -120,9 +126,9 @@ void shoal::registerSchedulePipelines() {
       "shoal-schedule-pipeline",
       "Phase `scheduled`: from kernels and launches to the host program",
       [](OpPassManager &pm, const ScheduleOptions &options) {
-        buildSchedulePipeline(pm, options.entry, options.hardware,
-                              options.memoryLimit, options.overlap,
-                              options.remarks, options.combine, options.part,
-                              options.fitTarget, options.saveStacks);
+        buildSchedulePipeline(
+            pm, options.entry, options.hardware, options.memoryLimit,
+            options.overlap, options.remarks, options.combine, options.part,
+            options.fitTarget, options.saveStacks, options.offload);
       });
 }

@@ -2,6 +2,8 @@
 // buffers. Which memory is whose, the buffer plan has decided.
 #include "ProgramBuilder.h"
 
+#include "shoal/Schedule/MemoryNotes.h"
+
 using namespace mlir;
 using namespace shoal;
 namespace shlo = mlir::stablehlo;
@@ -70,7 +72,10 @@ Value ProgramBuilder::rootOf(unsigned id) {
       return plan::ConstantOp::create(b, loc, type, constant.getValue(),
                                       Attribute());
     }
-    return plan::AllocOp::create(b, loc, type, IntegerAttr());
+    auto alloc = plan::AllocOp::create(b, loc, type, IntegerAttr());
+    if (storage.isHost)
+      alloc->setAttr(kHostAttr, b.getUnitAttr());
+    return alloc;
   });
   return roots[id] = root;
 }
@@ -203,6 +208,12 @@ LogicalResult ProgramBuilder::emitOp(Operation *op) {
   if (op->getDialect() && op->getDialect()->getNamespace() == "comm")
     return emitCollective(op);
 
+  if (isa<plan::OffloadOp, plan::FetchOp>(op)) {
+    plan::CopyOp::create(b, loc, getOperandBuffer(loc, op->getOperand(0)),
+                         getBuffer(op->getResult(0)), /*stream=*/0);
+    return success();
+  }
+
   // Library calls keep their attributes and get output buffers.
   SmallVector<Value> operands, outs;
   if (isa<plan::MatmulOp, plan::ConvolutionOp, plan::CustomCallOp,
@@ -249,8 +260,7 @@ LogicalResult ProgramBuilder::emitBlock(Block &block) {
   // or branch that they come from (BufferPlan relies on it).
   auto emitKnown = [&](Block::iterator from) -> LogicalResult {
     for (Operation &op : llvm::make_range(from, block.end()))
-      if (scalars.isHostOp(&op) &&
-          !scalarValues.contains(op.getResult(0)) &&
+      if (scalars.isHostOp(&op) && !scalarValues.contains(op.getResult(0)) &&
           llvm::all_of(op.getOperands(),
                        [&](Value v) { return isAvailable(v); }) &&
           failed(emitHostOp(&op)))

@@ -3,11 +3,19 @@
 #include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
+#include <set>
 
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
 namespace shoal {
+
+/// Copies to and from the host take this share of the time that there is for
+/// them at most; one takes this much longer than it should, as the schedule
+/// allows for (SplitCollectives), and is begun this much earlier; and it costs
+/// this share of its time, for the memory that it keeps busy.
+static constexpr double kHostShare = 0.8, kHostSlack = 2, kHostLead = 1.5,
+                        kHostPrice = 0.05;
 
 /// The longest way back to what is still there, and the most steps on it.
 static constexpr int kMaxDepth = 16;
@@ -39,8 +47,16 @@ void RecomputePlan::start() {
 
 void RecomputePlan::number() {
   place.resize(steps.size());
-  for (auto [i, id] : llvm::enumerate(order))
+  clock.assign(order.size() + 1, 0);
+  for (auto [i, id] : llvm::enumerate(order)) {
     place[id] = i;
+    clock[i + 1] = clock[i] + (steps[id].isOnLinks ? 0 : steps[id].seconds);
+  }
+}
+
+unsigned RecomputePlan::placeAt(double time) const {
+  return std::min<size_t>(llvm::lower_bound(clock, time) - clock.begin(),
+                          order.size() - 1);
 }
 
 /// The place of the last step that reads, or makes, the memory.
@@ -117,6 +133,7 @@ void RecomputePlan::measure() {
       }
     };
     llvm::for_each(step.reads, release);
+    llvm::for_each(step.holds, release);
     llvm::for_each(step.makes, release);
   }
 }
@@ -209,6 +226,8 @@ SmallVector<RecomputePlan::Candidate> RecomputePlan::candidates() const {
     c.memory = id;
     c.reader = next;
     unsigned at = place[next];
+    if (auto fetch = findFetch(id, at))
+      found.push_back(std::move(*fetch));
     double width = overBetween(lastUseBefore(id, at), at);
     c.gain = static_cast<double>(memory.bytes) * width;
     if (c.gain <= 0 || !findChain(memory.origin, at, c, 0))
@@ -236,23 +255,131 @@ SmallVector<RecomputePlan::Candidate> RecomputePlan::candidates() const {
   return found;
 }
 
+/// The way over the host, if there is time for it.
+std::optional<RecomputePlan::Candidate>
+RecomputePlan::findFetch(unsigned id, unsigned at) const {
+  const Memory &memory = memories[id];
+  if (hostSecondsPerByte == 0 || memory.origin != id)
+    return std::nullopt;
+  double seconds = hostSeconds(memory.bytes);
+  bool isThere = offloaded.contains(id);
+  if ((!isThere && outSeconds + seconds > kHostShare * clock[top]) ||
+      inSeconds + seconds > kHostShare * (clock.back() - clock[top]))
+    return std::nullopt;
+  unsigned away =
+      isThere ? place[memory.maker]
+              : placeAt(clock[place[memory.maker] + 1] + kHostSlack * seconds);
+  away = std::max<unsigned>(away, lastUseBefore(id, top + 1));
+  unsigned back = placeAt(clock[at] - kHostLead * seconds);
+  // (The last that is early enough.)
+  while (back > 0 &&
+         (back > at || clock[back] > clock[at] - kHostLead * seconds))
+    --back;
+  if (away >= top || back <= top)
+    return std::nullopt;
+  Candidate c;
+  c.memory = id;
+  c.reader = order[at];
+  c.fetchAt = static_cast<int>(back);
+  double width = overBetween(away, back);
+  c.gain = static_cast<double>(memory.bytes) * width;
+  c.price = kHostPrice * seconds * (isThere ? 1 : 2);
+  if (c.gain <= 0)
+    return std::nullopt;
+  c.score = c.price / c.gain * std::sqrt(width);
+  return c;
+}
+
+/// The last that the device computes before a place, so that no order has
+/// earlier what is put there.
+int RecomputePlan::anchorBefore(unsigned at) const {
+  for (unsigned i = at; i-- > 0;) {
+    const Step &before = steps[order[i]];
+    if (before.kind == Step::Op && before.origin == order[i] &&
+        before.seconds > 0 && !before.isOnLinks)
+      return static_cast<int>(order[i]);
+  }
+  return -1;
+}
+
+void RecomputePlan::applyFetch(const Candidate &c) {
+  double seconds = hostSeconds(memories[c.memory].bytes);
+  unsigned back = c.fetchAt, at = place[c.reader];
+  auto [host, isNew] = offloaded.try_emplace(c.memory, 0);
+  auto copy = [&](Step::Kind kind, unsigned from, unsigned to, unsigned where) {
+    Step step;
+    step.kind = kind;
+    step.seconds = step.price = seconds;
+    step.isOnLinks = true;
+    step.origin = steps.size();
+    step.before = steps[order[where]].before;
+    step.after = kind == Step::Fetch ? anchorBefore(where) : -1;
+    step.reads.push_back(from);
+    step.makes.push_back(to);
+    memories[from].readers.push_back(steps.size());
+    memories[to].maker = static_cast<int>(steps.size());
+    memories[to].result = 0;
+    order.insert(order.begin() + where, steps.size());
+    steps.push_back(std::move(step));
+  };
+  Memory fetched = memories[c.memory];
+  fetched.readers.clear();
+  memories.push_back(fetched);
+  unsigned target = memories.size() - 1;
+  // Readers from there on.
+  SmallVector<unsigned> stay;
+  for (unsigned reader : memories[c.memory].readers) {
+    if (place[reader] < at) {
+      stay.push_back(reader);
+      continue;
+    }
+    for (unsigned &read : steps[reader].reads)
+      if (read == c.memory)
+        read = target;
+    for (auto &[read, result] : steps[reader].inPlace)
+      if (read == c.memory)
+        read = target;
+    memories[target].readers.push_back(reader);
+  }
+  memories[c.memory].readers = std::move(stay);
+  copies[c.memory].push_back(target);
+  applied.push_back({c.memory, static_cast<unsigned>(steps.size()), 1,
+                     memories[c.memory].bytes, isNew ? 2 * seconds : seconds,
+                     true});
+  unsigned away = place[memories[c.memory].maker] + 1;
+  if (isNew) {
+    Memory memory;
+    memory.origin = memories.size();
+    host->second = memories.size();
+    memories.push_back(memory);
+    // It is held until it has been copied.
+    unsigned until = placeAt(clock[away] + kHostSlack * seconds);
+    memories[c.memory].readers.push_back(order[until]);
+    steps[order[until]].holds.push_back(c.memory);
+    outSeconds += seconds;
+  }
+  inSeconds += seconds;
+  unsigned kept = host->second;
+  copy(Step::Fetch, kept, target, back);
+  if (isNew)
+    copy(Step::Offload, c.memory, kept, away);
+  number();
+}
+
 void RecomputePlan::apply(const Candidate &c) {
+  if (c.fetchAt >= 0)
+    return applyFetch(c);
   unsigned at = place[c.reader];
   llvm::DenseMap<unsigned, unsigned> made;
   SmallVector<unsigned> fresh;
-  // The last that the device computes before, so that no order has it earlier.
-  int anchor = -1;
-  for (unsigned i = at; i-- > 0 && anchor < 0;) {
-    const Step &before = steps[order[i]];
-    if (before.origin == order[i] && before.seconds > 0 && !before.isOnLinks)
-      anchor = static_cast<int>(order[i]);
-  }
-  Applied done{memories[c.memory].origin, 0,
-               static_cast<unsigned>(c.chain.size()), memories[c.memory].bytes,
-               0};
+  Applied done{
+      memories[c.memory].origin, 0, static_cast<unsigned>(c.chain.size()),
+      memories[c.memory].bytes,  0, false};
+  int anchor = anchorBefore(at);
   for (unsigned origin : c.chain) {
     unsigned id = steps.size();
     Step step = steps[origin];
+    step.holds.clear();
     step.before = steps[c.reader].before;
     step.after = anchor;
     done.seconds += step.seconds;
@@ -316,12 +443,12 @@ void RecomputePlan::apply(const Candidate &c) {
 void RecomputePlan::reduce(int64_t wanted) {
   target = wanted;
   measure();
-  llvm::DenseSet<std::pair<unsigned, unsigned>> refused;
+  std::set<std::tuple<unsigned, unsigned, bool>> refused;
   while (peak > target && applied.size() < kMaxApplied) {
     bool better = false;
     int tried = 0;
     for (const Candidate &c : candidates()) {
-      if (refused.contains({c.memory, c.reader}))
+      if (refused.contains({c.memory, c.reader, c.fetchAt >= 0}))
         continue;
       if (++tried > kMaxRefused)
         break;
@@ -333,7 +460,7 @@ void RecomputePlan::reduce(int64_t wanted) {
         break;
       }
       *this = std::move(before);
-      refused.insert({c.memory, c.reader});
+      refused.insert({c.memory, c.reader, c.fetchAt >= 0});
     }
     if (!better)
       return;

@@ -1,5 +1,6 @@
-// What of a block is to be computed again so that less is held at once: a plan
-// over steps and pieces of memory, without changing the IR.
+// What of a block is to be computed again, or to be brought to the memory of
+// the host and back, so that less is held at once: a plan over steps and pieces
+// of memory, without changing the IR.
 #ifndef SHOAL_LIB_SCHEDULE_RECOMPUTEPLAN_H
 #define SHOAL_LIB_SCHEDULE_RECOMPUTEPLAN_H
 
@@ -9,6 +10,7 @@
 #include "llvm/ADT/SmallVector.h"
 
 #include <cstdint>
+#include <optional>
 
 namespace shoal {
 
@@ -31,10 +33,14 @@ public:
     double price = 0;
     bool isRepeatable = false;
     bool isOnLinks = false;
+    /// Copies to and from the memory of the host; they stand for no op yet.
+    enum Kind { Op, Offload, Fetch } kind = Op;
     bool isEnd = false; ///< the terminator: nothing is computed again for it
     unsigned origin = 0;
     int64_t inner = 0; ///< bytes that its regions hold
     llvm::SmallVector<unsigned> reads, makes;
+    /// Held until it runs, though it does not read them.
+    llvm::SmallVector<unsigned> holds;
     /// (read, made): made in the memory that is read, if that is its last read.
     llvm::SmallVector<std::pair<unsigned, unsigned>> inPlace;
     /// Of a step done again: the step of the block for which it was first, and
@@ -50,7 +56,14 @@ public:
     unsigned numSteps;
     int64_t bytes;
     double seconds;
+    bool isFetched; ///< not computed, but brought back from the host
   };
+
+  /// The link to the memory of the host, each way; none without a call.
+  void setHost(double secondsPerByte, double latency) {
+    hostSecondsPerByte = secondsPerByte;
+    hostLatency = latency;
+  }
 
   /// Add all memories and steps, in order, then `start`.
   unsigned addMemory(Memory memory) {
@@ -81,6 +94,8 @@ private:
     /// Memories (origins) that the chain reads from outside -> those to take.
     llvm::DenseMap<unsigned, unsigned> sources;
     double price = 0, gain = 0, score = 0;
+    /// Not a chain, but brought to the host and back: fetched at this place.
+    int fetchAt = -1;
   };
   void number();
   void measure();
@@ -96,6 +111,15 @@ private:
   void forEachCopy(unsigned origin, Visit visit) const;
   llvm::SmallVector<Candidate> candidates() const;
   void apply(const Candidate &candidate);
+  void applyFetch(const Candidate &candidate);
+  std::optional<Candidate> findFetch(unsigned memory, unsigned at) const;
+  double hostSeconds(int64_t bytes) const {
+    return hostLatency + hostSecondsPerByte * static_cast<double>(bytes);
+  }
+  /// The first place that begins at a time of the device's computation or
+  /// later.
+  unsigned placeAt(double time) const;
+  int anchorBefore(unsigned at) const;
 
   llvm::SmallVector<Memory, 0> memories;
   llvm::SmallVector<Step, 0> steps;
@@ -107,6 +131,10 @@ private:
   llvm::SmallVector<Applied> applied;
   int64_t peak = 0, target = INT64_MAX;
   double excess = 0;
+  double hostSecondsPerByte = 0, hostLatency = 0;
+  llvm::SmallVector<double> clock;              ///< computed before each place
+  double outSeconds = 0, inSeconds = 0;         ///< of copies so far
+  llvm::DenseMap<unsigned, unsigned> offloaded; ///< by memory: the host's
   unsigned top = 0;
 };
 

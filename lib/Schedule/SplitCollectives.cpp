@@ -1,7 +1,9 @@
 // shoal-split-collectives: see Passes.td.
 #include "Footprints.h"
 #include "shoal/Analysis/CollectiveModel.h"
+#include "shoal/Analysis/OpSeconds.h"
 #include "shoal/Schedule/Groups.h"
+#include "shoal/Schedule/MemoryNotes.h"
 #include "shoal/Schedule/Passes.h"
 
 using namespace mlir;
@@ -11,6 +13,9 @@ namespace shoal {
 #include "shoal/Schedule/Passes.h.inc"
 
 namespace {
+
+/// How much longer a copy to the host may take than it should.
+constexpr double kHostSlack = 2;
 
 class Splitter {
 public:
@@ -44,7 +49,61 @@ public:
     collective.erase();
   }
 
+  /// The same of a copy to or from the memory of the host, each way on a stream
+  /// behind those of collectives. What has been copied there is given back when
+  /// as much has been computed as the copy should take, with some to spare.
+  void splitCopy(plan::CopyOp copy) {
+    bool toHost = isHost(copy.getDest());
+    Operation *before = footprints.firstConflict(copy);
+    double seconds = 0,
+           wanted = kHostSlack * hardware.hostCopySeconds(static_cast<double>(
+                                     copy.getDest().getType().getBytes()));
+    bool useful = false;
+    Operation *op = copy->getNextNode();
+    for (; op != before && !(toHost && seconds >= wanted);
+         op = op->getNextNode()) {
+      useful |= takesTime(op);
+      if (toHost)
+        seconds += secondsOf(op);
+    }
+    if (!useful)
+      return;
+    int64_t stream = static_cast<int64_t>(hardware.links.size()) + 1 + !toHost;
+    OpBuilder b(copy);
+    Location loc = copy.getLoc();
+    auto type = plan::EventType::get(b.getContext());
+    auto issued = plan::RecordOp::create(b, loc, type, /*stream=*/0);
+    plan::WaitOp::create(b, loc, issued, stream);
+    copy.setStream(stream);
+    b.setInsertionPointAfter(copy);
+    auto done = plan::RecordOp::create(b, loc, type, stream);
+    b.setInsertionPoint(op);
+    plan::WaitOp::create(b, loc, done, /*stream=*/0);
+  }
+
+  static bool isHost(Value buffer) {
+    Operation *op = buffer.getDefiningOp();
+    return op && op->hasAttr(kHostAttr);
+  }
+
 private:
+  double secondsOf(Operation *op) {
+    if (auto exec = dyn_cast<plan::ExecOp>(op)) {
+      auto [seconds, isNew] = kernels.try_emplace(exec.getKernelAttr(), 0);
+      if (isNew)
+        if (auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(
+                op->getParentOfType<plan::ProgramOp>()->getParentOp(),
+                exec.getKernelAttr()))
+          seconds->second = kernelSeconds(kernel, hardware);
+      return seconds->second;
+    }
+    double seconds = librarySeconds(op, hardware);
+    for (Region &region : op->getRegions())
+      for (Operation &inner : region.getOps())
+        seconds += secondsOf(&inner); // (of one iteration: more is no harm)
+    return seconds;
+  }
+
   static bool takesTime(Operation *op) {
     return isa<plan::ExecOp, plan::MatmulOp, plan::ConvolutionOp, plan::CopyOp,
                plan::FillOp, plan::CustomCallOp, plan::CollectiveOp,
@@ -65,6 +124,7 @@ private:
   const Hardware &hardware;
   Footprints footprints;
   llvm::DenseMap<Attribute, int64_t> streams;
+  llvm::DenseMap<Attribute, double> kernels;
 };
 
 struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
@@ -75,6 +135,11 @@ struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
     if (failed(machine))
       return signalPassFailure();
     for (auto program : getOperation().getOps<plan::ProgramOp>()) {
+      SmallVector<plan::CopyOp> copies;
+      program.walk([&](plan::CopyOp op) {
+        if (Splitter::isHost(op.getSource()) || Splitter::isHost(op.getDest()))
+          copies.push_back(op);
+      });
       SmallVector<plan::CollectiveOp> collectives;
       program.walk([&](plan::CollectiveOp op) {
         // A message has one buffer only, and its own way of waiting.
@@ -83,11 +148,13 @@ struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
             op.getKind() != plan::CollectiveKind::Barrier)
           collectives.push_back(op);
       });
-      if (collectives.empty())
+      if (collectives.empty() && copies.empty())
         continue;
       Splitter splitter(program, *machine);
       for (plan::CollectiveOp op : collectives)
         splitter.split(op);
+      for (plan::CopyOp op : copies)
+        splitter.splitCopy(op);
     }
   }
 };

@@ -22,7 +22,7 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
   /// result that they are placed in.
   LogicalResult verifyMemory(plan::ProgramOp program) {
     Liveness liveness(program);
-    SmallVector<Item> arena;
+    SmallVector<Item> arena, host;
     llvm::MapVector<Operation *, SmallVector<Item>> results;
     for (Operation &op : program.getBody().front()) {
       if (auto alloc = dyn_cast<plan::AllocOp>(op)) {
@@ -30,9 +30,15 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
           return alloc.emitOpError("has no place in the arena");
         int64_t begin = *alloc.getOffset(),
                 end = begin + alloc.getType().getBytes();
-        if (begin < 0 || end > static_cast<int64_t>(*program.getArenaBytes()))
+        bool isHost = alloc->hasAttr(kHostAttr);
+        auto hostBytes = program->getAttrOfType<IntegerAttr>(kHostBytesAttr);
+        int64_t size = !isHost ? static_cast<int64_t>(*program.getArenaBytes())
+                       : hostBytes ? hostBytes.getInt()
+                                   : 0;
+        if (begin < 0 || end > size)
           return alloc.emitOpError("reaches outside the arena");
-        arena.push_back({alloc, liveness.getSpan(alloc), begin, end});
+        (isHost ? host : arena)
+            .push_back({alloc, liveness.getSpan(alloc), begin, end});
       } else if (auto view = dyn_cast<plan::ViewOp>(op);
                  view && view->hasAttr(kTemporaryAttr)) {
         auto result = view.getBase().getDefiningOp<plan::ResultOp>();
@@ -51,6 +57,8 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
       }
     }
     LogicalResult verdict = verifyApart(arena);
+    if (succeeded(verdict))
+      verdict = verifyApart(host);
     for (auto &[result, items] : results)
       if (succeeded(verdict))
         verdict = verifyApart(items);
@@ -122,6 +130,21 @@ struct VerifySchedule : impl::VerifyScheduleBase<VerifySchedule> {
         return WalkResult::interrupt();
       }
       return WalkResult::advance();
+    });
+    // So is every copy that runs beside.
+    program.walk([&](plan::CopyOp copy) {
+      if (copy.getStream() == 0 || result.wasInterrupted())
+        return;
+      auto record = dyn_cast_or_null<plan::RecordOp>(copy->getNextNode());
+      unsigned waits = 0;
+      if (record && record.getStream() == copy.getStream())
+        for (Operation *user : record.getEvent().getUsers())
+          waits += user->getBlock() == copy->getBlock() &&
+                   cast<plan::WaitOp>(user).getStream() == 0;
+      if (waits == 0) {
+        copy.emitOpError("runs beside others and is not awaited in its block");
+        result = WalkResult::interrupt();
+      }
     });
     return failure(result.wasInterrupted());
   }

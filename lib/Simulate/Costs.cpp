@@ -72,6 +72,8 @@ double Costs::workSeconds(const Instruction &i) const {
     return hardware.kernelSeconds(flops, computeType(ops[0]), bytes);
   }
   case Opcode::Copy:
+    if (isHostCopy(i))
+      return hardware.hostCopySeconds(static_cast<double>(slotBytes(ops[0])));
     return memorySeconds(2.0 * static_cast<double>(slotBytes(ops[0])));
   case Opcode::Copy2D:
     return memorySeconds(2.0 * static_cast<double>(ops[6]) *

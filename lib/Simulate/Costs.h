@@ -18,6 +18,16 @@ public:
   /// Seconds of a kernel, product, copy or the like; 0 for what the host does.
   double workSeconds(const program::Instruction &i) const;
 
+  /// A copy to or from the memory of the host.
+  bool isHostCopy(const program::Instruction &i) const {
+    if (i.opcode != program::Opcode::Copy)
+      return false;
+    std::span<const int64_t> ops = program.operands(i);
+    auto kind = [&](int64_t slot) { return program.slots()[slot].kind; };
+    return kind(ops[0]) == program::SlotKind::Host ||
+           kind(ops[1]) == program::SlotKind::Host;
+  }
+
   /// A collective as the rank issues it. A broadcast's root and a ragged
   /// exchange's sizes are data, which costs do not depend on.
   rt::CollectiveCall callOf(const program::Instruction &i) const;

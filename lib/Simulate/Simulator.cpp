@@ -303,7 +303,7 @@ void Engine::start(uint32_t r, uint32_t s) {
       account(rank);
       if (item.memory != MemoryTimeline::kNothing)
         memory->begin(item.memory, now);
-      ++rank.kernels;
+      ++(costs.isHostCopy(*item.instruction) ? rank.transfers : rank.kernels);
       stream.busy = true;
       timers.push({now + item.seconds, order++, r, s});
       return;
@@ -485,8 +485,9 @@ Simulation Engine::run() {
       if (item.memory != MemoryTimeline::kNothing)
         memory->end(item.memory, now);
       if (item.kind == Item::Kind::Work) {
-        --rank.kernels;
-        note(timer.rank, timer.stream, item.instruction, false,
+        --(costs.isHostCopy(*item.instruction) ? rank.transfers : rank.kernels);
+        note(timer.rank, timer.stream, item.instruction,
+             costs.isHostCopy(*item.instruction),
              now - item.seconds);
       } else {
         --rank.transfers;

@@ -49,7 +49,7 @@ std::string chromeTrace(const program::View &program,
           j.attributeObject("args", [&] {
             std::string_view loc = program.str(i.loc);
             j.attribute("loc", llvm::StringRef(loc.data(), loc.size()));
-            if (e.communication)
+            if (e.communication && i.opcode != program::Opcode::Copy)
               j.attribute("combined", combinedIn(program, i));
           });
         });

@@ -360,6 +360,9 @@ std::string Printer::run() {
       static_cast<unsigned long long>(header.arenaBytes),
       static_cast<unsigned long long>(header.constantsBytes));
   text(header.target);
+  if (header.hostBytes)
+    add(", host memory %llu bytes",
+        static_cast<unsigned long long>(header.hostBytes));
   if (header.chip.length && view.str(header.target) != "cpu") {
     out += " ";
     text(header.chip);
@@ -403,6 +406,9 @@ std::string Printer::run() {
     switch (slot.kind) {
     case SlotKind::Arena:
       add("arena %lld", static_cast<long long>(slot.offset));
+      break;
+    case SlotKind::Host:
+      add("host %lld", static_cast<long long>(slot.offset));
       break;
     case SlotKind::Argument:
       add("argument %u", slot.ref);

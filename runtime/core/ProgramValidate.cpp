@@ -84,7 +84,7 @@ bool Validator::checkHeader(size_t size) {
   if (header.numStreams < 1 || header.numStreams > 65535)
     return fail("bad number of streams");
   if (header.arenaBytes > INT64_MAX || header.constantsBytes > INT64_MAX ||
-      header.imagesBytes > INT64_MAX)
+      header.imagesBytes > INT64_MAX || header.hostBytes > INT64_MAX)
     return fail("sizes overflow");
   return str(header.entry) && str(header.target) && str(header.chip) &&
          str(header.features) && str(header.producer) && str(header.report);
@@ -234,6 +234,14 @@ bool Validator::checkMemory() {
           s.bytes > header.arenaBytes - static_cast<uint64_t>(s.offset))
         return fail("slot " + std::to_string(i) + " lies outside the arena");
       break;
+    case SlotKind::Host:
+      if (s.offset < 0 ||
+          s.offset % static_cast<int64_t>(kBufferAlignment) != 0 ||
+          static_cast<uint64_t>(s.offset) > header.hostBytes ||
+          s.bytes > header.hostBytes - static_cast<uint64_t>(s.offset))
+        return fail("slot " + std::to_string(i) +
+                    " lies outside the host's memory");
+      break;
     case SlotKind::Argument:
       if (!index(s.ref, Section::Arguments, "argument"))
         return false;
@@ -247,7 +255,8 @@ bool Validator::checkMemory() {
         return false;
       break;
     case SlotKind::View:
-      if (s.ref >= i || slots[s.ref].kind == SlotKind::Handle)
+      if (s.ref >= i || slots[s.ref].kind == SlotKind::Handle ||
+          slots[s.ref].kind == SlotKind::Host)
         return fail("slot " + std::to_string(i) +
                     " is a view of none before it");
       if (s.offset < 0 ||

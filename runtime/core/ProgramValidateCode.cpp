@@ -232,11 +232,17 @@ bool Validator::checkInstruction(const Instruction &in) {
         return false;
     return true;
   }
-  case Opcode::Copy:
-    if (!expect(2) || !writable(ops[0]) || !slotOf(ops[1], "a copy"))
+  case Opcode::Copy: {
+    copies = true;
+    bool good = expect(2) && writable(ops[0]) && slotOf(ops[1], "a copy");
+    copies = false;
+    if (!good)
       return false;
+    if (isHost(ops[0]) && isHost(ops[1]))
+      return fail("a copy within the host's memory");
     return slotBytes(ops[0]) == slotBytes(ops[1]) ||
            fail("a copy has unlike source and destination");
+  }
   case Opcode::Copy2D: {
     if (!expect(10) || !writable(ops[0]) || !slotOf(ops[3], "a copy"))
       return false;

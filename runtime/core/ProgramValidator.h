@@ -73,8 +73,14 @@ struct Validator {
 
   // Operands.
   bool slot(int64_t s) {
-    return (s >= 0 && index(static_cast<uint64_t>(s), Section::Slots, "slot"));
+    return s >= 0 && index(static_cast<uint64_t>(s), Section::Slots, "slot") &&
+           (copies || !isHost(s) ||
+            fail("an instruction other than a copy uses the host's memory"));
   }
+  bool isHost(int64_t s) const {
+    return view.slots()[static_cast<size_t>(s)].kind == SlotKind::Host;
+  }
+  bool copies = false; ///< the instruction may use the host's memory
   bool slotOf(int64_t s, const char *what) {
     return slot(s) || fail(std::string("bad slot for ") + what);
   }

@@ -66,6 +66,17 @@ bool Rank::execute(const Instruction &i) {
   }
   case Opcode::Copy: {
     size_t bytes = run.program.slots()[ops[0]].bytes;
+    auto isHost = [&](int64_t slot) {
+      return run.program.slots()[slot].kind == program::SlotKind::Host;
+    };
+    if (isHost(ops[0]))
+      return ok(d.memcpyDtoHAsync(slots[ops[0]], address(ops[1]), bytes,
+                                  stream(i)),
+                "a copy to the host");
+    if (isHost(ops[1]))
+      return ok(d.memcpyHtoDAsync(address(ops[0]), slots[ops[1]], bytes,
+                                  stream(i)),
+                "a copy from the host");
     return bytes == 0 || slots[ops[0]] == slots[ops[1]] ||
            ok(d.memcpyDtoDAsync(address(ops[0]), address(ops[1]), bytes,
                                 stream(i)),

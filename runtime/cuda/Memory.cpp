@@ -99,6 +99,8 @@ void Rank::layOut(DeviceArena &arena) {
     case SlotKind::Arena:
       offset = memory.arena + static_cast<size_t>(slot.offset);
       break;
+    case SlotKind::Host: // once it is there
+      break;
     case SlotKind::Argument:
     case SlotKind::Result: {
       auto [it, isNew] = placed.try_emplace({slot.kind, slot.ref}, 0);
@@ -131,7 +133,7 @@ void Rank::layOut(DeviceArena &arena) {
 void Rank::place(CUdeviceptr base) {
   std::span<const program::Slot> all = run.program.slots();
   for (size_t s = 0; s < all.size(); ++s)
-    if (all[s].kind != SlotKind::Handle)
+    if (all[s].kind != SlotKind::Handle && all[s].kind != SlotKind::Host)
       slots[s] = reinterpret_cast<std::byte *>(
           base + reinterpret_cast<CUdeviceptr>(slots[s]));
   memory.arena += base;

@@ -39,6 +39,8 @@ Rank::~Rank() {
     d.streamDestroy(s);
   if (mailbox)
     d.memFreeHost(mailbox);
+  if (hostMemory)
+    d.memFreeHost(hostMemory);
 }
 
 std::string Rank::whereabouts() const {
@@ -115,6 +117,18 @@ bool Rank::prepare() {
           "allocating pinned host memory"))
     return false;
   mailbox = static_cast<std::byte *>(pinned);
+  if (uint64_t bytes = run.program.header().hostBytes) {
+    if (!ok(d.memHostAlloc(&pinned, bytes, CU_MEMHOSTALLOC_PORTABLE),
+            "allocating pinned host memory for what is offloaded"))
+      return false;
+    hostMemory = static_cast<std::byte *>(pinned);
+    if (run.options.poison)
+      std::memset(hostMemory, 0xff, bytes);
+    std::span<const program::Slot> all = run.program.slots();
+    for (size_t s = 0; s < all.size(); ++s)
+      if (all[s].kind == program::SlotKind::Host)
+        slots[s] = hostMemory + all[s].offset;
+  }
   if (run.options.profile)
     profile.assign(
         run.program.section<program::Instruction>(Section::Instructions).size(),

@@ -136,6 +136,7 @@ private:
   std::vector<bool> eventSet;  ///< a collective was started under it
   CUevent hostEvent = nullptr, orderEvent = nullptr;
   std::byte *mailbox = nullptr; ///< pinned, for single values
+  std::byte *hostMemory = nullptr; ///< pinned, for what is offloaded
   CUstream lastCollective = nullptr;
   int64_t outstanding = 0; ///< started collectives that are not done
   CUgraphExec graph = nullptr;

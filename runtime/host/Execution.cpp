@@ -25,7 +25,7 @@ static std::string bytesText(double bytes) {
 
 Status Execution::checkMemory() const {
   const program::Header &h = program.header();
-  double perRank = static_cast<double>(h.arenaBytes), global = 0;
+  double perRank = static_cast<double>(h.arenaBytes + h.hostBytes), global = 0;
   for (const auto &a : program.section<program::Argument>(Section::Arguments)) {
     auto shape = program.shape(a.globalType);
     double bytes = byteSize(program.type(a.globalType).dtype);
@@ -69,6 +69,7 @@ Status Execution::makeRank(int64_t number,
   rank.slots.assign(slots.size(), nullptr);
   rank.events.assign(h.numEvents, 0);
   rank.eventGroups.assign(h.numEvents, 0);
+  rank.copyEvents.assign(h.numEvents, {0, 0});
   if (options.profile)
     rank.profile.resize(
         program.section<program::Instruction>(Section::Instructions).size());
@@ -85,10 +86,12 @@ Status Execution::makeRank(int64_t number,
     return rank.owned.back().data();
   };
   rank.arena = AlignedBuffer(h.arenaBytes);
-  if (!rank.arena.isValid())
+  rank.host = AlignedBuffer(h.hostBytes);
+  if (!rank.arena.isValid() || !rank.host.isValid())
     return noMemory();
   if (options.poison)
-    std::memset(rank.arena.data(), 0xff, h.arenaBytes);
+    std::memset(rank.arena.data(), 0xff, h.arenaBytes),
+        std::memset(rank.host.data(), 0xff, h.hostBytes);
 
   // Several slots may stand for one argument or result.
   std::vector<std::byte *> argumentMemory(argumentRecords.size()),
@@ -99,6 +102,9 @@ Status Execution::makeRank(int64_t number,
     switch (slot.kind) {
     case program::SlotKind::Arena:
       p = rank.arena.data() + slot.offset;
+      break;
+    case program::SlotKind::Host:
+      p = rank.host.data() + slot.offset;
       break;
     case program::SlotKind::Argument: {
       const program::Argument &a = argumentRecords[slot.ref];
@@ -183,10 +189,19 @@ Status Execution::prepare(std::vector<HostTensor> args) {
   if (!options.links.empty()) {
     if (options.world)
       return Status::badInput("emulated links need all ranks in one process");
-    links = std::make_unique<Links>(program, options.links);
+    // What copies to the host's memory go over is no axis.
+    std::vector<EmulatedLink> axes;
+    for (const EmulatedLink &link : options.links)
+      if (link.axis == kHostLink)
+        hostLink = link;
+      else
+        axes.push_back(link);
+    links = std::make_unique<Links>(program, axes);
     if (std::string wrong = links->check(); !wrong.empty())
       return Status::badInput("emulated links: " + wrong);
   }
+  if (program.header().hostBytes)
+    copies = std::make_unique<HostCopies>(hostLink ? &*hostLink : nullptr);
   checkCount.assign(static_cast<size_t>(numRanks),
                     std::vector<uint64_t>(numChecks));
   reported.assign(numChecks, false);

@@ -12,6 +12,7 @@
 #include "shoal/runtime/Shards.h"
 
 #include "host/Exchange.h"
+#include "host/HostCopies.h"
 #include "host/Links.h"
 
 #include <array>
@@ -47,6 +48,8 @@ public:
   Cursor cursor;
   std::vector<uint64_t> events; // sequence number + 1 of a started collective
   std::vector<uint32_t> eventGroups;
+  /// Of copies to or from the host's memory: the stream, and how many there.
+  std::vector<std::pair<unsigned, uint64_t>> copyEvents;
   std::vector<uint64_t> sequence; // per group: collectives issued
   std::atomic<uint64_t> steps{0}; // instructions executed
   std::atomic<const program::Instruction *> current{nullptr};
@@ -56,7 +59,7 @@ public:
   std::vector<std::pair<int64_t, double>> profile;
   int64_t collectives = 0;
   // What it owns.
-  AlignedBuffer arena;
+  AlignedBuffer arena, host;
   std::vector<AlignedBuffer> owned;
 
 private:
@@ -139,6 +142,7 @@ public:
   std::vector<std::string> failedChecks;
   std::vector<ShoalCustomCallFn> customCalls;
   std::atomic<bool> failed{false};
+  HostCopies *hostCopies() const { return copies.get(); }
 
   // Used by ranks.
   /// Records the first failure; the others stop at their next instruction.
@@ -208,7 +212,9 @@ private:
   uint64_t stepNumber = 0, figures = 0;
   std::atomic<int64_t> active{0};
   Status failure;
+  std::optional<EmulatedLink> hostLink;
   std::unique_ptr<Links> links; ///< null: as fast as memory
+  std::unique_ptr<HostCopies> copies; ///< null: the program has none
 };
 
 /// The rank that the current thread works for, for the crash handler.

@@ -84,8 +84,17 @@ bool Rank::step(const Instruction &i) {
   }
   switch (i.opcode) {
   case Opcode::Nop:
-  case Opcode::Record: // one thread runs all streams in program order
+    return true;
+  // One thread runs all streams in program order, but for copies to and from
+  // the memory of the host.
+  case Opcode::Record:
+    copyEvents[ops[0]] = {i.stream, 0};
+    if (i.stream != 0 && run_.hostCopies())
+      copyEvents[ops[0]].second = run_.hostCopies()->issued({number, i.stream});
+    return true;
   case Opcode::Wait:
+    if (auto [stream, count] = copyEvents[ops[0]]; count != 0)
+      run_.hostCopies()->wait({number, stream}, count);
     return true;
   case Opcode::SRead: {
     uint32_t slot = static_cast<uint32_t>(ops[1]);
@@ -105,6 +114,13 @@ bool Rank::step(const Instruction &i) {
     return setSlots(run_.program, i, cursor, slots, why) || fail(i, why);
   }
   case Opcode::Copy:
+    if (i.stream != 0 && run_.hostCopies()) {
+      if (run_.options.poison)
+        poison(static_cast<uint32_t>(ops[0]), ops.subspan(1, 1));
+      run_.hostCopies()->issue({number, i.stream}, slots[ops[0]], slots[ops[1]],
+                               run_.slots[ops[0]].bytes);
+      return true;
+    }
     std::memmove(slots[ops[0]], slots[ops[1]], run_.slots[ops[0]].bytes);
     return true;
   case Opcode::Copy2D: {

@@ -1,7 +1,8 @@
 """Programs that are made to fit into less memory than they would take: the same numbers, the peak below the limit, and where
 nothing makes a program fit, a warning that says by how much.
 
-fit_memory.py BUILD CASE"""
+fit_memory.py BUILD CASE [host]: with `host`, for a machine with a fast link to the memory of its host, where values go and come back
+instead; also over an emulated link, and on the stand-in of CUDA."""
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-build, case = Path(sys.argv[1]), sys.argv[2]
+build, case, host = Path(sys.argv[1]), sys.argv[2], len(sys.argv) > 3
 LAYERS, ROWS, WIDTH = 6, 512, 32
 mesh = Mesh(np.array(jax.devices()[:4]).reshape(2, 2), ("data", "tp"))
 rng = np.random.default_rng(0)
@@ -68,28 +69,54 @@ with tempfile.TemporaryDirectory() as folder:
     path("m.mlir").write_text(text)
     np.savez(path("in.npz"), arg0=weights["a"], arg1=weights["b"], arg2=x)
 
-    def made(*options):
-        """The report, the outputs, and what the compiler says."""
+    path("h.json").write_text('{"name": "box", "base": "dgx-h100", "host_link": {"bytes_per_second": 1e13, "latency": 1e-9}}')
+
+    def run(*options, **environment):
+        said = subprocess.run([build / "bin/shoal-run", path("m.so"), f"--input={path('in.npz')}", f"--output={path('out.npz')}", *options],
+                              check=True, capture_output=True, text=True,
+                              env=dict(os.environ, SHOAL_TEST_POISON="1", **environment)).stderr
+        assert "misuse" not in said, said
+        return dict(np.load(path("out.npz")))
+
+    def made(*options, **environment):
+        """The report, and what the compiler says."""
+        options = [f"--hardware={path('h.json')}", *options] if host else options
         said = subprocess.run([build / "bin/shoal-compile", path("m.mlir"), "-o", path("m.so"), f"--report={path('r.json')}", "--remarks", *options],
-                              check=True, capture_output=True, text=True).stderr
-        subprocess.run([build / "bin/shoal-run", path("m.so"), f"--input={path('in.npz')}", f"--output={path('out.npz')}"], check=True,
-                       env=dict(os.environ, SHOAL_TEST_POISON="1"))
-        return json.loads(path("r.json").read_text()), dict(np.load(path("out.npz"))), said
+                              check=True, capture_output=True, text=True, env=dict(os.environ, **environment)).stderr
+        return json.loads(path("r.json").read_text()), said
+
+    def check(got, what):
+        for i, value in enumerate(want):
+            np.testing.assert_allclose(got[f"out{i}"], value, rtol=2e-4, atol=2e-5, err_msg=f"{what}, out{i}")
 
     want = [np.asarray(v) for v in jax.tree.leaves(jax.jit(step)(weights, x))]
-    whole, _, _ = made()
-    least = whole["peak_bytes_per_device"]
-    lowest = None
-    for percent in (92, 84, 76, 68, 60, 52):
-        limit = whole["peak_bytes_per_device"] * percent // 100
-        report, got, said = made(f"--memory-limit={limit}")
-        for i, value in enumerate(want):
-            np.testing.assert_allclose(got[f"out{i}"], value, rtol=2e-4, atol=2e-5, err_msg=f"{percent} %, out{i}")
-        peak = report["peak_bytes_per_device"]
-        print(f"limit {limit} ({percent} %): peak {peak}, modelled {report['modelled']['step_s'] * 1e6:.1f} us")
+    whole, _ = made()
+    peak = whole["peak_bytes_per_device"]
+    lowest, hosted = None, 0
+    for percent in (84, 68, 52) if host else (92, 84, 76, 68, 60, 52):
+        limit = peak * percent // 100
+        report, said = made(f"--memory-limit={limit}")
+        check(run(), f"{percent} %")
+        now, away = report["peak_bytes_per_device"], report["peak_host_bytes_per_device"]
+        print(f"limit {limit} ({percent} %): peak {now}, by the host {away}, modelled {report['modelled']['step_s'] * 1e6:.1f} us")
         warned = "more than the limit of" in said and "a device needs" in said
-        assert warned == (peak > limit), said
-        if peak <= limit:
-            assert "again" in said or percent > 90, said
+        assert warned == (now > limit), said
+        assert (away > 0) == ("go to the memory of the host" in said), said
+        if now <= limit:
+            assert "again" in said or "by the host" in said or percent > 90, said
             lowest = percent
-    assert lowest and lowest <= {"unrolled": 52, "scanned": 52, "accumulated": 52}[case], lowest
+            hosted = max(hosted, away)
+        if host and away and now <= limit:
+            text = subprocess.run([build / "bin/shoal-run", path("m.so"), "--inspect"], check=True, capture_output=True, text=True).stdout
+            assert f"host memory {away} bytes" in text and ": host" not in text.split("host memory")[0], text[:300]
+            check(run("--emulate-links=@host:0.5:50"), "over an emulated link")
+            emulated = dict(SHOAL_TEST_EMULATE="cpu", SHOAL_CUDA_LIBRARY=str(build / "test/Emulator/libcuda.so.1"),
+                            SHOAL_NCCL_LIBRARY=str(build / "test/Emulator/libnccl.so.2"))
+            report, _ = made(f"--memory-limit={limit}", "--target=cuda", **emulated)
+            check(run("--target=cuda", **emulated), "on the stand-in of CUDA")
+            print(f"  on the stand-in of CUDA: by the host {report['peak_host_bytes_per_device']}")
+            assert report["peak_host_bytes_per_device"] > 0
+            report, said = made(f"--memory-limit={limit}", "--offload=none")
+            assert report["peak_host_bytes_per_device"] == 0, said
+    assert lowest == 52, lowest
+    assert not host or hosted > 0.1 * peak, hosted

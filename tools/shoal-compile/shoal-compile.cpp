@@ -27,8 +27,10 @@ namespace {
 
 struct Options {
   std::string model, output, target = "cpu", chip, report, trace, to, from,
-                             dump, hardware, overlap = "loops", chunks, halves, keep,
-                             quantize, compress, straggler, emit, entry, timings, argumentShapes, fatal,
+                             dump, hardware, overlap = "loops",
+                             offload = "auto", chunks, halves, keep, quantize,
+                             compress, straggler, emit, entry, timings,
+                             argumentShapes, fatal,
                              dumpCode;
   int64_t memoryLimit = 0, splitBatch = 0, splitExchanges = 0;
   double jitter = 0;
@@ -173,6 +175,9 @@ int compile(const Options &o) {
     return fail(Status::badInput("--argument-shapes: cannot read '" +
                                  o.argumentShapes +
                                  "'; write arg0:4x8,arg1:16,arg2:scalar"));
+  if (o.offload != "auto" && o.offload != "none")
+    return fail(Status::badInput("--offload: '" + o.offload +
+                                 "' is neither auto nor none"));
   if (o.overlap != "none" && o.overlap != "blocks" && o.overlap != "loops")
     return fail(Status::badInput("--overlap: '" + o.overlap +
                                  "' is unknown; none, blocks and loops are"));
@@ -223,6 +228,7 @@ int compile(const Options &o) {
   options.argumentShapes = o.argumentShapes;
   options.hardware = o.hardware;
   options.memoryLimit = o.memoryLimit;
+  options.mayOffload = o.offload != "none";
   options.overlap = o.overlap == "none"     ? Overlap::None
                     : o.overlap == "blocks" ? Overlap::Blocks
                                             : Overlap::Loops;
@@ -403,6 +409,10 @@ int main(int argc, char **argv) {
                "bytes a device should hold at most; values are computed again "
                "instead of held where that makes a program fit (default: the "
                "memory of --hardware, else no limit)");
+  line.text("offload", o.offload, "auto|none",
+            "whether values may go to the memory of the host and back where "
+            "the memory limit requires something (default: auto, if that is "
+            "modelled to be faster than to compute them again)");
   line.text(
       "emit", o.emit, "sdy|stablehlo",
       "print shardings in Shardy's syntax (with --compile-to=sharded), or "

@@ -434,8 +434,8 @@ int main(int argc, char **argv) {
                "put N ranks on each GPU (default: one)");
   line.text("emulate-links", o.links, "AXIS:GB/s:us,…",
             "let collectives over a mesh axis take as long as over a link of "
-            "this\nbandwidth and latency (tp:10:2; '*' for all other axes), to "
-            "measure overlap");
+            "this\nbandwidth and latency (tp:10:2; '*' for all other axes, @host for "
+            "copies to\nand from the memory of the host), to measure overlap");
   line.list("custom-calls", o.customCalls, "LIB.so",
             "library with functions for the model's custom calls");
   line.number("time-limit", o.timeLimit,

@@ -62,12 +62,21 @@ struct Hardware {
   /// Seconds to start a collective.
   double collectiveLatency = 0;
   llvm::SmallVector<LinkLevel, 2> links;
+  /// To and from the memory of the host, in each direction and of each device
+  /// beside the others; 0: there is none. Seconds of a copy besides its bytes.
+  double hostBytesPerSecond = 0;
+  double hostLatency = 0;
   /// By flops of the product, and by bytes of the kernel.
   EfficiencyCurve productEfficiency, memoryEfficiency;
 
   /// Seconds of a kernel by the roofline: the slower of its arithmetic and its
   /// memory traffic, after the launch.
   double kernelSeconds(double flopCount, ComputeType type, double bytes) const;
+  /// Seconds of a copy to the host's memory, or from there.
+  double hostCopySeconds(double bytes) const {
+    return hostBytesPerSecond > 0 ? hostLatency + bytes / hostBytesPerSecond
+                                  : 0;
+  }
 };
 
 /// Names of the presets, for messages and help.
@@ -83,6 +92,7 @@ llvm::ArrayRef<llvm::StringRef> hardwarePresets();
 ///               "latency": 1e-6, "multicast": true},
 ///              {"name": "infiniband", "bytes_per_second": 9e10,
 ///               "shared_by": 2, "latency": 3e-6}],
+///    "host_link": {"bytes_per_second": 5e10, "latency": 1e-5},
 ///    "efficiency": {"product": [[1e8, 0.3], [1e11, 0.9]], "memory": […]}}
 ///
 /// "shared_by": as many devices share one link, each with its part of the

@@ -71,6 +71,10 @@ struct PipelineOptions {
   /// Bytes of the stacks between a scan and its gradient that are computed again
   /// row by row (shoal-recompute-stacks), set likewise.
   int64_t saveStacks = 0;
+  /// Whether values go to the memory of the host and back, to the same end;
+  /// compileModule tries both, unless mayOffload is false.
+  bool offload = false;
+  bool mayOffload = true;
   Overlap overlap = Overlap::Loops;
   /// Collectives become one where that is modelled to be faster.
   bool combine = true;

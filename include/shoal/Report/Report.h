@@ -41,6 +41,8 @@ struct Report {
   int64_t bytesSentPerDevice = 0, collectiveCount = 0;
   int64_t flopsPerDevice = 0;
   int64_t peakBytesPerDevice = 0;
+  /// Of the memory of the host, by what is offloaded.
+  int64_t peakHostBytesPerDevice = 0;
   /// Of those, temporaries; and the largest that are alive at the peak.
   struct Temporary {
     int64_t bytes;

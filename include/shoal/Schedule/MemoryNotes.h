@@ -18,6 +18,11 @@ inline constexpr llvm::StringLiteral kTemporaryAttr = "temporary";
 /// is needed, each as [bytes, buffer type, location].
 inline constexpr llvm::StringLiteral kLiveAtPeakAttr = "live_at_peak";
 
+/// A unit attribute of a plan.alloc: in the memory of the host; and one of
+/// plan.program: the bytes that these take there.
+inline constexpr llvm::StringLiteral kHostAttr = "host";
+inline constexpr llvm::StringLiteral kHostBytesAttr = "host_bytes";
+
 /// "1.5 MB", for messages.
 inline std::string bytesText(int64_t bytes) {
   auto number = static_cast<double>(bytes);

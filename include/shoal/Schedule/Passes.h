@@ -26,7 +26,8 @@ namespace shoal {
 /// iterations as well. `part`: "order" ends where the order of kernels and
 /// collectives is known, "rest" goes on from there, "all" does both.
 /// `fitTarget`: bytes to keep within by computing values again; 0: none is.
-/// `saveStacks`: bytes of stacks of scans to compute again, row by row.
+/// `saveStacks`: bytes of stacks of scans to compute again, row by row. `offload`:
+/// whether values may go to the memory of the host for `fitTarget`.
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef entry = "main",
                            llvm::StringRef hardware = "",
@@ -36,7 +37,7 @@ void buildSchedulePipeline(mlir::OpPassManager &pm,
                            bool combineCollectives = true,
                            llvm::StringRef part = "all",
                            int64_t fitTarget = 0,
-                           int64_t saveStacks = 0);
+                           int64_t saveStacks = 0, bool offload = false);
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();

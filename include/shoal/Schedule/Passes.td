@@ -76,6 +76,13 @@ def FitMemory : Pass<"shoal-fit-memory", "::mlir::ModuleOp"> {
     held longer for it counts; so do siblings that come with it. Collectives are
     repeated, too, but weighed twice.
 
+    With `offload`, a value may also be copied to the memory of the host right
+    after it is made (`plan.offload`) and back before it is needed
+    (`plan.fetch`), each way on a link of the machine. Such copies run beside the
+    computation, and are made only as long as they take well less time than
+    there is on either side of the peak; so they cost next to nothing, but
+    arrive early and leave late. Whether that is better, the simulator says.
+
     Nothing changes where the block fits as it is, and no step makes the peak
     higher. What is held is estimated as `shoal-order` does, results in the memory
     of dead operands apart; what a program really takes, the arena says, so
@@ -86,6 +93,8 @@ def FitMemory : Pass<"shoal-fit-memory", "::mlir::ModuleOp"> {
            "Machine for the modelled times (a preset or a .json file)">,
     Option<"memoryLimit", "memory-limit", "int64_t", "0",
            "Bytes that a device may hold; 0: no limit">,
+    Option<"offload", "offload", "bool", "false",
+           "Values may go to the memory of the host and back, too">,
     Option<"remarks", "remarks", "bool", "false",
            "Say what is computed again, the bytes saved and the time added">
   ];
@@ -160,7 +169,10 @@ def SplitCollectives : Pass<"shoal-split-collectives", "::mlir::ModuleOp"> {
   let description = [{
     A `plan.collective` becomes `plan.collective_start` at its place, on a stream
     for the level of links that it uses, and `plan.collective_done` before the
-    first op that touches its buffers. Where nothing would run in between it stays
+    first op that touches its buffers. Copies to and from the memory of the host
+    (`plan.copy`) go to streams of their own, one for each way, between events
+    (`plan.record`, `plan.wait`) likewise; memory that has been copied to the host
+    is given back after twice the time that this should take. Where nothing would run in between it stays
     as it is.
   }];
   let options = [

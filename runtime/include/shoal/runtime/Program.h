@@ -35,7 +35,7 @@ namespace shoal::program {
 
 inline constexpr char kMagic[8] = {'S', 'H', 'O', 'A', 'L', 'P', 'R', 'G'};
 /// Raised whenever a record or the meaning of an operand changes.
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 /// ELF sections and the dynamic symbols that stand at their first byte.
 inline constexpr char kProgramSection[] = ".shoal.program";
 inline constexpr char kConstantsSection[] = ".shoal.constants";
@@ -159,7 +159,9 @@ enum class SlotKind : uint8_t {
   Result = 2,   ///< `ref` a result
   Constant = 3, ///< `ref` a constant; read-only
   View = 4,     ///< slot `ref` (a lower number, never Handle) plus `offset`
-  Handle = 5    ///< set by View and Handles instructions
+  Handle = 5,   ///< set by View and Handles instructions
+  Host = 6      ///< memory at `offset` in the rank's part of the host's memory;
+                ///< only Copy may read or write it, from or to another kind
 };
 
 struct Slot {
@@ -335,7 +337,9 @@ enum class Opcode : uint16_t {
   View = 32,    // s dst (Handle), s base, byteOffset, n, then n x (r index, byteStride)
                 //   dst = base + byteOffset + sum(index * byteStride)
   Handles = 33, // n, then n x (s dst (Handle), s src): all read before any is set
-  Copy = 34,    // s dst, s src: same number of bytes; they do not overlap
+  Copy = 34,    // s dst, s src: same number of bytes; they do not overlap. On
+                //   a stream other than 0 it runs beside the others, until an event
+                //   that is recorded on that stream after it is awaited
   Copy2D = 35,  // s dst, dstOffset, dstPitch, s src, srcOffset, srcPitch, rowBytes,
                 //   rows, r index (or kNone), indexStride: all in bytes. Row i goes
                 //   from src + i*srcPitch + c to dst + i*dstPitch + dstOffset with
@@ -499,6 +503,7 @@ struct Header {
   Str report;              ///< report.json of the compiler
   uint64_t imagesBytes;    ///< size of the images section
   uint64_t copiedBytes;    ///< by Copy and Copy2D, per step and rank (static trip counts)
+  uint64_t hostBytes;      ///< per rank, of slots of kind Host
   Range sections[kNumSections];
 };
 static_assert(offsetof(Header, numRanks) == 32, "checksum covers what follows");

@@ -27,10 +27,12 @@ struct Fault {
 
 /// A link that is only emulated: what a rank sends over a mesh axis.
 struct EmulatedLink {
-  std::string axis; ///< "*": every axis that has none of its own
+  std::string axis; ///< "*": every axis that has none of its own; kHostLink
   double bytesPerSecond = 0;
   double latency = 0; ///< seconds for a message
 };
+/// Not an axis: between a device and the memory of its host, each way.
+inline constexpr char kHostLink[] = "@host";
 /// Parses "AXIS:GB/s:us,…"; the error says what is wrong.
 Result<std::vector<EmulatedLink>> parseLinks(const std::string &text);
 
