@@ -8,7 +8,7 @@ several ways: for a machine drawn at random (levels of links, mostly so slow
 that communication is all that counts), with the program chosen by the
 compiler's own search or with random options (batch and exchanges in parts,
 products in chunks, reductions over levels, loops pipelined, no combining, no
-overlap, any products kept, values and stacks computed again, any forms, any order of
+overlap, any products kept, values and stacks computed again, values kept by the host, any forms, any order of
 execution). All ranks must
 compute what one device computes. With asynchronous collectives that take as
 long as over slow links, now and then.
@@ -45,7 +45,7 @@ PASSES = [("before the loop", "move-out-of-loops: invariants"), ("once, after th
           ("parts: one computes", "split-batch"), ("products begin while", "chunk-products after gathers"), ("sums are sent while", "chunk-products before scatters"),
           ("parts, over fast links", "split-levels"), ("iteration ahead", "pipeline-loops: ahead"), ("iteration behind", "pipeline-loops: behind"),
           ("collectives are one", "combine-collectives"), ("order changed", "overlap (not where orders are drawn)"), ("collectives are started", "split-collectives"),
-          ("stacks are computed again", "recompute-stacks"), ("values of together .* are computed again", "fit-memory"),
+          ("stacks are computed again", "recompute-stacks"), ("values of together .* are computed again", "fit-memory"), ("go to the memory of the host", "fit-memory: offload"),
           ("all_reduces in a sum are one|after the reduce_scatter|before the all_gather", "move-reductions"), ("products are kept", "keep-recomputed, by search"), ("forms are chosen by the times", "place-mesh, by search")]
 
 
@@ -59,7 +59,8 @@ def machine(rng):
                      | ({"devices": devices} if devices else {}))
         speed /= rng.choice([1, 2, 4, 20])
     return {"name": "drawn", "flops_per_second": 10 ** rng.uniform(7, 14), "memory_bytes_per_second": 10 ** rng.uniform(8, 13), "memory_bytes": rng.choice([1e6, 1e9, 8e10]),
-            "kernel_latency": rng.choice([0, 0, 1e-8, 2e-6]), "collective_latency": rng.choice([0, 0, 1e-7, 1e-5]), "links": links}
+            "kernel_latency": rng.choice([0, 0, 1e-8, 2e-6]), "collective_latency": rng.choice([0, 0, 1e-7, 1e-5]), "links": links,
+            "host_link": {"bytes_per_second": 10 ** rng.uniform(7, 15), "latency": rng.choice([0, 0, 1e-8, 1e-5])}}
 
 
 def draw_way(rng, seed, folder):
@@ -84,7 +85,7 @@ def draw_way(rng, seed, folder):
         maybe(0.3, "save-stacks", [1, 100, 1000, 10**6, 10**9])
         for k in range(4):
             maybe(0.15, "keep", [k])
-        options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
+        options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("offload", 0.5), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
         if rng.random() < 0.4:
             env["SHOAL_TEST_CHUNK_PRODUCTS"] = rng.choice("***xyz")
         if rng.random() < 0.35:
