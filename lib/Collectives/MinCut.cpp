@@ -1,13 +1,16 @@
 #include "MinCut.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace shoal {
 
-void MinCut::addEdge(unsigned from, unsigned to, int64_t cost) {
-  edges.push_back({to, first[from], cost});
+static constexpr int64_t kUnlimited = INT64_C(1) << 60;
+
+void MinCut::addEdge(unsigned from, unsigned to, double cost) {
+  edges.push_back({to, first[from], cost, 0});
   first[from] = static_cast<unsigned>(edges.size() - 1);
-  edges.push_back({from, first[to], 0});
+  edges.push_back({from, first[to], 0, 0});
   first[to] = static_cast<unsigned>(edges.size() - 1);
 }
 
@@ -27,16 +30,14 @@ bool MinCut::findLevels() {
 }
 
 /// As much as goes along the levels.
-int64_t MinCut::push() {
-  int64_t total = 0;
+void MinCut::push() {
   std::vector<unsigned> path; // edges from the source
   unsigned node = kSource;
   while (true) {
     if (node == kSink) {
-      int64_t most = kNever;
+      int64_t most = kUnlimited;
       for (unsigned e : path)
         most = std::min(most, edges[e].rest);
-      total += most;
       size_t back = path.size();
       for (size_t i = path.size(); i-- > 0;) {
         edges[path[i]].rest -= most;
@@ -46,7 +47,7 @@ int64_t MinCut::push() {
       }
       // (All of it unlimited: never, for a cut that exists.)
       if (back == path.size())
-        return total;
+        return;
       node = edges[path[back] ^ 1].to;
       path.resize(back);
       continue;
@@ -61,20 +62,32 @@ int64_t MinCut::push() {
       continue;
     }
     if (path.empty())
-      return total;
+      return;
     level[node] = -1; // leads nowhere
     node = edges[path.back() ^ 1].to;
     path.pop_back();
   }
 }
 
-int64_t MinCut::solve() {
-  int64_t total = 0;
+double MinCut::solve() {
+  // In whole numbers, of which all limited ones together are far below what is
+  // unlimited.
+  double total = 0;
+  for (const Edge &edge : edges)
+    total += std::max(edge.cost, 0.0);
+  double scale = total > 0 ? std::ldexp(1.0, 50) / total : 1;
+  for (Edge &edge : edges)
+    edge.rest =
+        edge.cost < 0 ? kUnlimited : static_cast<int64_t>(edge.cost * scale);
   while (findLevels()) {
     current = first;
-    total += push();
+    push();
   }
-  return total;
+  double cost = 0;
+  for (size_t e = 0; e < edges.size(); e += 2)
+    if (isOnSourceSide(edges[e + 1].to) && !isOnSourceSide(edges[e].to))
+      cost += edges[e].cost;
+  return cost;
 }
 
 } // namespace shoal

@@ -12,7 +12,8 @@ namespace shoal {
 /// flow in networks with power estimation", 1970), without recursion.
 class MinCut {
 public:
-  static constexpr int64_t kNever = INT64_C(1) << 60;
+  /// Of an edge that is never cut.
+  static constexpr double kNever = -1;
   static constexpr unsigned kSource = 0, kSink = 1;
 
   MinCut() : first(2, kNone) {}
@@ -21,22 +22,24 @@ public:
     first.push_back(kNone);
     return static_cast<unsigned>(first.size() - 1);
   }
-  /// Costs `cost` if `from` is on the source's side and `to` is not. kNever is
-  /// never cut; sums of other costs must stay below it.
-  void addEdge(unsigned from, unsigned to, int64_t cost);
+  /// Costs `cost` (not negative, or kNever) if `from` is on the source's side
+  /// and `to` is not.
+  void addEdge(unsigned from, unsigned to, double cost);
 
-  /// The cost of the cheapest cut; the source's side is as small as it can be.
-  int64_t solve();
+  /// The cost of the cheapest cut, up to 2^-50 of the sum of all costs; the
+  /// source's side is as small as it can be.
+  double solve();
   bool isOnSourceSide(unsigned node) const { return level[node] >= 0; }
 
 private:
   static constexpr unsigned kNone = ~0u;
   struct Edge {
     unsigned to, next;
+    double cost; ///< 0 of reverse edges
     int64_t rest;
   };
   bool findLevels();
-  int64_t push();
+  void push();
 
   std::vector<unsigned> first, current;
   std::vector<Edge> edges;

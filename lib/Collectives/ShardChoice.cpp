@@ -1,12 +1,8 @@
 #include "ShardChoice.h"
 #include "MinCut.h"
+#include "ShardCosts.h"
 #include "UniformValues.h"
 
-#include "shoal/Analysis/FusionGroups.h"
-#include "shoal/Analysis/OpCosts.h"
-#include "shoal/Analysis/ScalarBodies.h"
-
-#include "dialects/Shoal/Axes.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "llvm/ADT/SetVector.h"
@@ -25,49 +21,6 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-//===----------------------------------------------------------------------===//
-// Which indices
-//===----------------------------------------------------------------------===//
-
-/// Whether the sum of what shards of a factor give is what the op gives.
-static bool sumsUp(Operation *op, const PartFactor &factor) {
-  auto reduce = dyn_cast<sh::ReduceOp>(op);
-  if (!reduce)
-    return isa<sh::DotGeneralOp, sh::DotOp, sh::ConvolutionOp>(op) &&
-           !isRoundedFloat(op->getResult(0).getType());
-  // The initial value counts once for each device.
-  switch (*factor.reduction) {
-  case ReductionKind::Min:
-  case ReductionKind::Max:
-  case ReductionKind::And:
-  case ReductionKind::Or:
-    return true;
-  default:
-    return isNeutral(reduce.getBody(),
-                     SmallVector<Value>(reduce.getInitValues())) &&
-           !isRoundedFloat(op->getResult(0).getType());
-  }
-}
-
-/// Whether shards are of the same size for all that the factor connects: it
-/// divides, or there is padding that nothing is mixed with.
-static bool divides(Operation *op, const PartFactor &factor, int64_t parts) {
-  if (factor.size % parts == 0)
-    return true;
-  auto isSimple = [&](Value value, unsigned dim) {
-    return typeOf(value).getDimSize(dim) == factor.size;
-  };
-  return !factor.reduces && factor.size > parts &&
-         llvm::all_of(factor.operands,
-                      [&](auto place) {
-                        return isSimple(op->getOperand(place.first),
-                                        place.second);
-                      }) &&
-         llvm::all_of(factor.results, [&](auto place) {
-           return isSimple(op->getResult(place.first), place.second);
-         });
-}
-
 static bool isOver(Operation *op, GroupsAttr groups) {
   if (auto slice = dyn_cast<AllSliceOp>(op))
     return slice.getGroups() == groups;
@@ -75,177 +28,11 @@ static bool isOver(Operation *op, GroupsAttr groups) {
          cast<comm::CollectiveOpInterface>(op).getCollectiveGroups() == groups;
 }
 
-IndexClasses shardableClasses(func::FuncOp func, GroupsAttr groups,
-                              const UniformValues &uniform) {
-  int64_t parts = groups.getGroupSize(func);
-  MeshAttr mesh = groups.getMesh(func);
-  auto isUniform = [&uniform](Value value) { return uniform.contains(value); };
-  IndexClasses::Filter filter;
-  filter.factor = [=, &uniform](Operation *op, const PartFactor &factor) {
-    GroupsAttr theirs;
-    if (auto slice = dyn_cast<AllSliceOp>(op))
-      theirs = slice.getGroups();
-    else if (auto collective = dyn_cast<comm::CollectiveOpInterface>(op))
-      theirs = collective.getCollectiveGroups();
-    if (theirs && (theirs.isTable() ||
-                   axesOverlap(theirs.getAxes(), groups.getAxes(), mesh)))
-      return false;
-    return llvm::all_of(op->getOperands(), isUniform) &&
-           llvm::all_of(op->getResults(), isUniform) &&
-           divides(op, factor, parts) &&
-           (!factor.reduces || sumsUp(op, factor)) &&
-           uniform.isReachedTogether(op);
-  };
-  filter.flow = [&uniform](Operation *op, unsigned i) {
-    if (!uniform.contains(op->getResult(i)) || !uniform.isReachedTogether(op))
-      return false;
-    if (auto loop = dyn_cast<sh::WhileOp>(op))
-      return loop.getCond().getArgument(i).use_empty();
-    return true;
-  };
-  return IndexClasses(func, std::move(filter));
-}
-
-//===----------------------------------------------------------------------===//
-// Costs
-//===----------------------------------------------------------------------===//
-
 namespace {
 
 /// The share of its bytes that a group may send more for a shorter step: sums
 /// along an index are small beside what is gathered.
 constexpr double kLittleMore = 0.01;
-
-/// What things cost, in picoseconds of the step; or for tests in bytes, scaled.
-class Costs {
-public:
-  Costs(func::FuncOp func, GroupsAttr groups, int64_t parts, Prices &prices,
-        bool inBytes)
-      : groups(groups), parts(parts), prices(prices), inBytes(inBytes) {
-    if (inBytes)
-      return;
-    constexpr int64_t kMany = int64_t(1) << 32;
-    secondsPerByte =
-        prices.of(CollectiveType::AllGather, kMany, groups, func).seconds /
-        static_cast<double>(kMany);
-    HostScalars scalars(func);
-    func.walk([&](Block *block) {
-      if (isa<func::FuncOp, sh::WhileOp, sh::IfOp, sh::CaseOp>(
-              block->getParentOp()))
-        noteTraffic(*block, scalars);
-    });
-  }
-
-  /// How often the block's ops run.
-  double timesOf(Block *block) {
-    Operation *parent = block->getParentOp();
-    if (isa<func::FuncOp>(parent))
-      return 1;
-    auto [found, isNew] = times.try_emplace(block, 1.0);
-    if (isNew) {
-      double count = timesOf(parent->getBlock());
-      if (auto loop = dyn_cast<sh::WhileOp>(parent)) {
-        // An unknown number counts as two: once would be no loop.
-        auto counted = matchCountedLoop(loop);
-        count *= static_cast<double>(
-            std::max<int64_t>(counted ? counted->tripCount.value_or(2) : 2, 1));
-      }
-      times[block] = count;
-      return count;
-    }
-    return found->second;
-  }
-
-  int64_t collective(CollectiveType type, Value whole, Operation *from) {
-    int64_t bytes = comm::getTensorBytes(whole.getType());
-    double once = inBytes ? (type == CollectiveType::AllReduce ? 2.0 : 1.0) *
-                                static_cast<double>(bytes)
-                          : prices.of(type, bytes, groups, from).seconds;
-    return scale(once, whole.getParentBlock());
-  }
-
-  /// What gathering a value sends, as time without latencies.
-  int64_t bytes(Value whole) {
-    return scale(static_cast<double>(tensorBytesOf(whole.getType())) *
-                     secondsPerByte,
-                 whole.getParentBlock());
-  }
-
-  int64_t slice(Value whole) {
-    double bytes = 2 * static_cast<double>(tensorBytesOf(whole.getType())) /
-                   static_cast<double>(parts);
-    return scale(inBytes ? bytes / 1024
-                         : bytes / prices.hardware().memoryBytesPerSecond,
-                 whole.getParentBlock());
-  }
-
-  /// What an op takes less on a shard.
-  int64_t gain(Operation *op) {
-    double n = static_cast<double>(parts), less;
-    if (isa<comm::CollectiveOpInterface>(op)) {
-      double once =
-          inBytes
-              ? static_cast<double>(tensorBytesOf(op->getResult(0).getType()))
-              : prices.of(op).seconds;
-      less = once * (1 - 1 / n);
-    } else if (inBytes) {
-      less = 0;
-      for (Value result : op->getResults())
-        less += static_cast<double>(tensorBytesOf(result.getType())) / 16;
-    } else {
-      auto flops = static_cast<double>(flopsOf(op));
-      double bytes = traffic.lookup(op);
-      ComputeType type = computeTypeOf(op->getResult(0).getType());
-      const Hardware &hardware = prices.hardware();
-      less = flops || bytes
-                 ? hardware.kernelSeconds(flops, type, bytes) -
-                       hardware.kernelSeconds(flops / n, type, bytes / n)
-                 : 0;
-    }
-    return scale(std::max(less, 0.0), op->getBlock());
-  }
-
-  bool areBytes() const { return inBytes; }
-  const llvm::DenseSet<Value> &storedValues() const { return stored; }
-  double seconds(int64_t cost) const {
-    return static_cast<double>(cost) * 1e-12;
-  }
-
-private:
-  int64_t scale(double once, Block *block) {
-    double cost = once * timesOf(block) * (inBytes ? 1e3 : 1e12);
-    return static_cast<int64_t>(std::min(cost, 1e15));
-  }
-
-  /// What kernels write counts for the op that makes it, what they read for the
-  /// op that reads it.
-  void noteTraffic(Block &block, const HostScalars &scalars) {
-    FusionGroups fused(block, scalars);
-    for (const FusionGroup &group : fused.getGroups()) {
-      for (Value output : group.outputs) {
-        stored.insert(output);
-        traffic[output.getDefiningOp()] +=
-            static_cast<double>(tensorBytesOf(output.getType()));
-      }
-      for (Value input : group.inputs)
-        for (Operation *user : input.getUsers())
-          if (group.ops.contains(user)) {
-            traffic[user] +=
-                static_cast<double>(tensorBytesOf(input.getType()));
-            break;
-          }
-    }
-  }
-
-  GroupsAttr groups;
-  int64_t parts;
-  Prices &prices;
-  bool inBytes;
-  double secondsPerByte = 1;
-  llvm::DenseMap<Block *, double> times;
-  llvm::DenseMap<Operation *, double> traffic;
-  llvm::DenseSet<Value> stored;
-};
 
 //===----------------------------------------------------------------------===//
 // One index
@@ -258,7 +45,7 @@ struct Index {
   SmallVector<Operation *> ops, sources;
   SmallVector<std::pair<Operation *, unsigned>> carried;
   /// Of the cheapest cut, unless something in it has been taken since.
-  int64_t gain = 0;
+  double gain = 0;
   bool isKnown = false;
   int64_t number = -1;
   ShardPlan plan;
@@ -513,22 +300,21 @@ private:
   }
 
   /// What the whole of a value costs of which there is a shard.
-  int64_t wholeCost(Operation *source, Value value) {
-    Operation *from = source ? source : func.getOperation();
-    int64_t gather = costs.collective(CollectiveType::AllGather, value, from);
+  double wholeCost(Operation *source, Value value) {
+    double gather = costs.collective(CollectiveType::AllGather, value);
     if (!isa_and_nonnull<AllReduceOp>(source))
       return gather;
     // As one, an all_reduce may take less than its halves, and more than one.
-    int64_t both = costs.collective(CollectiveType::AllReduce, value, from) -
-                   costs.collective(CollectiveType::ReduceScatter, value, from);
-    return std::min(gather, std::max<int64_t>(both, 0));
+    double both = costs.collective(CollectiveType::AllReduce, value) -
+                  costs.collective(CollectiveType::ReduceScatter, value);
+    return std::min(gather, std::max(both, 0.0));
   }
 
   /// The cheapest cut that sends hardly more than before: bytes get dearer
   /// until it is found.
   void solve(Index &index) {
     index.isKnown = true;
-    for (int64_t price : {0, 1, 4, 16, 64})
+    for (double price : {0, 1, 4, 16, 64})
       if (solve(index, price))
         return;
     index.gain = 0;
@@ -536,7 +322,7 @@ private:
 
   /// `price`: how often an all_gather's time counts for its bytes, besides
   /// itself. False if more is sent than before.
-  bool solve(Index &index, int64_t price) {
+  bool solve(Index &index, double price) {
     index.gain = 0;
     int64_t number = index.number;
     Graph graph;
@@ -555,13 +341,13 @@ private:
     if (llvm::none_of(sources, llvm::IsaPred<AllReduceOp>))
       return true;
     // Costs of the program as it is, and what it sends, in gathers' times.
-    int64_t before = 0, fixed = 0, sent = 0, scattered = 0;
+    double before = 0, fixed = 0, sent = 0, scattered = 0;
     struct Sending {
       unsigned from, to;
-      int64_t bytes;
+      double bytes;
     };
     SmallVector<Sending> sendings;
-    auto send = [&](unsigned from, unsigned to, int64_t cost, int64_t bytes) {
+    auto send = [&](unsigned from, unsigned to, double cost, double bytes) {
       cut.addEdge(from, to, cost + price * bytes);
       sendings.push_back({from, to, bytes});
     };
@@ -569,18 +355,17 @@ private:
       if (const PartFactor *factor = factorOf(index, number, op)) {
         unsigned node = graph.ops[op] = cut.addNode();
         graph.factors[op] = factor;
-        int64_t gain = costs.gain(op);
-        int64_t bytes = isa<comm::CollectiveOpInterface>(op)
-                            ? costs.bytes(op->getResult(0))
-                            : 0;
+        double gain = costs.gain(op);
+        double bytes = isa<comm::CollectiveOpInterface>(op)
+                           ? costs.bytes(op->getResult(0))
+                           : 0;
         before += gain + price * bytes;
         sent += bytes;
         send(MinCut::kSource, node, gain, bytes);
         if (factor->reduces)
-          send(
-              node, MinCut::kSink,
-              costs.collective(CollectiveType::AllReduce, op->getResult(0), op),
-              2 * costs.bytes(op->getResult(0)));
+          send(node, MinCut::kSink,
+               costs.collective(CollectiveType::AllReduce, op->getResult(0)),
+               2 * costs.bytes(op->getResult(0)));
       }
     for (auto [op, i] : index.carried)
       if (canCarry(index, op, i))
@@ -592,16 +377,15 @@ private:
       Operation *source = value.getDefiningOp();
       bool isSource = source && sources.contains(source);
       if (producer) {
-        int64_t cost = wholeCost(isSource ? source : nullptr, value),
-                bytes = costs.bytes(value);
+        double cost = wholeCost(isSource ? source : nullptr, value),
+               bytes = costs.bytes(value);
         send(*producer, *(gather = cut.addNode()), cost, bytes);
         if (isSource && !value.use_empty()) {
           before += cost + price * bytes;
           sent += bytes;
         }
         if (isSource && isa<AllReduceOp>(source)) {
-          fixed +=
-              costs.collective(CollectiveType::ReduceScatter, value, source);
+          fixed += costs.collective(CollectiveType::ReduceScatter, value);
           scattered += bytes;
         }
       }
@@ -623,23 +407,21 @@ private:
         cut.addEdge(*consumer, *slice, MinCut::kNever);
       }
     }
-    int64_t after = cut.solve();
+    double after = cut.solve();
     index.gain = before - after;
     index.plan = ShardPlan();
     if (index.gain <= 0)
       return true;
-    int64_t more = -sent;
+    double more = -sent;
     for (const Sending &sending : sendings)
       if (graph.isShard(sending.from) && !graph.isShard(sending.to))
         more += sending.bytes;
-    if (!costs.areBytes() &&
-        static_cast<double>(more) >
-            kLittleMore * static_cast<double>(sent + scattered))
+    if (!costs.areBytes() && more > kLittleMore * (sent + scattered))
       return false;
     // (Without what made bytes dearer.)
     index.gain += price * more;
-    index.plan.before = costs.seconds(before - price * sent + fixed);
-    index.plan.after = costs.seconds(after - price * (sent + more) + fixed);
+    index.plan.before = before - price * sent + fixed;
+    index.plan.after = after - price * (sent + more) + fixed;
     for (auto [op, factor] : graph.factors)
       if (graph.isShard(graph.ops.lookup(op)))
         index.plan.ops[op] = factor;
@@ -670,7 +452,7 @@ private:
     index.plan.sources[op] = dimOf(index, value);
     if (whole && (isa<AllGatherOp>(op) ||
                   wholeCost(op, value) <
-                      costs.collective(CollectiveType::AllGather, value, op)))
+                      costs.collective(CollectiveType::AllGather, value)))
       index.plan.kept.insert(op);
   }
 
@@ -710,7 +492,7 @@ private:
   int64_t parts;
   const IndexClasses &classes;
   const UniformValues &uniform;
-  Costs costs;
+  ShardCosts costs;
   llvm::MapVector<int64_t, Index> indices;
   llvm::DenseMap<Operation *, SmallVector<int64_t, 2>> have;
   llvm::DenseSet<Operation *> taken;

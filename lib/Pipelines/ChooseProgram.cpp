@@ -30,7 +30,7 @@ runPasses(ModuleOp module,
 /// programs in parts are tried.
 static constexpr double kWorthSplitting = 0.02;
 /// How many ops may go through trials: long programs are tried in fewer ways.
-static constexpr int64_t kTrialOps = 90'000;
+static constexpr int64_t kTrialOps = 120'000;
 /// The share of a step that forms chosen by time must save over those chosen by
 /// bytes.
 static constexpr double kWorthMoreBytes = 0.01;
