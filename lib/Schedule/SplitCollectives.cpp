@@ -46,6 +46,8 @@ public:
     start.setStream(stream);
     b.setInsertionPoint(before);
     plan::CollectiveDoneOp::create(b, loc, start.getEvent());
+    // (Or the next op in its memory would be taken for it.)
+    footprints.give(collective, start);
     collective.erase();
   }
 
