@@ -139,25 +139,30 @@ private:
     Operation *user;
   };
 
-  static void collect(Operation *sum, bool negative, SmallVector<Term> &terms,
+  /// The terms of a sum of sums, in order, and the sums, users first. (Without
+  /// recursion: sums may be as long as programs.)
+  static void collect(Operation *root, SmallVector<Term> &terms,
                       SmallVector<Operation *> &sums) {
-    sums.push_back(sum);
-    for (unsigned i : {0u, 1u}) {
-      Value value = sum->getOperand(i);
-      bool minus = negative != (i == 1 && isa<sh::SubtractOp>(sum));
-      Operation *def = value.getDefiningOp();
-      if (def && isSum(def) && value.hasOneUse() &&
-          def->getBlock() == sum->getBlock())
-        collect(def, minus, terms, sums);
-      else
-        terms.push_back({value, minus, sum});
+    SmallVector<Term> todo{{root->getResult(0), false, nullptr}};
+    while (!todo.empty()) {
+      Term term = todo.pop_back_val();
+      Operation *def = term.value.getDefiningOp();
+      if (term.user && (!def || !isSum(def) || !term.value.hasOneUse() ||
+                        def->getBlock() != root->getBlock())) {
+        terms.push_back(term);
+        continue;
+      }
+      sums.push_back(def);
+      bool minus = term.negative != isa<sh::SubtractOp>(def);
+      todo.push_back({def->getOperand(1), minus, def});
+      todo.push_back({def->getOperand(0), term.negative, def});
     }
   }
 
   void sumOnce(Operation *root) {
     SmallVector<Term> terms;
     SmallVector<Operation *> sums;
-    collect(root, false, terms, sums);
+    collect(root, terms, sums);
     llvm::MapVector<Attribute, SmallVector<unsigned>> byGroups;
     SmallVector<Reduction> reductions;
     for (auto [i, term] : llvm::enumerate(terms)) {
