@@ -6,7 +6,7 @@
 Per seed one program (layered.py; or assembled.py, fuzz.py's) is compiled in
 several ways: for a machine drawn at random (levels of links, mostly so slow
 that communication is all that counts), with the program chosen by the
-compiler's own search or with random options (batch and exchanges in parts,
+compiler's own search or with random options (all_reduces in halves, batch and exchanges in parts,
 products in chunks, reductions over levels, loops pipelined, no combining, no
 overlap, any products kept, values and stacks computed again, values kept by the host, any forms, any order of
 execution). All ranks must
@@ -42,7 +42,7 @@ PASSES = [("before the loop", "move-out-of-loops: invariants"), ("once, after th
           ("is an all_reduce|all_gathers of one", "simplify: gathers"), ("slice of an all_gather", "simplify: slice of gather"), ("all_reduce is a reduce_scatter", "simplify: slice of sum"),
           ("reduced already|two all_reduces are|two reduce_scatters", "simplify: sums of sums"), ("himself|two permutes|its reverse", "simplify: permutes, exchanges"),
           ("converted (before|after)", "simplify: conversions"), ("only what is needed is sent", "simplify: slices first"), ("after they are joined|on each device first", "simplify: sums joined, or on the device first"),
-          ("parts: one computes", "split-batch"), ("products begin while", "chunk-products after gathers"), ("sums are sent while", "chunk-products before scatters"),
+          ("all_reduces leave shards", "split-all-reduces"), ("parts: one computes", "split-batch"), ("products begin while", "chunk-products after gathers"), ("sums are sent while", "chunk-products before scatters"),
           ("parts, over fast links", "split-levels"), ("iteration ahead", "pipeline-loops: ahead"), ("iteration behind", "pipeline-loops: behind"),
           ("collectives are one", "combine-collectives"), ("order changed", "overlap (not where orders are drawn)"), ("collectives are started", "split-collectives"),
           ("stacks are computed again", "recompute-stacks"), ("values of together .* are computed again", "fit-memory"), ("go to the memory of the host", "fit-memory: offload"),
@@ -78,6 +78,7 @@ def draw_way(rng, seed, folder):
     else:
         options += ["--as-given", f"--memory-limit={rng.choice([10**3, 10**4, 10**5, 10**12, 10**12, 10**12])}"]
         maybe(0.3, "chunk-products", "*xyz")
+        maybe(0.3, "split-all-reduces", "*xyz")
         maybe(0.25, "split-batch", [2, 4, 3])
         maybe(0.2, "split-exchanges", [2, 4])
         maybe(0.3, "overlap", ["none", "blocks"])
@@ -88,6 +89,8 @@ def draw_way(rng, seed, folder):
         options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("offload", 0.5), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
         if rng.random() < 0.4:
             env["SHOAL_TEST_CHUNK_PRODUCTS"] = rng.choice("***xyz")
+        if rng.random() < 0.35:
+            env["SHOAL_TEST_SPLIT_ALL_REDUCES"] = "1"
         if rng.random() < 0.35:
             env["SHOAL_TEST_SPLIT_BATCH"] = rng.choice("2243")
         if rng.random() < 0.35:
