@@ -50,6 +50,8 @@ bool setOption(llvm::StringRef text, CompileOptions &o) {
     o.combine = false;
   else if (name == "axis-times")
     o.axisTimes = true;
+  else if (name == "split-all-reduces")
+    o.splitAllReduces = value;
   else if (name == "split-levels")
     o.splitLevels = true;
   else if (name == "remarks")
