@@ -53,13 +53,14 @@ def machine(rng):
     """A random description of a machine."""
     level = rng.choice([[0], [2, 0], [2, 0], [4, 0], [3, 0], [2, 4, 0], [2, 6, 0], [8, 0], [1, 0], [2, 4, 8, 0]])
     speed = 10 ** rng.uniform(5, 11)
+    patient = rng.random() < 0.5   # Without latencies parts cost nothing.
     links = []
     for i, devices in enumerate(level):
-        links.append({"name": f"l{i}", "bytes_per_second": speed, "latency": rng.choice([0, 1e-8, 1e-6, 1e-5]), "multicast": rng.random() < 0.3}
+        links.append({"name": f"l{i}", "bytes_per_second": speed, "latency": 0 if patient else rng.choice([0, 1e-8, 1e-6, 1e-5]), "multicast": rng.random() < 0.3}
                      | ({"devices": devices} if devices else {}))
         speed /= rng.choice([1, 2, 4, 20])
     return {"name": "drawn", "flops_per_second": 10 ** rng.uniform(7, 14), "memory_bytes_per_second": 10 ** rng.uniform(8, 13), "memory_bytes": rng.choice([1e6, 1e9, 8e10]),
-            "kernel_latency": rng.choice([0, 0, 1e-8, 2e-6]), "collective_latency": rng.choice([0, 0, 1e-7, 1e-5]), "links": links,
+            "kernel_latency": rng.choice([0, 0, 1e-8, 2e-6]), "collective_latency": 0 if patient else rng.choice([0, 1e-7, 1e-5]), "links": links,
             "host_link": {"bytes_per_second": 10 ** rng.uniform(7, 15), "latency": rng.choice([0, 0, 1e-8, 1e-5])}}
 
 
@@ -83,7 +84,7 @@ def draw_way(rng, seed, folder):
         maybe(0.2, "split-exchanges", [2, 4])
         maybe(0.3, "overlap", ["none", "blocks"])
         maybe(0.4, "fit-target", [1, 300, 1000, 3000, 10000, 100000])
-        maybe(0.3, "save-stacks", [1, 100, 1000, 10**6, 10**9])
+        maybe(0.5, "save-stacks", [1, 100, 1000, 10**6, 10**9])
         for k in range(4):
             maybe(0.15, "keep", [k])
         options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("offload", 0.5), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
