@@ -36,7 +36,7 @@ static constexpr int64_t kTrialOps = 120'000;
 static constexpr double kWorthMoreBytes = 0.01;
 
 /// How often a program that does not fit is made to before it is given up.
-static constexpr int kFitTrials = 2;
+static constexpr int kFitTrials = 4;
 
 static int64_t opsIn(ModuleOp module) {
   int64_t count = 0;
@@ -155,6 +155,57 @@ static FailureOr<Trial> tryProgram(ModuleOp module, Phase phase,
       best = *trial;
   }
   return *best;
+}
+
+LogicalResult chooseFreeForms(ModuleOp module, const Hardware &hardware,
+                              PipelineOptions &options) {
+  if (opsIn(module) > kTrialOps / 4)
+    return success();
+  PipelineOptions within = options, free = options;
+  within.remarks = free.remarks = false;
+  free.freeForms = true;
+  // As a rule all forms fit, and are the same.
+  auto formsWith = [&](const PipelineOptions &with) -> FailureOr<std::string> {
+    ScopedDiagnosticHandler silence(module.getContext(), [](Diagnostic &d) {
+      return success(d.getSeverity() == DiagnosticSeverity::Remark ||
+                     d.getSeverity() == DiagnosticSeverity::Warning);
+    });
+    OwningOpRef<ModuleOp> sharded = module.clone();
+    if (failed(runPasses(*sharded, [&](OpPassManager &pm) {
+          return buildPhasePipeline(pm, Phase::Sharded, with);
+        })))
+      return failure();
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    sharded->walk([&](Operation *op) {
+      os << op->getName() << " " << op->getAttrDictionary() << "\n";
+    });
+    return text;
+  };
+  FailureOr<std::string> one = formsWith(within), other = formsWith(free);
+  if (failed(one) || failed(other))
+    return failure();
+  if (*one == *other)
+    return success();
+  FailureOr<Trial> kept = tryProgram(module, Phase::Sharded, hardware, within,
+                                     Overlap::Blocks),
+                   freed = tryProgram(module, Phase::Sharded, hardware, free,
+                                      Overlap::Blocks);
+  if (failed(kept) || failed(freed))
+    return failure();
+  // (Where neither fits, forms that hold less are nearer to it.)
+  if (freed->peak > options.memoryLimit ||
+      !isBetter(*freed, *kept, options.memoryLimit))
+    return success();
+  options.freeForms = true;
+  if (options.remarks)
+    module.emitRemark()
+        << "forms are chosen without regard to the memory limit, which what is "
+           "computed again keeps (modelled step, before what else is "
+           "overlapped: "
+        << llvm::formatv("{0:f3} -> {1:f3} ms)", kept->seconds * 1e3,
+                         freed->seconds * 1e3);
+  return success();
 }
 
 LogicalResult chooseAxisTimes(ModuleOp module, const Hardware &hardware,
@@ -342,8 +393,8 @@ private:
 } // namespace
 
 LogicalResult chooseProgram(ModuleOp module, Phase phase,
-                            const Hardware &hardware,
-                            PipelineOptions &options, bool choosesHalves) {
+                            const Hardware &hardware, PipelineOptions &options,
+                            bool choosesHalves) {
   Chooser chooser(module, phase, hardware, options);
   SmallVector<std::string> chunks{options.chunkProducts};
   bool optimizes = phase <= Phase::Optimized;

@@ -18,6 +18,13 @@ namespace shoal {
 mlir::LogicalResult chooseKept(mlir::ModuleOp module, const Hardware &hardware,
                                PipelineOptions &options);
 
+/// Sets whether forms are chosen without regard to the memory limit: if that
+/// makes a program that is shorter and made to fit. The module is to go into
+/// `sharded`; there is a memory limit.
+mlir::LogicalResult chooseFreeForms(mlir::ModuleOp module,
+                                    const Hardware &hardware,
+                                    PipelineOptions &options);
+
 /// Sets whether forms are chosen by the hardware's times along each axis of the
 /// mesh instead of bytes: if that makes the shorter step. The module is to go
 /// into `sharded`; there is a memory limit.

@@ -193,6 +193,10 @@ FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
     if (failed(timed(phase, [&]() -> LogicalResult {
           bool modelled = options.choose && options.overlap != Overlap::None &&
                           options.memoryLimit > 0 && !options.hardware.empty();
+          if (phase == Phase::Sharded && modelled &&
+              options.to >= Phase::Scheduled &&
+              failed(chooseFreeForms(module, *hardware, options)))
+            return failure();
           if (phase == Phase::Sharded && modelled && options.keep.empty() &&
               failed(chooseKept(module, *hardware, options)))
             return failure();

@@ -147,7 +147,7 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
       kept += "shoal-place-mesh" +
               (o.hardware.empty() ? "" : "{hardware=" + o.hardware + "}") + ",";
     return add(pm, kept + "shoal-shard-pipeline{memory-limit=" +
-                       std::to_string(o.memoryLimit) + "}");
+                       std::to_string(o.freeForms ? 0 : o.memoryLimit) + "}");
   }
   case Phase::Partitioned:
     return add(pm, "shoal-partition-pipeline");

@@ -153,10 +153,11 @@ struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
       if (collectives.empty() && copies.empty())
         continue;
       Splitter splitter(program, *machine);
-      for (plan::CollectiveOp op : collectives)
-        splitter.split(op);
+      // First: of a collective that has been split, nobody knows what it touches.
       for (plan::CopyOp op : copies)
         splitter.splitCopy(op);
+      for (plan::CollectiveOp op : collectives)
+        splitter.split(op);
     }
   }
 };

@@ -63,6 +63,10 @@ struct PipelineOptions {
   /// Bytes a device should hold at most; 0: the hardware's where one was
   /// named, else no limit.
   int64_t memoryLimit = 0;
+  /// Forms are chosen as if there were no memory limit, since what a program
+  /// does not fit by can be computed again. compileModule tries it where times
+  /// are modelled.
+  bool freeForms = false;
   /// Bytes that scheduling is to keep within by computing values again
   /// (shoal-fit-memory); 0: nothing is. compileModule sets it where a program
   /// takes more than memoryLimit; it may be less, since it is compared with what
