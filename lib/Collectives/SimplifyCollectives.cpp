@@ -137,7 +137,10 @@ struct SimplifyScatter : Pattern<ReduceScatterOp> {
     if (!inner || inner.getDim() != op.getDim() ||
         inner.getKind() != op.getKind() || !inner->hasOneUse() ||
         !isExact(inner, inner.getInput(), inner.getResult(), inner.getDim(),
-                 inner.getGroups()))
+                 inner.getGroups()) ||
+        // Or the padding would be within the tensor, not at its end.
+        !isExact(op, op.getInput(), op.getResult(), op.getDim(),
+                 op.getGroups()))
       return failure();
     GroupsAttr both = joinGroups(inner.getGroups(), op.getGroups());
     if (!both)

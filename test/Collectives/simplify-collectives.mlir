@@ -164,3 +164,14 @@ func.func @local_sum_first(%a: tensor<4x64xf32>) -> (tensor<4xf32>, tensor<4xf32
   %3 = stablehlo.reduce(%2 init: %one) applies stablehlo.add across dimensions = [1] : (tensor<4x64xf32>, tensor<f32>) -> tensor<4xf32>
   return %1, %3 : tensor<4xf32>, tensor<4xf32>
 }
+
+// Blocks of blocks with padding are no blocks of the whole. (Found by
+// overlap.py, seed 7102.)
+// CHECK-LABEL: func.func @uneven_scatters
+// CHECK-COUNT-2: comm.reduce_scatter
+shoal.mesh @three_by_two <["u"=3, "v"=2]>
+func.func @uneven_scatters(%x: tensor<9x4xf32>) -> tensor<2x4xf32> {
+  %0 = comm.reduce_scatter add %x dim = 0 over <@three_by_two, {"u"}> : (tensor<9x4xf32>) -> tensor<3x4xf32>
+  %1 = comm.reduce_scatter add %0 dim = 0 over <@three_by_two, {"v"}> : (tensor<3x4xf32>) -> tensor<2x4xf32>
+  return %1 : tensor<2x4xf32>
+}
