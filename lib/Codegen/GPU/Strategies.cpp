@@ -39,8 +39,9 @@ llvm::Function *shoal::gpu::declareLaunch(llvm::Module &module,
   llvm::LLVMContext &context = module.getContext();
   llvm::Type *global = llvm::PointerType::get(context, 1);
   llvm::SmallVector<llvm::Type *> types;
-  // Of each pointer its bytes, and whether nothing writes to it.
-  llvm::SmallVector<std::pair<int64_t, bool>> buffers;
+  // Of each pointer its bytes, whether nothing is written by it, and whether
+  // nothing is written to its memory.
+  llvm::SmallVector<std::tuple<int64_t, bool, bool>> buffers;
   auto bytesOf = [](mlir::Type type) {
     auto tensor = mlir::cast<mlir::RankedTensorType>(type);
     return tensor.getNumElements() *
@@ -56,12 +57,12 @@ llvm::Function *shoal::gpu::declareLaunch(llvm::Module &module,
     }
     bool overwritten = llvm::any_of(
         source.mayOverwrite, [&](auto pair) { return pair.second == i; });
-    buffers.push_back({bytesOf(argument.getType()), !overwritten});
+    buffers.push_back({bytesOf(argument.getType()), true, !overwritten});
   }
   for (mlir::Value output : body.getTerminator()->getOperands())
-    buffers.push_back({bytesOf(output.getType()), false});
+    buffers.push_back({bytesOf(output.getType()), false, false});
   if (scratchBytes > 0)
-    buffers.push_back({scratchBytes, false});
+    buffers.push_back({scratchBytes, false, false});
   unsigned pointers = buffers.size() - (scratchBytes > 0);
   types.append(pointers, global);
   types.append(scalars, llvm::Type::getInt64Ty(context));
@@ -76,19 +77,18 @@ llvm::Function *shoal::gpu::declareLaunch(llvm::Module &module,
   function->addFnAttr("no-trapping-math", "true");
   function->addFnAttr("nvvm.maxntid", std::to_string(blockThreads));
   // 64 registers a thread; dropped where they do not suffice.
-  function->addFnAttr("nvvm.minctasm",
-                      std::to_string(std::clamp<int64_t>(1024 / blockThreads,
-                                                         1, 16)));
+  function->addFnAttr("nvvm.minctasm", std::to_string(std::clamp<int64_t>(
+                                           1024 / blockThreads, 1, 16)));
   for (auto [number, buffer] : llvm::enumerate(buffers)) {
     unsigned i = number < pointers ? number : number + scalars;
-    auto [bytes, isReadOnly] = buffer;
+    auto [bytes, isReadOnly, isUnchanged] = buffer;
     if (bytes > 0)
-      function->addParamAttr(i, llvm::Attribute::getWithDereferenceableBytes(
-                                    context, bytes));
-    if (isReadOnly) {
+      function->addParamAttr(
+          i, llvm::Attribute::getWithDereferenceableBytes(context, bytes));
+    if (isReadOnly)
       function->addParamAttr(i, llvm::Attribute::ReadOnly);
+    if (isUnchanged)
       function->addParamAttr(i, llvm::Attribute::NoAlias);
-    }
   }
   return function;
 }

@@ -37,12 +37,7 @@ static void addEntry(llvm::Module &module, plan::KernelOp kernel,
   llvm::Type *global = llvm::PointerType::get(context, 1);
   llvm::Type *i64 = llvm::Type::getInt64Ty(context);
   llvm::Type *none = llvm::Type::getVoidTy(context);
-  // Inputs in whose memory an output may be.
-  llvm::DenseSet<unsigned> written;
-  for (auto [output, argument] : kernel.getOverwritePairs())
-    written.insert(argument);
   SmallVector<Type> buffers;
-  SmallVector<bool> readOnly;
   unsigned scalars = 0;
   for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes())) {
     if (kernel.isScalarArg(i)) {
@@ -50,8 +45,8 @@ static void addEntry(llvm::Module &module, plan::KernelOp kernel,
       continue;
     }
     buffers.push_back(type);
-    readOnly.push_back(!written.contains(i));
   }
+  size_t inputs = buffers.size();
   llvm::append_range(buffers, kernel.getResultTypes());
   SmallVector<llvm::Type *> types(buffers.size(), global);
   types.append(scalars, i64);
@@ -65,7 +60,8 @@ static void addEntry(llvm::Module &module, plan::KernelOp kernel,
     if (int64_t bytes = bufferBytes(type))
       function->addParamAttr(
           i, llvm::Attribute::getWithDereferenceableBytes(context, bytes));
-    if (i < readOnly.size() && readOnly[i])
+    // (An output in an input's memory is written by the output's pointer.)
+    if (i < inputs)
       function->addParamAttr(i, llvm::Attribute::ReadOnly);
   }
 
