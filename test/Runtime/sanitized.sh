@@ -16,6 +16,13 @@ for model in gpt_train_dp_tp ring_attention moe_sort llama_decode fft_conv topk_
   "build-$kind/bin/shoal-run" "$work/$model.so" --input=random --repeat=3
   echo "$model: clean"
 done
+# Values that go to the memory of the host and back, on a thread of their own.
+echo '{"name": "box", "base": "dgx-h100", "host_link": {"bytes_per_second": 1e13, "latency": 1e-9}}' > "$work/box.json"
+build/bin/shoal-compile examples/models/gpt_train_dp_tp.mlir --hardware="$work/box.json" --memory-limit=220000 \
+  -o "$work/host.so"
+build/bin/shoal-run "$work/host.so" --inspect | grep "host memory"
+"build-$kind/bin/shoal-run" "$work/host.so" --input=random --repeat=3
+echo "host copies: clean"
 build/bin/shoal-run "$work/gpt_train_dp_tp.so" --input=random:5 --output="$work/out.npz"
 .venv/bin/python test/Runtime/processes.py "build-$kind/bin/shoal-run" "$work/gpt_train_dp_tp.so" "$work/out.npz" equal4
 echo "four processes: clean"
