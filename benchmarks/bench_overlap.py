@@ -100,24 +100,25 @@ np.savez(out / f"{case.name}.npz", **{f"arg{i}": np.asarray(x) for i, x in enume
 LATENCY = 50e-6
 
 
-def step_seconds(build, package, inputs, links, steps):
+def step_seconds(build, package, inputs, links, steps, *options):
     """Of each measured step, and the bytes that a rank sent."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "r.json"
         subprocess.run([build / "bin/shoal-run", package, f"--input={inputs}", f"--repeat={steps}",
-                        f"--report={report}", *([f"--emulate-links=*:{links / 1e9}:{LATENCY * 1e6}"] if links else [])],
+                        f"--report={report}", *([f"--emulate-links=*:{links / 1e9}:{LATENCY * 1e6}"] if links else []), *options],
                        check=True, stdout=subprocess.DEVNULL)
         m = json.loads(report.read_text())["measured"]
         s = m["step_s"]
         return [s["min"], s["median"], s["max"]], m["bytes_sent_per_device"]
 
 
-def hardware(folder, bandwidth, speed):
-    """This machine as the model sees it. `speed`: of one rank, as a share of a guess."""
+def hardware(folder, machine, bandwidth, speed):
+    """This machine as the model sees it. `machine`: as `shoal-run --calibrate` wrote it; `speed`: of one rank, as a share of that."""
     path = folder / f"emulated-{speed:.3g}.json"
-    path.write_text(json.dumps({
-        "name": "emulated", "flops_per_second": 5e9 * speed, "memory_bytes_per_second": 2e9 * speed,
-        "memory_bytes": 4e9, "kernel_latency": 2e-6 / speed, "collective_latency": 0,
+    path.write_text(json.dumps(machine | {
+        "name": "emulated", "flops_per_second": {t: rate * speed for t, rate in machine["flops_per_second"].items()},
+        "memory_bytes_per_second": machine["memory_bytes_per_second"] * speed, "memory_bytes": 4e9,
+        "kernel_latency": machine["kernel_latency"] / speed, "collective_latency": 0,
         "links": [{"name": "emulated", "bytes_per_second": bandwidth, "latency": LATENCY}]}))
     return path
 
@@ -136,9 +137,18 @@ def measured_row(build, folder, name, rounds, steps):
     seconds, sent = step_seconds(build, plain, inputs, None, steps)
     compute = statistics.median(seconds)
     bandwidth = sent / compute
-    # The model is told how fast a rank computes, from that run alone.
-    report, _ = compiled(build, model, f"--hardware={hardware(folder, bandwidth, 1)}", "--overlap=none")
-    machine = hardware(folder, bandwidth, report["modelled"]["compute_s"] / compute)
+    # The model is told how fast a rank computes, from runs without links: how kernels and products compare by size (of the
+    # first program, then of what was chosen for that, which has smaller ones; ranks share the cores, so sums are measured
+    # apart), and how long a step of the first takes.
+    machine, package = None, plain
+    for _ in range(2):
+        step_seconds(build, package, inputs, None, steps, f"--calibrate={folder / 'machine.json'}")
+        measured = json.loads((folder / "machine.json").read_text())
+        report, _ = compiled(build, model, f"--hardware={hardware(folder, measured, bandwidth, 1)}", "--overlap=none")
+        machine = hardware(folder, measured, bandwidth, report["modelled"]["compute_s"] / compute)
+        package = folder / f"{name}.first.so"
+        subprocess.run([build / "bin/shoal-compile", model, f"--hardware={machine}", "-o", package], check=True,
+                       stderr=subprocess.DEVNULL)
     times, predicted = {}, {}
     for way, options in WAYS.items():
         package = folder / f"{name}.{way}.so"
