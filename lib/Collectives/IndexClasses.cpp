@@ -179,7 +179,7 @@ void IndexClasses::visit(Operation *op) {
     llvm::erase_if(list, [&](const PartFactor &factor) {
       return !filter.factor(op, factor);
     });
-  for (const PartFactor &factor : list) {
+  for (auto [number, factor] : llvm::enumerate(list)) {
     SmallVector<ValueDim> places;
     for (auto [t, d] : factor.operands)
       places.push_back({op->getOperand(t), d});
@@ -192,7 +192,7 @@ void IndexClasses::visit(Operation *op) {
       ValueDim place(op->getResult(t), d);
       places.push_back(place);
       if (isMade)
-        free.insert(place);
+        free.try_emplace(place, number);
     }
     connect(places);
   }

@@ -46,6 +46,11 @@ public:
   bool isFree(mlir::Value value, unsigned dim) const {
     return free.contains({value, dim});
   }
+  /// The factor of the op that makes a free value which is that dimension, and
+  /// by which all its operands are free.
+  const PartFactor &freeFactorOf(mlir::OpResult value, unsigned dim) const {
+    return factorsOf(value.getOwner())[free.at({value, dim})];
+  }
   llvm::ArrayRef<PartFactor> factorsOf(mlir::Operation *op) const;
   /// The op's factor whose dimensions are in the class; null if none is.
   const PartFactor *factorIn(mlir::Operation *op, int64_t number) const;
@@ -67,7 +72,7 @@ private:
   Filter filter;
   llvm::DenseMap<ValueDim, unsigned> numbers;
   mutable llvm::SmallVector<unsigned> parents;
-  llvm::DenseSet<ValueDim> free;
+  llvm::DenseMap<ValueDim, unsigned> free; ///< the factor's number
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<PartFactor>> factors;
 };
 

@@ -51,20 +51,16 @@ Operation *clonePart(OpBuilder &b, Operation *op, const PartFactor &factor,
 Value FreeParts::of(Value value, unsigned dim) {
   if (Value made = known.lookup({value, dim}))
     return made;
-  Operation *op = value.getDefiningOp();
-  unsigned result = cast<OpResult>(value).getResultNumber();
-  for (const PartFactor &factor : classes.factorsOf(op)) {
-    if (!llvm::is_contained(factor.results, std::pair(result, dim)))
-      continue;
-    SmallVector<Value> operands(op->getOperands());
-    for (auto [t, d] : factor.operands)
-      operands[t] = of(operands[t], d);
-    OpBuilder b(op);
-    b.setInsertionPointAfter(op);
-    Operation *clone = clonePart(b, op, factor, operands, parts);
-    return known[{value, dim}] = clone->getResult(result);
-  }
-  llvm_unreachable("free dimensions have a factor");
+  auto result = cast<OpResult>(value);
+  Operation *op = result.getOwner();
+  const PartFactor &factor = classes.freeFactorOf(result, dim);
+  SmallVector<Value> operands(op->getOperands());
+  for (auto [t, d] : factor.operands)
+    operands[t] = of(operands[t], d);
+  OpBuilder b(op);
+  b.setInsertionPointAfter(op);
+  Operation *clone = clonePart(b, op, factor, operands, parts);
+  return known[{value, dim}] = clone->getResult(result.getResultNumber());
 }
 
 } // namespace shoal
