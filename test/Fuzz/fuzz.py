@@ -16,10 +16,7 @@ types and meshes, manual regions, control flow that depends on data. Exits 1 whe
 import argparse
 import sys
 import tempfile
-import threading
 import time
-import traceback
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +29,7 @@ import program  # noqa: E402
 import structure  # noqa: E402
 from judge import Judge  # noqa: E402
 from ops.instance import DTYPES  # noqa: E402
-from runner import Runner  # noqa: E402
+from runner import Runner, check_seeds  # noqa: E402
 from single_op import load, store  # noqa: E402
 
 
@@ -183,14 +180,11 @@ class Checker:
 
     def check_and_reduce(self, seed):
         """As check; a failing program is cut to its shortest failing beginning."""
-        try:
-            problem = self.check(seed, self.args.ops)
-            for ops in range(1, self.args.ops or 12) if problem else []:
-                if shorter := self.check(seed, ops):
-                    return f"with --ops {ops}: {shorter}"
-            return problem
-        except Exception:  # noqa: BLE001: one program less, the others go on
-            return f"the fuzzer fails: {traceback.format_exc()}"
+        problem = self.check(seed, self.args.ops)
+        for ops in range(1, self.args.ops or 12) if problem else []:
+            if shorter := self.check(seed, ops):
+                return f"with --ops {ops}: {shorter}"
+        return problem
 
 
 def main():
@@ -205,24 +199,10 @@ def main():
     p.add_argument("--stablehlo", type=int, default=0, metavar="N", help="run every Nth program's partitioned module, printed by --emit=stablehlo, under JAX")
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
-    lo, hi = map(int, args.seeds.split(":"))
-    failed, start, own, checkers = 0, time.time(), threading.local(), []
-
-    def one(seed):
-        if not hasattr(own, "checker"):
-            own.checker = Checker(args)
-            checkers.append(own.checker)
-        return own.checker.check_and_reduce(seed)
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for seed, problem in zip(range(lo, hi), pool.map(one, range(lo, hi))):
-            if problem:
-                failed += 1
-                print(f"seed {seed}: {problem}", flush=True)
-            if seed % 500 == 499:
-                print(f"  {seed + 1 - lo} programs in {time.time() - start:.0f} s, {failed} failed", file=sys.stderr, flush=True)
+    count, failed, checkers = check_seeds(args, Checker, Checker.check_and_reduce, report_every=500)
     notes = [(sum(c.by_reference for c in checkers), "where XLA differs, the second judge agrees"), (sum(c.by_xla for c in checkers), "partitioned modules run by JAX"),
              (sum(c.unjudged for c in checkers), "that no judge takes")]
-    print("; ".join([f"{hi - lo - failed} passed, {failed} failed"] + [f"{text}: {n}" for n, text in notes if n]))
+    print("; ".join([f"{count - failed} passed, {failed} failed"] + [f"{text}: {n}" for n, text in notes if n]))
     return failed > 0
 
 

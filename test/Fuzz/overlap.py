@@ -23,10 +23,7 @@ import re
 import sys
 import tempfile
 import threading
-import time
-import traceback
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -35,7 +32,7 @@ sys.path.insert(0, str(HERE))
 
 import ml_dtypes  # noqa: E402
 import numpy as np  # noqa: E402
-from runner import Runner  # noqa: E402
+from runner import Runner, check_seeds  # noqa: E402
 
 # What passes say, to the name in the table.
 PASSES = [("before the loop", "move-out-of-loops: invariants"), ("once, after the loop", "move-out-of-loops: sums"),
@@ -189,12 +186,6 @@ class Checker:
             (folder / f"{seed}.txt").write_text(f"{problem}\n{json.dumps(way, indent=1)}\n")
         return f"{problem} {[x for x in way if x] and way[:2]}"
 
-    def check_safely(self, seed):
-        try:
-            return self.check(seed)
-        except Exception:  # noqa: BLE001: one program less, the others go on
-            return f"the fuzzer fails: {traceback.format_exc()}"
-
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -209,27 +200,13 @@ def main():
     p.add_argument("--table", action="store_true", help="what fired by family, too")
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
-    lo, hi = map(int, args.seeds.split(":"))
-    failed, start, own, checkers = 0, time.time(), threading.local(), []
-
-    def one(seed):
-        if not hasattr(own, "checker"):
-            own.checker = Checker(args)
-            checkers.append(own.checker)
-        return own.checker.check_safely(seed)
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for seed, problem in zip(range(lo, hi), pool.map(one, range(lo, hi))):
-            if problem:
-                failed += 1
-                print(f"seed {seed}: {problem}", flush=True)
-            if seed % 100 == 99:
-                print(f"  {seed + 1 - lo} programs in {time.time() - start:.0f} s, {failed} failed", file=sys.stderr, flush=True)
+    count, failed, checkers = check_seeds(args, Checker, Checker.check, report_every=100)
     fired, tried = sum((c.fired for c in checkers), Counter()), sum((c.tried for c in checkers), Counter())
     for name in dict.fromkeys(name for _, name in PASSES):
         total = sum(n for (_, which), n in fired.items() if which == name)
         where = ", ".join(f"{f} {fired[f, name]}/{tried[f]}" for f in sorted(tried) if fired[f, name]) if args.table else ""
         print(f"{name}: {total} of {sum(tried.values())}" + (f" ({where})" if where else ""))
-    print(f"{hi - lo - failed} passed, {failed} failed")
+    print(f"{count - failed} passed, {failed} failed")
     return failed > 0
 
 

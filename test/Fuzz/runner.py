@@ -5,6 +5,11 @@ Without that tool (another build's shoal-run was given), by shoal-run itself.
 import os
 import signal
 import subprocess
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -58,3 +63,27 @@ class Runner:
             return f"timed out after {self.limit} s"
         lines = [line for line in Path(log).read_text(errors="replace").splitlines() if "remark:" not in line]
         return f"exit {code}: {' '.join(lines).strip()[:600]}"
+
+
+def check_seeds(args, make_checker, check, report_every):
+    """Checks each seed of args.seeds ("A:B") in args.jobs threads with a checker of its own each, and prints what is
+    wrong; returns how many seeds there are, how many fail, and the checkers. check(checker, seed): what is wrong, or None."""
+    lo, hi = map(int, args.seeds.split(":"))
+    failed, start, own, checkers = 0, time.time(), threading.local(), []
+
+    def one(seed):
+        if not hasattr(own, "checker"):
+            own.checker = make_checker(args)
+            checkers.append(own.checker)
+        try:
+            return check(own.checker, seed)
+        except Exception:  # noqa: BLE001: one program less, the others go on
+            return f"the fuzzer fails: {traceback.format_exc()}"
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for seed, problem in zip(range(lo, hi), pool.map(one, range(lo, hi))):
+            if problem:
+                failed += 1
+                print(f"seed {seed}: {problem}", flush=True)
+            if seed % report_every == report_every - 1:
+                print(f"  {seed + 1 - lo} programs in {time.time() - start:.0f} s, {failed} failed", file=sys.stderr, flush=True)
+    return hi - lo, failed, checkers
