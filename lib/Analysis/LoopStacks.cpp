@@ -1,6 +1,5 @@
 #include "shoal/Analysis/LoopStacks.h"
-
-#include "dialects/Shoal/Shoal.h"
+#include "shoal/Analysis/IntegerScalars.h"
 
 #include "llvm/ADT/DenseSet.h"
 
@@ -27,68 +26,27 @@ std::optional<StackLoop> getStackLoop(WhileOp op, const HostScalars &scalars) {
   return StackLoop{op, *counted, *begin, *counted->tripCount};
 }
 
-static std::optional<int64_t> evaluate(Value value, const StackLoop &loop,
-                                       int64_t trip, int depth) {
-  if (depth > 32)
-    return std::nullopt;
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    if (argument.getOwner() != &loop.body())
-      return std::nullopt;
-    if (argument.getArgNumber() == loop.loop.ivIndex)
-      return loop.counterAt(trip);
-    Value outside = loop.invariant(argument);
-    return outside ? evaluate(outside, loop, trip, depth + 1) : std::nullopt;
-  }
-  if (auto constant = getConstantInt(value))
-    return constant;
-  Operation *op = value.getDefiningOp();
-  SmallVector<int64_t, 3> in;
-  if (!isa<stablehlo::AddOp, stablehlo::SubtractOp, stablehlo::MulOp,
-           stablehlo::MaxOp, stablehlo::MinOp, stablehlo::ConvertOp,
-           stablehlo::ReshapeOp, stablehlo::CompareOp, stablehlo::SelectOp,
-           ConstraintOp>(op))
-    return std::nullopt;
-  for (Value operand : op->getOperands()) {
-    auto number = evaluate(operand, loop, trip, depth + 1);
-    if (!number)
-      return std::nullopt;
-    in.push_back(*number);
-  }
-  if (isa<stablehlo::AddOp>(op))
-    return in[0] + in[1];
-  if (isa<stablehlo::SubtractOp>(op))
-    return in[0] - in[1];
-  if (isa<stablehlo::MulOp>(op))
-    return in[0] * in[1];
-  if (isa<stablehlo::MaxOp>(op))
-    return std::max(in[0], in[1]);
-  if (isa<stablehlo::MinOp>(op))
-    return std::min(in[0], in[1]);
-  if (isa<stablehlo::SelectOp>(op))
-    return in[0] ? in[1] : in[2];
-  if (auto compare = dyn_cast<stablehlo::CompareOp>(op)) {
-    using Direction = stablehlo::ComparisonDirection;
-    switch (compare.getComparisonDirection()) {
-    case Direction::EQ:
-      return in[0] == in[1];
-    case Direction::NE:
-      return in[0] != in[1];
-    case Direction::LT:
-      return in[0] < in[1];
-    case Direction::LE:
-      return in[0] <= in[1];
-    case Direction::GT:
-      return in[0] > in[1];
-    case Direction::GE:
-      return in[0] >= in[1];
-    }
-  }
-  return in[0];
-}
-
 std::optional<int64_t> evaluateAt(Value value, const StackLoop &loop,
                                   int64_t trip) {
-  return evaluate(value, loop, trip, 0);
+  auto leaf = [&](Value inner) -> std::optional<APInt> {
+    auto argument = dyn_cast<BlockArgument>(inner);
+    if (!argument || argument.getOwner() != &loop.body())
+      return std::nullopt;
+    if (argument.getArgNumber() == loop.loop.ivIndex)
+      return APInt(
+          getElementTypeOrSelf(inner.getType()).getIntOrFloatBitWidth(),
+          loop.counterAt(trip), /*isSigned=*/true,
+          /*implicitTrunc=*/true);
+    // What never changes comes from outside.
+    Value outside = loop.invariant(argument);
+    if (!outside)
+      return std::nullopt;
+    return evaluateInteger(outside,
+                           [](Value) { return std::optional<APInt>(); });
+  };
+  auto number = evaluateInteger(value, leaf);
+  return number ? asInt64(*number, getElementTypeOrSelf(value.getType()))
+                : std::nullopt;
 }
 
 std::optional<SlicedRow> rowOf(stablehlo::DynamicSliceOp op,

@@ -1,13 +1,13 @@
 // shoal-recognize-slices: see Passes.td.
 #include "GroupAxes.h"
 #include "UniformValues.h"
+#include "shoal/Analysis/IntegerScalars.h"
 #include "shoal/Collectives/Passes.h"
 
 #include "dialects/Shoal/Shoal.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
@@ -25,125 +25,26 @@ namespace {
 /// Positions beyond that are not tried out.
 constexpr int64_t kMaxPositions = 4096;
 
-/// The integer that a scalar is on a device at given positions in groups.
-class Evaluator {
-public:
-  llvm::MapVector<Attribute, int64_t> positions; ///< by groups
+/// A device's positions in groups, by which its slice begins.
+struct Positions {
+  llvm::MapVector<Attribute, int64_t> byGroups;
 
-  /// Finds the groups on which the value depends. False if it depends on
-  /// anything else.
-  bool visit(Value value) {
-    Operation *op = value.getDefiningOp();
-    if (!op || !isInteger(value) || ++visited > 64)
-      return false;
-    if (auto index = dyn_cast<AxisIndexOp>(op)) {
-      positions.insert({index.getGroups(), 0});
-      return !index.getGroups().isTable();
-    }
-    if (isa<sh::ConstantOp>(op))
-      return true;
-    if (!isa<sh::ConvertOp, sh::AddOp, sh::SubtractOp, sh::MulOp, sh::DivOp,
-             sh::RemOp, sh::MinOp, sh::MaxOp, sh::CompareOp, sh::SelectOp,
-             sh::ClampOp, sh::NegOp, sh::ReshapeOp>(op))
-      return false;
-    return llvm::all_of(op->getOperands(),
-                        [&](Value operand) { return visit(operand); });
+  /// Where a slice begins at these positions; groups that are not there yet are
+  /// added, with position 0.
+  std::optional<int64_t> evaluate(Value start) {
+    Type element = getElementTypeOrSelf(start.getType());
+    auto number = evaluateInteger(start, [&](Value value) {
+      auto index = value.getDefiningOp<AxisIndexOp>();
+      if (!index || index.getGroups().isTable())
+        return std::optional<APInt>();
+      int64_t at = byGroups.try_emplace(index.getGroups(), 0).first->second;
+      unsigned width =
+          getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth();
+      return std::optional<APInt>(
+          APInt(width, at, /*isSigned=*/false, /*implicitTrunc=*/true));
+    });
+    return number ? asInt64(*number, element) : std::nullopt;
   }
-
-  /// Of a value that was visited.
-  std::optional<APInt> evaluate(Value value) const {
-    Operation *op = value.getDefiningOp();
-    Type element = getElementTypeOrSelf(value.getType());
-    unsigned width = element.getIntOrFloatBitWidth();
-    if (auto index = dyn_cast<AxisIndexOp>(op))
-      return APInt(width, positions.lookup(index.getGroups()),
-                   /*isSigned=*/false, /*implicitTrunc=*/true);
-    if (isa<sh::ConstantOp>(op)) {
-      DenseIntElementsAttr elements;
-      if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
-        return std::nullopt;
-      return elements.getSplatValue<APInt>();
-    }
-    SmallVector<APInt> in;
-    for (Value operand : op->getOperands()) {
-      std::optional<APInt> number = evaluate(operand);
-      if (!number)
-        return std::nullopt;
-      in.push_back(*number);
-    }
-    Type from = getElementTypeOrSelf(op->getOperand(0).getType());
-    bool isUnsigned = from.isUnsignedInteger() || from.isInteger(1);
-    auto pick = [&](bool first) { return first ? in[0] : in[1]; };
-    auto less = [&](const APInt &a, const APInt &b) {
-      return isUnsigned ? a.ult(b) : a.slt(b);
-    };
-    if (isa<sh::ConvertOp>(op))
-      return isUnsigned ? in[0].zextOrTrunc(width) : in[0].sextOrTrunc(width);
-    if (isa<sh::ReshapeOp>(op))
-      return in[0];
-    if (isa<sh::AddOp>(op))
-      return in[0] + in[1];
-    if (isa<sh::SubtractOp>(op))
-      return in[0] - in[1];
-    if (isa<sh::MulOp>(op))
-      return in[0] * in[1];
-    if (isa<sh::NegOp>(op))
-      return -in[0];
-    if (isa<sh::DivOp, sh::RemOp>(op)) {
-      if (in[1].isZero() || (!isUnsigned && in[1].isAllOnes()))
-        return std::nullopt;
-      if (isa<sh::DivOp>(op))
-        return isUnsigned ? in[0].udiv(in[1]) : in[0].sdiv(in[1]);
-      return isUnsigned ? in[0].urem(in[1]) : in[0].srem(in[1]);
-    }
-    if (isa<sh::MinOp>(op))
-      return pick(less(in[0], in[1]));
-    if (isa<sh::MaxOp>(op))
-      return pick(less(in[1], in[0]));
-    if (isa<sh::ClampOp>(op)) { // low, value, high
-      Type type = getElementTypeOrSelf(op->getOperand(1).getType());
-      isUnsigned = type.isUnsignedInteger();
-      APInt atLeast = less(in[1], in[0]) ? in[0] : in[1];
-      return less(in[2], atLeast) ? in[2] : atLeast;
-    }
-    if (isa<sh::SelectOp>(op))
-      return in[0].isZero() ? in[2] : in[1];
-    if (auto compare = dyn_cast<sh::CompareOp>(op)) {
-      bool result = false;
-      switch (compare.getComparisonDirection()) {
-      case sh::ComparisonDirection::EQ:
-        result = in[0] == in[1];
-        break;
-      case sh::ComparisonDirection::NE:
-        result = in[0] != in[1];
-        break;
-      case sh::ComparisonDirection::LT:
-        result = less(in[0], in[1]);
-        break;
-      case sh::ComparisonDirection::LE:
-        result = !less(in[1], in[0]);
-        break;
-      case sh::ComparisonDirection::GT:
-        result = less(in[1], in[0]);
-        break;
-      case sh::ComparisonDirection::GE:
-        result = !less(in[0], in[1]);
-        break;
-      }
-      return APInt(1, result);
-    }
-    return std::nullopt;
-  }
-
-private:
-  static bool isInteger(Value value) {
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    return type && type.getNumElements() == 1 &&
-           type.getElementType().isIntOrIndex() &&
-           !type.getElementType().isIndex();
-  }
-
-  int visited = 0;
 };
 
 struct RecognizeSlices : impl::RecognizeSlicesBase<RecognizeSlices> {
@@ -199,12 +100,12 @@ private:
       return std::nullopt;
     int64_t size = op.getSliceSizes()[dim], whole = type.getDimSize(dim);
     Value start = op.getStartIndices()[dim];
-    Evaluator evaluator;
-    if (size == 0 || whole % size || !evaluator.visit(start) ||
-        evaluator.positions.empty() || evaluator.positions.size() > 3)
+    Positions positions;
+    if (size == 0 || whole % size || !positions.evaluate(start) ||
+        positions.byGroups.empty() || positions.byGroups.size() > 3)
       return std::nullopt;
     SmallVector<GroupsAttr> order;
-    for (auto &[groups, position] : evaluator.positions)
+    for (auto &[groups, position] : positions.byGroups)
       order.push_back(cast<GroupsAttr>(groups));
     auto before = [](GroupsAttr a, GroupsAttr b) {
       return a.getAsOpaquePointer() < b.getAsOpaquePointer();
@@ -226,15 +127,10 @@ private:
         int64_t rest = p;
         for (GroupsAttr groups : llvm::reverse(order)) {
           int64_t members = groups.getGroupSize(op);
-          evaluator.positions[groups] = rest % members;
+          positions.byGroups[groups] = rest % members;
           rest /= members;
         }
-        std::optional<APInt> at = evaluator.evaluate(start);
-        bool isUnsigned =
-            getElementTypeOrSelf(start.getType()).isUnsignedInteger();
-        isOwn = at && (isUnsigned ? at->getLimitedValue() ==
-                                        static_cast<uint64_t>(p * size)
-                                  : at->trySExtValue() == p * size);
+        isOwn = positions.evaluate(start) == p * size;
       }
       if (!isOwn)
         continue;
