@@ -2,6 +2,7 @@
 #include "dialects/Comm/Comm.h"
 #include "shoal/Analysis/LoopStacks.h"
 #include "shoal/Collectives/Passes.h"
+#include "shoal/Support/StackValues.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -292,77 +293,18 @@ struct KeepRecomputed : impl::KeepRecomputedBase<KeepRecomputed> {
   WhileOp rewrite(const StackLoop &first, const StackLoop &second,
                   Value writeIndex, Value readIndex,
                   ArrayRef<Recomputed> values) {
-    WhileOp op = first.op;
-    OpBuilder b(op);
-    Location loc = op.getLoc();
-    SmallVector<Value> operands(op->getOperands());
-    auto stackType = [&](Type type) {
-      auto tensor = cast<RankedTensorType>(type);
-      SmallVector<int64_t> shape{first.trips};
-      llvm::append_range(shape, tensor.getShape());
-      return RankedTensorType::get(shape, tensor.getElementType());
-    };
-    auto rowType = [&](Type type) {
-      RankedTensorType stack = stackType(type);
-      SmallVector<int64_t> shape(stack.getShape());
-      shape[0] = 1;
-      return RankedTensorType::get(shape, stack.getElementType());
-    };
-    auto startsAt = [&](Value index, Type type) {
-      auto scalar = cast<RankedTensorType>(index.getType());
-      Value zero = stablehlo::ConstantOp::create(
-          b, loc, cast<ElementsAttr>(b.getZeroAttr(scalar)));
-      SmallVector<Value> starts(cast<RankedTensorType>(type).getRank() + 1,
-                                zero);
-      starts[0] = index;
-      return starts;
-    };
-    for (const Recomputed &r : values) {
-      RankedTensorType type = stackType(r.first.getType());
-      auto zero = stablehlo::ConstantOp::create(
-          b, loc,
-          cast<ElementsAttr>(
-              b.getZeroAttr(RankedTensorType::get({}, type.getElementType()))));
-      operands.push_back(stablehlo::BroadcastInDimOp::create(
-          b, loc, type, zero, ArrayRef<int64_t>{}));
-    }
-    unsigned before = op->getNumOperands();
-    OperationState state(loc, op->getName(), operands,
-                         ValueRange(operands).getTypes(), op->getAttrs());
-    state.addRegion();
-    state.addRegion();
-    auto fresh = cast<WhileOp>(b.create(state));
-    for (auto [from, to] :
-         llvm::zip_equal(op->getRegions(), fresh->getRegions())) {
-      to.takeBody(from);
-      for (Value operand : ValueRange(operands).drop_front(before))
-        to.front().addArgument(operand.getType(), loc);
-    }
-    Block &body = fresh->getRegion(1).front();
-    Operation *yield = body.getTerminator();
-    b.setInsertionPoint(yield);
-    SmallVector<Value> yields(yield->getOperands());
-    for (auto [i, r] : llvm::enumerate(values)) {
-      Type type = r.first.getType();
-      Value row = stablehlo::ReshapeOp::create(b, r.first.getLoc(),
-                                               rowType(type), r.first);
-      yields.push_back(stablehlo::DynamicUpdateSliceOp::create(
-          b, r.first.getLoc(), stackType(type), body.getArgument(before + i),
-          row, startsAt(writeIndex, type)));
-    }
-    yield->setOperands(yields);
-    op->replaceAllUsesWith(fresh->getResults().take_front(before));
-    op->erase();
+    unsigned before = first.op->getNumResults();
+    WhileOp fresh = stackValues(
+        first.op,
+        llvm::map_to_vector(
+            values, [](const Recomputed &r) -> Value { return r.first; }),
+        writeIndex, first.trips);
     for (auto [i, r] : llvm::enumerate(values)) {
       Operation *again = r.second.getDefiningOp();
-      b.setInsertionPoint(again);
-      Type type = r.second.getType();
-      Value row = stablehlo::DynamicSliceOp::create(
-          b, again->getLoc(), rowType(type), fresh->getResult(before + i),
-          startsAt(readIndex, type), rowType(type).getShape());
+      OpBuilder b(again);
       Value(r.second).replaceAllUsesWith(
-          stablehlo::ReshapeOp::create(b, again->getLoc(), type, row)
-              .getResult());
+          readRow(b, again->getLoc(), fresh->getResult(before + i), readIndex,
+                  r.second.getType()));
     }
     // What led to it is computed for nothing.
     WhileOp reader = second.op;

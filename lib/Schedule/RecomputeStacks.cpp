@@ -5,6 +5,7 @@
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Schedule/MemoryNotes.h"
 #include "shoal/Schedule/Passes.h"
+#include "shoal/Support/StackValues.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -61,7 +62,6 @@ private:
   /// Through changes of shape alone, kernels that only do that included.
   Value rootOf(Value value);
   bool need(Value value, Price &price, bool mayAdd, int depth);
-  WhileOp addStacks(ArrayRef<unsigned> carried);
   static WhileOp without(WhileOp loop, const llvm::BitVector &gone);
 
   OpTimes &times;
@@ -244,70 +244,6 @@ std::optional<LoopPair::Price> LoopPair::priceOf(ArrayRef<bool> dropped,
   return price;
 }
 
-static RankedTensorType stackedType(Type type, int64_t rows) {
-  auto tensor = cast<RankedTensorType>(type);
-  SmallVector<int64_t> shape{rows};
-  llvm::append_range(shape, tensor.getShape());
-  return RankedTensorType::get(shape, tensor.getElementType());
-}
-
-static SmallVector<Value> startsAt(OpBuilder &b, Location loc, Value index,
-                                   int64_t rank) {
-  auto zero = stablehlo::ConstantOp::create(
-      b, loc,
-      cast<ElementsAttr>(
-          b.getZeroAttr(cast<RankedTensorType>(index.getType()))));
-  SmallVector<Value> starts(rank, zero);
-  starts[0] = index;
-  return starts;
-}
-
-/// The first loop with stacks of carried values as further results.
-WhileOp LoopPair::addStacks(ArrayRef<unsigned> carried) {
-  WhileOp op = first.op;
-  OpBuilder b(op);
-  Location loc = op.getLoc();
-  SmallVector<Value> operands(op->getOperands());
-  for (unsigned i : carried) {
-    RankedTensorType type =
-        stackedType(op->getOperand(i).getType(), first.trips);
-    auto zero = stablehlo::ConstantOp::create(
-        b, loc,
-        cast<ElementsAttr>(
-            b.getZeroAttr(RankedTensorType::get({}, type.getElementType()))));
-    operands.push_back(stablehlo::BroadcastInDimOp::create(
-        b, loc, type, zero, ArrayRef<int64_t>{}));
-  }
-  unsigned before = op->getNumOperands();
-  OperationState state(loc, op->getName(), operands,
-                       ValueRange(operands).getTypes(), op->getAttrs());
-  state.addRegion();
-  state.addRegion();
-  auto fresh = cast<WhileOp>(b.create(state));
-  for (auto [from, to] :
-       llvm::zip_equal(op->getRegions(), fresh->getRegions())) {
-    to.takeBody(from);
-    for (Value operand : ValueRange(operands).drop_front(before))
-      to.front().addArgument(operand.getType(), loc);
-  }
-  Block &body = fresh.getBody().front();
-  Operation *yield = body.getTerminator();
-  b.setInsertionPoint(yield);
-  SmallVector<Value> yields(yield->getOperands());
-  for (auto [n, i] : llvm::enumerate(carried)) {
-    Value stack = body.getArgument(before + n), value = body.getArgument(i);
-    RankedTensorType row = stackedType(value.getType(), 1);
-    yields.push_back(stablehlo::DynamicUpdateSliceOp::create(
-        b, loc, stack.getType(), stack,
-        stablehlo::ReshapeOp::create(b, loc, row, value),
-        startsAt(b, loc, writeIndex, row.getRank())));
-  }
-  yield->setOperands(yields);
-  op->replaceAllUsesWith(fresh->getResults().take_front(before));
-  op->erase();
-  return fresh;
-}
-
 /// The loop without some of its carried values, which nobody needs.
 WhileOp LoopPair::without(WhileOp op, const llvm::BitVector &gone) {
   if (gone.none())
@@ -350,7 +286,13 @@ WhileOp LoopPair::without(WhileOp op, const llvm::BitVector &gone) {
 void LoopPair::rewrite(ArrayRef<bool> dropped, const Price &price) {
   unsigned before = first.op->getNumResults();
   if (!price.added.empty())
-    first.op = addStacks(price.added.getArrayRef());
+    first.op =
+        stackValues(first.op,
+                    llvm::map_to_vector(price.added.getArrayRef(),
+                                        [&](unsigned i) -> Value {
+                                          return first.body().getArgument(i);
+                                        }),
+                    writeIndex, first.trips);
   Block &body = second.body();
   OpBuilder b(body.getParentOp()->getContext());
   if (Operation *index = readIndex.getDefiningOp();
@@ -359,15 +301,8 @@ void LoopPair::rewrite(ArrayRef<bool> dropped, const Price &price) {
   else
     b.setInsertionPointToStart(&body);
   Location loc = second.op.getLoc();
-  // A row as the type of the value that it was.
   auto read = [&](Value stack, Type type) {
-    RankedTensorType whole = cast<RankedTensorType>(stack.getType());
-    SmallVector<int64_t> shape(whole.getShape());
-    shape[0] = 1;
-    auto row = stablehlo::DynamicSliceOp::create(
-        b, loc, RankedTensorType::get(shape, whole.getElementType()), stack,
-        startsAt(b, loc, readIndex, shape.size()), shape);
-    return stablehlo::ReshapeOp::create(b, loc, type, row).getResult();
+    return readRow(b, loc, stack, readIndex, type);
   };
   IRMapping map;
   Block &from = first.body();
