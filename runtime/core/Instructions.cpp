@@ -79,6 +79,16 @@ bool setSlots(const program::View &program, const Instruction &i,
   }
 }
 
+/// Of Matmul's operands: dimensions have four numbers each, the size first.
+static ProductShape shapeOfProduct(std::span<const int64_t> ops) {
+  ProductShape shape = {1, 1, 1, 1};
+  size_t next = 9;
+  for (size_t group = 0; group < shape.size(); ++group)
+    for (int64_t d = 0; d < ops[5 + group]; ++d, next += 4)
+      shape[group] *= ops[next];
+  return shape;
+}
+
 Work workOf(const program::View &program, const program::Instruction &i) {
   std::span<const int64_t> ops = program.operands(i);
   auto bytesOf = [&](int64_t slot) {
@@ -93,15 +103,14 @@ Work workOf(const program::View &program, const program::Instruction &i) {
   case Opcode::Exec: {
     const program::Kernel &k =
         program.section<program::Kernel>(program::Section::Kernels)[ops[0]];
-    for (uint32_t j = 0; j < k.numInputs + k.numOutputs; ++j)
-      work.bytes += bytesOf(ops[1 + j]);
+    work.bytes = static_cast<double>(k.bytes);
     return work;
   }
   case Opcode::Matmul: {
+    work.product = shapeOfProduct(ops);
     work.flops = 2;
-    // Sizes of all dimensions, four numbers each.
-    for (size_t j = 9; j < ops.size(); j += 4)
-      work.flops *= static_cast<double>(ops[j]);
+    for (int64_t size : work.product)
+      work.flops *= static_cast<double>(size);
     break;
   }
   case Opcode::Convolution: {
@@ -149,9 +158,16 @@ std::string nameOf(const program::View &program, const program::Instruction &i,
     what = "the end of a collective over " +
            groupName(program, eventGroups[ops[0]]);
     break;
-  case Opcode::Matmul:
-    what = "a matrix product";
+  case Opcode::Matmul: {
+    auto [batch, m, n, k] = shapeOfProduct(ops);
+    auto matrix = [](int64_t rows, int64_t columns) {
+      return std::to_string(rows) + "x" + std::to_string(columns);
+    };
+    what = "a matrix product of " +
+           (batch == 1 ? "" : std::to_string(batch) + " times ") +
+           matrix(m, k) + " by " + matrix(k, n);
     break;
+  }
   case Opcode::Convolution:
     what = "a convolution";
     break;

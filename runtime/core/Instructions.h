@@ -4,6 +4,7 @@
 #define SHOAL_RUNTIME_CORE_INSTRUCTIONS_H
 
 #include "shoal/runtime/Cursor.h"
+#include "shoal/runtime/Run.h"
 
 #include <string>
 #include <vector>
@@ -20,11 +21,12 @@ bool setSlots(const program::View &program, const program::Instruction &i,
 /// Returns the bytes written to `to`, at most 8.
 size_t storeInteger(program::DType type, int64_t value, std::byte *to);
 
-/// What a kernel or product does each time, by the shapes of its operands.
+/// What a kernel or product does each time. `bytes`: that it reads and writes;
 /// `flops`: of matrix products and convolutions only, two per multiply-add.
 struct Work {
   double bytes = 0, flops = 0;
-  std::string_view type; ///< of the product's operands: "bf16"
+  std::string_view type;     ///< of the product's operands: "bf16"
+  ProductShape product = {}; ///< of a matrix product
 };
 Work workOf(const program::View &program, const program::Instruction &i);
 

@@ -43,10 +43,10 @@ Pool::~Pool() {
     t.join();
 }
 
-void Pool::submit(Task *task) {
+void Pool::submit(Task *task, uint64_t progress) {
   {
     std::lock_guard<std::mutex> lock(mutex);
-    tasks.push_back(task);
+    tasks.emplace(progress, task);
     signal.fetch_add(1, std::memory_order_release);
   }
   wake.notify_one();
@@ -100,8 +100,8 @@ bool Pool::doOne(std::unique_lock<std::mutex> &lock) {
     return true;
   }
   if (!tasks.empty()) {
-    Task *task = tasks.front();
-    tasks.pop_front();
+    Task *task = tasks.begin()->second;
+    tasks.erase(tasks.begin());
     lock.unlock();
     task->run();
     lock.lock();

@@ -273,6 +273,7 @@ std::vector<rt::ProfileRow> Execution::takeProfile(int64_t steps) const {
     row.bytes += work.bytes * static_cast<double>(calls) * share;
     row.flops += work.flops * static_cast<double>(calls) * share;
     row.type = work.type;
+    row.product = work.product;
   }
   std::vector<rt::ProfileRow> list;
   for (auto &[key, row] : rows)

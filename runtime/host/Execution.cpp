@@ -232,6 +232,7 @@ Status Execution::step(bool &stuck,
     rank->cursor.restart();
     rank->finished = false;
     rank->waiting = false;
+    rank->progress = 0;
     rank->bytesSent = 0;
     rank->collectives = 0;
     rank->sequence.assign(groups.size(), 0);

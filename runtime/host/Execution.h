@@ -54,9 +54,14 @@ public:
   std::atomic<uint64_t> steps{0}; // instructions executed
   std::atomic<const program::Instruction *> current{nullptr};
   std::atomic<bool> waiting{false}, finished{false};
+  uint64_t progress = 0; // instructions of this step
   double bytesSent = 0;
-  /// Calls and seconds of each instruction, if the run is profiled.
-  std::vector<std::pair<int64_t, double>> profile;
+  /// Of each instruction, if the run is profiled.
+  struct Timing {
+    int64_t calls = 0;
+    double seconds = 0, bytesSent = 0;
+  };
+  std::vector<Timing> profile;
   int64_t collectives = 0;
   // What it owns.
   AlignedBuffer arena, host;
@@ -213,7 +218,7 @@ private:
   std::atomic<int64_t> active{0};
   Status failure;
   std::optional<EmulatedLink> hostLink;
-  std::unique_ptr<Links> links; ///< null: as fast as memory
+  std::unique_ptr<Links> links;       ///< null: as fast as memory
   std::unique_ptr<HostCopies> copies; ///< null: the program has none
 };
 

@@ -37,6 +37,7 @@ void Rank::run() {
     const Instruction &i = *next;
     current.store(&i, std::memory_order_relaxed);
     steps.fetch_add(1, std::memory_order_relaxed);
+    ++progress;
     // After a false the rank may already run on another thread.
     if (!(profile.empty() ? step(i) : timedStep(i)))
       break;
@@ -48,16 +49,18 @@ void Rank::run() {
 /// What a rank does after it has left this thread is another's: an instruction
 /// that waits counts until it leaves.
 bool Rank::timedStep(const Instruction &i) {
-  auto &[calls, seconds] =
+  Timing &timing =
       profile[&i -
               run_.program.section<Instruction>(program::Section::Instructions)
                   .data()];
-  ++calls;
+  ++timing.calls;
+  double sent = bytesSent;
   auto begin = std::chrono::steady_clock::now();
   bool more = step(i);
   std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
   if (more)
-    seconds += time.count();
+    timing.seconds += time.count();
+  timing.bytesSent += bytesSent - sent;
   return more;
 }
 

@@ -64,7 +64,7 @@ std::string Links::check() const {
 }
 
 void Links::carry(uint32_t group, int64_t rank, const CollectiveCall &call,
-                  std::function<void()> done) {
+                  Clock::time_point begin, std::function<void()> done) {
   const program::Group &g =
       program.section<program::Group>(program::Section::Groups)[group];
   int link = linkOf[group];
@@ -81,7 +81,7 @@ void Links::carry(uint32_t group, int64_t rank, const CollectiveCall &call,
       : call.kind == Kind::AllGather || call.kind == Kind::ReduceScatter
           ? static_cast<double>(g.groupSize - 1)
           : 1.0;
-  later(members, static_cast<size_t>(link),
+  later(members, static_cast<size_t>(link), begin,
         steps * links[link].latency + bytes / links[link].bytesPerSecond,
         std::move(done));
 }
@@ -91,17 +91,17 @@ void Links::carryMessage(uint32_t group, int64_t from, int64_t to,
   int link = linkOf[group];
   if (link < 0)
     return done();
-  later({from}, static_cast<size_t>(link),
+  later({from}, static_cast<size_t>(link), Clock::now(),
         links[link].latency +
             static_cast<double>(bytes) / links[link].bytesPerSecond,
         std::move(done));
 }
 
 void Links::later(const std::vector<int64_t> &members, size_t link,
-                  double seconds, std::function<void()> done) {
+                  Clock::time_point begin, double seconds,
+                  std::function<void()> done) {
   {
     std::lock_guard<std::mutex> lock(mutex);
-    Clock::time_point begin = Clock::now();
     for (int64_t member : members)
       begin = std::max(begin, freeAt[{member, link}]);
     Clock::time_point end = begin + std::chrono::duration_cast<Clock::duration>(

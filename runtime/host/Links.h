@@ -3,9 +3,9 @@
 // measured on one machine.
 //
 // The data is moved at once, by the last rank to arrive; only its arrival is
-// put off. A rank has one link per named axis. A collective takes the slowest
-// link among its group's axes, of all members at once, and links carry one
-// transfer after the other.
+// put off, counted from before it was moved. A rank has one link per named
+// axis. A collective takes the slowest link among its group's axes, of all
+// members at once, and links carry one transfer after the other.
 #ifndef SHOAL_RUNTIME_HOST_LINKS_H
 #define SHOAL_RUNTIME_HOST_LINKS_H
 
@@ -30,17 +30,18 @@ public:
   /// "" or which axis no group of the program is over.
   std::string check() const;
 
-  /// Runs `done` when a collective of rank's group that begins now has been
-  /// carried; at once if its group has no emulated link.
+  /// Runs `done` when a collective of rank's group that began at `begin` has
+  /// been carried; at once if its group has no emulated link.
   void carry(uint32_t group, int64_t rank, const CollectiveCall &call,
-             std::function<void()> done);
+             Clock::time_point begin, std::function<void()> done);
   /// The same for a message between two ranks.
   void carryMessage(uint32_t group, int64_t from, int64_t to, int64_t bytes,
                     std::function<void()> done);
 
 private:
   void run();
-  void later(const std::vector<int64_t> &members, size_t link, double seconds,
+  void later(const std::vector<int64_t> &members, size_t link,
+             Clock::time_point begin, double seconds,
              std::function<void()> done);
 
   const program::View &program;

@@ -90,8 +90,8 @@ bool Rank::collective(const program::Instruction &i,
     events[event] = sequence[group] + 1;
     eventGroups[event] = group;
   }
-  bool goesOn = run_.meet(*this, group, std::move(call), std::move(buffers), i,
-                          !start);
+  bool goesOn =
+      run_.meet(*this, group, std::move(call), std::move(buffers), i, !start);
   if (start && run_.carriesSlowly()) {
     // With more ranks than cores those that have not come yet should come
     // before this one computes: only then are the bytes under way meanwhile.
@@ -121,7 +121,7 @@ void Execution::left() {
 void Execution::resume(Rank *rank) {
   rank->waiting = false;
   active.fetch_add(1);
-  Pool::get().submit(rank);
+  Pool::get().submit(rank, rank->progress);
 }
 
 std::string Execution::groupName(uint32_t group) const {
@@ -178,9 +178,10 @@ bool Execution::meet(Rank &rank, uint32_t group, CollectiveCall call,
     exchange(place, p, group, rank.number, sequence);
     return !wait;
   }
+  Links::Clock::time_point begin = Links::Clock::now();
   executeCollective(p.call, p.members);
   if (links) {
-    links->carry(group, rank.number, p.call,
+    links->carry(group, rank.number, p.call, begin,
                  aside([this, &place, &p] { finish(place, p); }));
     return !wait;
   }

@@ -22,8 +22,7 @@ std::string Rank::nameOf(const program::Instruction &i) const {
 
 void Execution::clearProfile() {
   for (auto &rank : ranks)
-    std::fill(rank->profile.begin(), rank->profile.end(),
-              std::pair<int64_t, double>());
+    std::fill(rank->profile.begin(), rank->profile.end(), Rank::Timing());
 }
 
 std::vector<ProfileRow> Execution::takeProfile(int64_t steps) const {
@@ -36,25 +35,29 @@ std::vector<ProfileRow> Execution::takeProfile(int64_t steps) const {
   // One line of the user's may have become several equal instructions.
   std::map<std::pair<std::string, std::string>, ProfileRow> rows;
   for (size_t i = 0; i < instructions.size(); ++i) {
-    int64_t calls = 0;
-    double seconds = 0;
+    Rank::Timing all;
     for (auto &rank : ranks) {
-      calls += rank->profile[i].first;
-      seconds += rank->profile[i].second;
+      const Rank::Timing &timing = rank->profile[i];
+      all.calls += timing.calls;
+      all.seconds += timing.seconds;
+      all.bytesSent += timing.bytesSent;
     }
-    if (!calls)
+    if (!all.calls)
       continue;
+    double calls = static_cast<double>(all.calls) * share;
     std::string what = ranks.front()->nameOf(instructions[i]);
     std::string where(program.str(instructions[i].loc));
     ProfileRow &row = rows[{what, where}];
     row.what = what;
     row.where = where;
-    row.calls += static_cast<double>(calls) * share;
-    row.seconds += seconds * share;
+    row.calls += calls;
+    row.seconds += all.seconds * share;
+    row.bytesSent += all.bytesSent * share;
     Work work = workOf(program, instructions[i]);
-    row.bytes += work.bytes * static_cast<double>(calls) * share;
-    row.flops += work.flops * static_cast<double>(calls) * share;
+    row.bytes += work.bytes * calls;
+    row.flops += work.flops * calls;
     row.type = work.type;
+    row.product = work.product;
   }
   std::vector<ProfileRow> list;
   for (auto &[key, row] : rows)

@@ -84,13 +84,17 @@ std::string makeReport(const program::View &program, const RunResult &result,
   report["measured"] = measured;
   if (!result.profile.empty()) {
     ordered_json rows = ordered_json::array();
-    for (const ProfileRow &row : result.profile)
+    for (const ProfileRow &row : result.profile) {
       rows.push_back({{"what", row.what},
                       {"where", row.where},
                       {"calls", row.calls},
                       {"seconds", row.seconds},
                       {"bytes", row.bytes},
-                      {"flops", row.flops}});
+                      {"flops", row.flops},
+                      {"bytes_sent", row.bytesSent}});
+      if (row.product != ProductShape())
+        rows.back()["product"] = row.product;
+    }
     report["profile"] = rows;
   }
   ordered_json seconds = ordered_json::parse(compileSeconds, nullptr, false);

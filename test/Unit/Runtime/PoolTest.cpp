@@ -41,6 +41,47 @@ TEST(Pool, ManyTasksFewThreads) {
   }
 }
 
+/// On one thread, which the first task holds until all others wait.
+TEST(Pool, LeastProgressFirst) {
+  struct Gate : Task {
+    std::atomic<bool> begun{false}, open{false};
+    void run() override {
+      begun = true;
+      while (!open)
+        std::this_thread::yield();
+    }
+  };
+  struct Noted : Task {
+    int name;
+    std::vector<int> *order;
+    std::atomic<int> *left;
+    void run() override {
+      order->push_back(name);
+      left->fetch_sub(1);
+    }
+  };
+  Gate gate;
+  std::vector<int> order;
+  std::atomic<int> left{5};
+  std::vector<Noted> tasks(5);
+  Pool pool(1);
+  pool.submit(&gate);
+  while (!gate.begun)
+    std::this_thread::yield();
+  int name = 0;
+  for (uint64_t progress : {7, 3, 7, 0, 3}) {
+    Noted &task = tasks[static_cast<size_t>(name)];
+    task.name = name++;
+    task.order = &order;
+    task.left = &left;
+    pool.submit(&task, progress);
+  }
+  gate.open = true;
+  while (left.load() > 0)
+    std::this_thread::yield();
+  EXPECT_EQ(order, (std::vector<int>{3, 1, 4, 0, 2}));
+}
+
 TEST(Pool, LoopFromOutside) {
   Pool pool(3);
   for (int64_t count : {0, 1, 7, 1000})

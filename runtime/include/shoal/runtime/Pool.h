@@ -6,7 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -22,7 +22,9 @@ public:
 
 /// Tasks wait in one queue and never block a thread: one that must wait returns
 /// from `run` and is submitted again by whoever ends its wait. So any number of
-/// ranks shares a few threads, and idle threads sleep.
+/// ranks shares a few threads, and idle threads sleep. Of the tasks that wait
+/// the one with the least `progress` runs first, of those the first to come:
+/// ranks that meet again and again get nowhere faster than the last of them.
 class Pool {
 public:
   /// The pool of the process; the first call starts its threads, as many as the
@@ -34,7 +36,7 @@ public:
   Pool(const Pool &) = delete;
 
   unsigned numThreads() const { return static_cast<unsigned>(threads.size()); }
-  void submit(Task *task);
+  void submit(Task *task, uint64_t progress = 0);
 
   /// Calls body(begin, end) for parts of [0, count) that together cover it, on
   /// this thread and on those that are idle; returns when all have ended. The
@@ -80,7 +82,7 @@ private:
 
   std::mutex mutex;
   std::condition_variable wake, loopDone;
-  std::deque<Task *> tasks;
+  std::multimap<uint64_t, Task *> tasks; // by progress
   std::vector<Loop *> loops;
   std::atomic<int> idle{0};
   std::atomic<uint64_t> signal{0}; // changes when there is new work

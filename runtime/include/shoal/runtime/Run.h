@@ -6,6 +6,7 @@
 #include "shoal/runtime/Status.h"
 #include "shoal/runtime/Tensor.h"
 
+#include <array>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -56,6 +57,9 @@ struct RunOptions {
 };
 
 /// One instruction of the program, over the measured steps.
+/// Sizes of a matrix product: batch, m, n, k. All 0: it is none.
+using ProductShape = std::array<int64_t, 4>;
+
 struct ProfileRow {
   std::string what;   ///< "kernel 'add_tanh'", "all_reduce over …"
   std::string where;  ///< the user's line that it came from, or ""
@@ -65,6 +69,10 @@ struct ProfileRow {
   /// and products read and write, flops of products, and of which type.
   double bytes = 0, flops = 0;
   std::string type;
+  /// By collectives; as the report counts them. (Not on GPUs, whose devices
+  /// compute while bytes are sent.)
+  double bytesSent = 0;
+  ProductShape product = {}; ///< of each call
 };
 
 struct RunResult {
