@@ -261,6 +261,24 @@ struct Reader {
     return true;
   }
 
+  /// An object of two numbers, each of at least 0.
+  bool pair(StringRef key, const llvm::json::Value &value, StringRef firstName,
+            double &first, StringRef secondName, double &second) {
+    const llvm::json::Object *object = value.getAsObject();
+    if (!object)
+      return fail("'" + key + "' must be an object");
+    for (auto &[name, v] : *object) {
+      double *out = StringRef(name) == firstName    ? &first
+                    : StringRef(name) == secondName ? &second
+                                                    : nullptr;
+      if (!out)
+        return fail("unknown key '" + StringRef(name) + "' in '" + key + "'");
+      if (!number(name, v, *out, /*zeroIsFine=*/true))
+        return false;
+    }
+    return true;
+  }
+
   bool read(const llvm::json::Object &object) {
     StringRef base = object.getString("base").value_or("dgx-h100");
     const Hardware *preset = findPreset(base);
@@ -284,20 +302,14 @@ struct Reader {
         ok = number(key, value, h.kernelLatency, true);
       } else if (key == "collective_latency") {
         ok = number(key, value, h.collectiveLatency, true);
+      } else if (key == "collective_work") {
+        ok = pair(key, value, "latency", h.collectiveWorkLatency,
+                  "bytes_per_second", h.collectiveWorkBytesPerSecond);
       } else if (key == "links") {
         ok = links(value);
       } else if (key == "host_link") {
-        const llvm::json::Object *link = value.getAsObject();
-        if (!link)
-          return fail("'host_link' must be an object");
-        for (auto &[name, v] : *link) {
-          if (StringRef(name) == "bytes_per_second")
-            ok = ok && number(name, v, h.hostBytesPerSecond, true);
-          else if (StringRef(name) == "latency")
-            ok = ok && number(name, v, h.hostLatency, true);
-          else
-            ok = fail("unknown key '" + StringRef(name) + "' in 'host_link'");
-        }
+        ok = pair(key, value, "latency", h.hostLatency, "bytes_per_second",
+                  h.hostBytesPerSecond);
       } else if (key == "efficiency") {
         const llvm::json::Object *curves = value.getAsObject();
         if (!curves)

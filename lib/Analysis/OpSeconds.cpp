@@ -41,22 +41,26 @@ static double bytesWritten(Value value, bool inPlace) {
   return static_cast<double>(tensorBytesOf(value.getType()));
 }
 
-double kernelSeconds(plan::KernelOp kernel, const Hardware &hardware) {
+KernelWork workOf(plan::KernelOp kernel) {
+  KernelWork work;
   Block &body = kernel.getBody().front();
-  double bytes = 0, flops = 0;
-  ComputeType type = ComputeType::F32;
   for (auto [i, argument] : llvm::enumerate(body.getArguments()))
     if (!kernel.isScalarArg(i))
-      bytes += bytesRead(argument);
+      work.bytes += bytesRead(argument);
   for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands()))
-    bytes += bytesWritten(value, !kernel.getOverwritable(i).empty());
+    work.bytes += bytesWritten(value, !kernel.getOverwritable(i).empty());
   kernel.getBody().walk([&](Operation *op) {
     if (int64_t count = flopsOf(op)) {
-      flops += static_cast<double>(count);
-      type = computeTypeOf(op->getOperand(0).getType());
+      work.flops += static_cast<double>(count);
+      work.type = computeTypeOf(op->getOperand(0).getType());
     }
   });
-  return hardware.kernelSeconds(flops, type, bytes);
+  return work;
+}
+
+double kernelSeconds(plan::KernelOp kernel, const Hardware &hardware) {
+  KernelWork work = workOf(kernel);
+  return hardware.kernelSeconds(work.flops, work.type, work.bytes);
 }
 
 /// Of a tensor, or of the memory of one.

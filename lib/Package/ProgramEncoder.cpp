@@ -3,6 +3,7 @@
 #include "ProgramEncoder.h"
 
 #include "Constants.h"
+#include "shoal/Analysis/OpSeconds.h"
 #include "shoal/Schedule/Groups.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
@@ -203,13 +204,9 @@ LogicalResult ProgramEncoder::encodeKernels() {
         continue;
       }
       ++record.numInputs;
-      record.bytes +=
-          plan::getTensorBytes(cast<ShapedType>(kernel.getArgumentTypes()[i]));
     }
-    for (Type type : kernel.getResultTypes()) {
-      ++record.numOutputs;
-      record.bytes += plan::getTensorBytes(cast<ShapedType>(type));
-    }
+    record.numOutputs = kernel.getResultTypes().size();
+    record.bytes = static_cast<int64_t>(workOf(kernel).bytes);
     record.numChunks = std::max<int64_t>(kernel.getChunks().value_or(1), 1);
     record.scratchBytes = kernel.getScratchBytes().value_or(0);
     record.flops = kernel.getFlops().value_or(0);
@@ -369,10 +366,9 @@ LogicalResult ProgramEncoder::declare(Operation *op) {
   if (auto alloc = dyn_cast<plan::AllocOp>(op)) {
     if (!alloc.getOffset())
       return op->emitOpError("has no place in the arena");
-    index =
-        addSlot(op, alloc.getType(),
-                alloc->hasAttr("host") ? SlotKind::Host : SlotKind::Arena, 0,
-                *alloc.getOffset());
+    index = addSlot(op, alloc.getType(),
+                    alloc->hasAttr("host") ? SlotKind::Host : SlotKind::Arena,
+                    0, *alloc.getOffset());
   } else if (auto argument = dyn_cast<plan::ArgumentOp>(op)) {
     uint32_t i = argument.getIndex();
     if (i >= table.arguments.size())

@@ -201,4 +201,10 @@ const CollectiveTime &Costs::collective(const Instruction &i,
   return found->second;
 }
 
+double Costs::collectiveWorkSeconds(const rt::CollectiveCall &call,
+                                    const program::Group &group) const {
+  double sent = rt::bytesSent(call, group.groupSize, 0);
+  return sent > 0 ? hardware.collectiveWorkSeconds(sent) : 0;
+}
+
 } // namespace shoal::simulation

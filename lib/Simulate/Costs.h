@@ -43,6 +43,10 @@ public:
                                    const rt::CollectiveCall &call,
                                    int64_t rank);
 
+  /// What the device computes for it meanwhile.
+  double collectiveWorkSeconds(const rt::CollectiveCall &call,
+                               const program::Group &group) const;
+
   /// A message between two ranks, by the bytes that the sender gives.
   const CollectiveTime &message(int64_t bytes, int64_t source, int64_t target);
 

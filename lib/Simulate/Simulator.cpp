@@ -100,6 +100,9 @@ private:
                     uint32_t r) const;
   void issue(uint32_t r);
   bool enqueue(Rank &rank, uint32_t r, const Instruction &i);
+  void push(Rank &rank, uint32_t r, uint32_t s, const Item &item);
+  void compute(Rank &rank, uint32_t r, const Instruction &i, double seconds);
+  double asOnRank(uint32_t r, double seconds);
   void start(uint32_t r, uint32_t s);
   void meet(uint32_t r, uint32_t s, const Item &item);
   void transfer(Meeting meeting, int64_t rank);
@@ -196,6 +199,34 @@ int64_t Engine::partnerOf(const CollectiveCall &call,
   return -1;
 }
 
+/// Seconds as this rank takes them.
+double Engine::asOnRank(uint32_t r, double seconds) {
+  if (r < options.slowdown.size())
+    seconds *= options.slowdown[r];
+  if (options.jitter > 0)
+    seconds *= 1 + options.jitter * std::uniform_real_distribution<>()(random);
+  return seconds;
+}
+
+/// What a collective needs of the device's compute, before what comes next on
+/// the stream that computes.
+void Engine::compute(Rank &rank, uint32_t r, const Instruction &i,
+                     double seconds) {
+  if (seconds <= 0)
+    return;
+  Item item{Item::Kind::Work, &i};
+  item.seconds = asOnRank(r, seconds);
+  push(rank, r, /*stream=*/0, item);
+}
+
+/// To the end of a stream.
+void Engine::push(Rank &rank, uint32_t r, uint32_t s, const Item &item) {
+  rank.streams[s].items.push_back(item);
+  ++rank.queued;
+  if (rank.streams[s].items.size() == 1)
+    start(r, s);
+}
+
 /// False: the host has to wait before it can issue this one.
 bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
   switch (rank.cursor.execute(i)) {
@@ -252,6 +283,8 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
             : costs.collective(i, call, r);
     alone = time.seconds;
     rank.communication += alone;
+    if (item.kind == Item::Kind::Collective)
+      compute(rank, r, i, costs.collectiveWorkSeconds(call, group));
     for (size_t l = 0; l < time.busy.size(); ++l)
       rank.links[l] += time.busy[l];
     break;
@@ -268,12 +301,8 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
     item.version = ++rank.issued[item.event];
     break;
   default:
-    item.seconds = alone = costs.workSeconds(i);
-    if (r < options.slowdown.size())
-      item.seconds *= options.slowdown[r];
-    if (options.jitter > 0)
-      item.seconds *=
-          1 + options.jitter * std::uniform_real_distribution<>()(random);
+    alone = costs.workSeconds(i);
+    item.seconds = asOnRank(r, alone);
   }
   if (r == 0) {
     Accesses accesses = flow.next(i);
@@ -284,11 +313,7 @@ bool Engine::enqueue(Rank &rank, uint32_t r, const Instruction &i) {
   bool takesTime = item.kind != Item::Kind::Work || item.seconds > 0;
   if (!takesTime)
     return true;
-  uint32_t s = i.stream;
-  rank.streams[s].items.push_back(item);
-  ++rank.queued;
-  if (rank.streams[s].items.size() == 1)
-    start(r, s);
+  push(rank, r, i.stream, item);
   return true;
 }
 
@@ -487,8 +512,7 @@ Simulation Engine::run() {
       if (item.kind == Item::Kind::Work) {
         --(costs.isHostCopy(*item.instruction) ? rank.transfers : rank.kernels);
         note(timer.rank, timer.stream, item.instruction,
-             costs.isHostCopy(*item.instruction),
-             now - item.seconds);
+             costs.isHostCopy(*item.instruction), now - item.seconds);
       } else {
         --rank.transfers;
       }

@@ -58,9 +58,11 @@ std::string makeHardware(const std::vector<ProfileRow> &profile,
            row.what.find("convolution") == std::string::npos &&
            row.what.find("attention") == std::string::npos;
   };
+  // A kernel's start shows in those that move next to nothing.
+  constexpr double kSmall = 4096;
   double latency = 0;
   for (const ProfileRow &row : profile)
-    if (isKernel(row) && row.seconds > 0) {
+    if (isKernel(row) && row.seconds > 0 && row.bytes / row.calls <= kSmall) {
       double each = row.seconds / row.calls;
       latency = latency == 0 ? each : std::min(latency, each);
     }
@@ -114,8 +116,28 @@ std::string makeHardware(const std::vector<ProfileRow> &profile,
   if (!memory.empty()) {
     double peak = peakOf(memory);
     hardware["memory_bytes_per_second"] = peak;
-    hardware["kernel_latency"] = latency;
+    if (latency > 0)
+      hardware["kernel_latency"] = latency;
     efficiency["memory"] = curveOf(memory, peak);
+  }
+  // What ranks do for collectives themselves; their wait for others is not in
+  // the profile.
+  Bucket collectives;
+  double least = 0;
+  for (const ProfileRow &row : profile)
+    if (row.bytesSent > 0 && row.seconds > 0) {
+      collectives.work += row.bytesSent;
+      collectives.calls += row.calls;
+      collectives.seconds += row.seconds;
+      double each = row.seconds / row.calls;
+      least = least == 0 ? each : std::min(least, each);
+    }
+  if (collectives.calls > 0) {
+    collectives.seconds =
+        std::max(collectives.seconds - collectives.calls * least,
+                 collectives.seconds * 0.1);
+    hardware["collective_work"] = {{"latency", least},
+                                   {"bytes_per_second", collectives.rate()}};
   }
   for (const EmulatedLink &link : links)
     if (link.axis == "*")

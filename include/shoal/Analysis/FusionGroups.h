@@ -56,8 +56,8 @@ struct FusionOptions {
   int64_t smallProduct = 16 * 1024;
 };
 
-/// True for products that are calls of the runtime: f32, bf16, f64 and integers,
-/// not small.
+/// True for products that are calls of the runtime: f32, bf16, f64 and
+/// integers, not small.
 bool isLibraryProduct(mlir::stablehlo::DotGeneralOp dot,
                       const FusionOptions &options);
 

@@ -61,6 +61,10 @@ struct Hardware {
   double kernelLatency = 0;
   /// Seconds to start a collective.
   double collectiveLatency = 0;
+  /// What a collective takes of the device's own compute besides the time on
+  /// the links, where that is the device's part to move and add up (a CPU's):
+  /// seconds each, and bytes sent per second; 0: nothing for bytes.
+  double collectiveWorkLatency = 0, collectiveWorkBytesPerSecond = 0;
   llvm::SmallVector<LinkLevel, 2> links;
   /// To and from the memory of the host, in each direction and of each device
   /// beside the others; 0: there is none. Seconds of a copy besides its bytes.
@@ -72,6 +76,14 @@ struct Hardware {
   /// Seconds of a kernel by the roofline: the slower of its arithmetic and its
   /// memory traffic, after the launch.
   double kernelSeconds(double flopCount, ComputeType type, double bytes) const;
+  /// Seconds that a device computes for a collective of which it sends so many
+  /// bytes.
+  double collectiveWorkSeconds(double bytesSent) const {
+    return collectiveWorkLatency +
+           (collectiveWorkBytesPerSecond > 0
+                ? bytesSent / collectiveWorkBytesPerSecond
+                : 0);
+  }
   /// Seconds of a copy to the host's memory, or from there.
   double hostCopySeconds(double bytes) const {
     return hostBytesPerSecond > 0 ? hostLatency + bytes / hostBytesPerSecond
@@ -88,6 +100,7 @@ llvm::ArrayRef<llvm::StringRef> hardwarePresets();
 ///   {"name": "box", "flops_per_second": {"bf16": 7e14, "f32": 5e13},
 ///    "memory_bytes_per_second": 3e12, "memory_bytes": 8e10,
 ///    "kernel_latency": 2e-6, "collective_latency": 4e-6,
+///    "collective_work": {"latency": 1e-6, "bytes_per_second": 5e9},
 ///    "links": [{"name": "nvlink", "devices": 8, "bytes_per_second": 4e11,
 ///               "latency": 1e-6, "multicast": true},
 ///              {"name": "infiniband", "bytes_per_second": 9e10,

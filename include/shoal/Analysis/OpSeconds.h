@@ -12,10 +12,18 @@
 
 namespace shoal {
 
+/// What a kernel does each time: the bytes it reads and writes, the flops of
+/// the products in it and their type. Of an operand that is only sliced or
+/// looked up in the parts that are taken count, of a buffer that is updated in
+/// place the update.
+struct KernelWork {
+  double bytes = 0, flops = 0;
+  ComputeType type = ComputeType::F32;
+};
+KernelWork workOf(plan::KernelOp kernel);
+
 /// Seconds of a kernel by the roofline: its products' arithmetic against the
-/// bytes it reads and writes. Of an operand that is only sliced or looked up in
-/// the parts that are taken count, of a buffer that is updated in place the
-/// update.
+/// bytes it reads and writes.
 double kernelSeconds(plan::KernelOp kernel, const Hardware &hardware);
 
 /// Seconds of plan.matmul, plan.convolution and plan.custom_call on tensors; 0

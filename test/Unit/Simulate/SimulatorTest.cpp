@@ -30,6 +30,25 @@ TEST(Simulator, OneAfterTheOther) {
   EXPECT_DOUBLE_EQ(each.exposedSeconds, s.exposedSeconds);
 }
 
+/// What moving 8 bytes takes of a device's compute comes before what it
+/// computes next; the transfer goes on meanwhile.
+TEST(Simulator, CollectivesComputeToo) {
+  Machine m(4);
+  m.hardware.collectiveWorkLatency = 1;
+  m.hardware.collectiveWorkBytesPerSecond = 4;
+  m.start(0, Machine::permute(4, m.a, m.b));
+  m.exec(m.timed(3), m.c, m.d);
+  m.done(0);
+  m.add(Opcode::Collective, Machine::permute(4, m.b, m.c));
+  Simulation s = m.run();
+  EXPECT_EQ(s.error, "");
+  EXPECT_DOUBLE_EQ(s.computeSeconds, (1 + 2) + 3 + (1 + 2));
+  EXPECT_DOUBLE_EQ(s.stepSeconds, 8 + 3 + 8);
+  m.hardware.collectiveWorkLatency = 4; // beyond what the link takes
+  s = m.run();
+  EXPECT_DOUBLE_EQ(s.stepSeconds, (6 + 3) + 6 + 8);
+}
+
 /// n chunks: while one is multiplied (C/n), the next one arrives (M/(n-1)):
 /// T = C/n + (n-1) max(C/n, M/(n-1)).
 TEST(Simulator, CollectiveMatmul) {

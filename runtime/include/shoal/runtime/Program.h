@@ -196,7 +196,8 @@ struct Kernel {
   int64_t numChunks;    ///< >= 1
   int64_t scratchBytes; ///< per thread that runs chunks; 0: none
   int64_t flops;        ///< estimate per launch, for traces; 0: unknown
-  int64_t bytes;        ///< read and written per launch, likewise
+  int64_t bytes;        ///< read and written per launch, of operands that are
+                        ///< sliced or updated in place only those parts
   Str library;          ///< on a GPU: the call of a library that does the same
                         ///< (runtime/cuda/math/MathCall.h); empty: none
 };
