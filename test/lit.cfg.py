@@ -22,9 +22,14 @@ python = os.path.join(config.shoal_src_root, ".venv", "bin", "python")
 if not os.path.exists(python):
     python = sys.executable
 config.substitutions.append(("%python", python))
-# Tests that compare with JAX say `REQUIRES: jax`.
-if not subprocess.run([python, "-c", "import jax"], capture_output=True).returncode:
+# Tests that compare with JAX say `REQUIRES: jax`; those that use what JAX tests
+# itself with, `absl` too.
+found = subprocess.run([python, "-c", "import jax, importlib.util; print(importlib.util.find_spec('absl') and 'absl')"],
+                       capture_output=True, text=True)
+if not found.returncode:
     config.available_features.add("jax")
+    if "absl" in found.stdout:
+        config.available_features.add("absl")
 
 # Tests that make GPU code say `REQUIRES: ptxas`.
 ptxas = glob.glob(os.path.join(config.shoal_src_root, ".venv", "lib", "python3*",
