@@ -17,23 +17,26 @@ struct Verdict {
 };
 
 /// Judges one real number; `a` and `b` point at elements of real type `type`.
+/// For units in the last place only measures.
 Verdict judge(DType type, const void *a, const void *b, const Tolerance &t) {
   double got = toDouble(type, a), want = toDouble(type, b);
   bool gotNaN = std::isnan(got), wantNaN = std::isnan(want);
-  if (gotNaN || wantNaN) {
-    bool equal = gotNaN && wantNaN && t.nanEqual;
-    return {equal, equal ? 0 : std::numeric_limits<double>::infinity(), 0};
-  }
-  bool same = got == want;
-  double error = same ? 0 : std::fabs(got - want);
+  // Zeros of either sign are the same number.
+  bool same = gotNaN || wantNaN ? gotNaN && wantNaN && t.nanEqual : got == want;
+  double error = same                ? 0
+                 : gotNaN || wantNaN ? std::numeric_limits<double>::infinity()
+                                     : std::fabs(got - want);
   if (t.kind == Tolerance::Kind::Ulp) {
-    // Zeros of either sign are the same number.
-    int64_t distance = same ? 0 : ulpDistance(type, a, b);
-    uint64_t ulp = static_cast<uint64_t>(distance);
-    if (std::isinf(got) || std::isinf(want))
-      return {same && t.minUlp == 0, error, ulp};
-    return {ulp >= t.minUlp && ulp <= t.maxUlp, error, ulp};
+    // What is not finite is as far from any other number as can be.
+    constexpr uint64_t furthest = std::numeric_limits<uint64_t>::max();
+    uint64_t ulp = same ? 0
+                   : std::isfinite(got) && std::isfinite(want)
+                       ? static_cast<uint64_t>(ulpDistance(type, a, b))
+                       : furthest;
+    return {true, error, ulp};
   }
+  if (gotNaN || wantNaN)
+    return {same, error, 0};
   if (std::isinf(got) || std::isinf(want))
     return {same, error, 0};
   return {same || error <= t.absolute + t.relative * std::fabs(want), error, 0};
@@ -68,6 +71,9 @@ Comparison compare(DType type, const void *got, const void *want, int64_t count,
         error = std::max(error, v.error);
         ulp = std::max(ulp, v.ulp);
       }
+      // A complex number is as far off as its worse part.
+      if (tolerance.kind == Tolerance::Kind::Ulp)
+        equal = ulp >= tolerance.minUlp && ulp <= tolerance.maxUlp;
     }
     if (!equal && result.mismatches++ == 0)
       result.firstMismatch = i;
@@ -125,7 +131,7 @@ std::string describe(const Comparison &c, DType type, const void *got,
       "; largest error " + formatDouble(c.largestError, false);
   if (c.largestAt >= 0)
     text += " at " + formatIndex(c.largestAt, shape);
-  if (c.largestUlp > 0)
+  if (c.largestUlp > 0 && c.largestUlp < std::numeric_limits<uint64_t>::max())
     text += " (at most " + std::to_string(c.largestUlp) + " ulp)";
   return text + "; " + std::to_string(c.mismatches) + " of " +
          std::to_string(numElements(shape)) + " elements differ";

@@ -1,6 +1,6 @@
 """JAX's own harnesses of its primitives, on one device, sharded at random and as files that check themselves.
 
-  harnesses.py [--only REGEX] [--sample N] [--seed N] [--ways single,ranks,dynamic,files] [--x32] [--special] [--keep DIR] [--jobs N]
+  harnesses.py [--only REGEX] [--sample N] [--seed N] [--ways single,ranks,dynamic,tpu,cuda,files] [--x32] [--special] [--keep DIR] [--jobs N]
 
 jaxlib's wheel carries what JAX tests its primitives with: several thousand
 functions with arguments, each one primitive with one choice of types, shapes
@@ -9,6 +9,7 @@ and attributes (it needs absl-py). Each is lowered and run by JAX, and by Shoal
   single  with --single-device,
   ranks   with arguments, results and some values between sharded at random,
   dynamic on one device, exported with symbolic sizes and called with the true ones, where JAX can,
+  tpu     on one device, as JAX lowers it for TPUs, where that differs; cuda the same,
   files   as a program without arguments, by shoal-run itself, on one device or
           on ranks: constants from @inputs, expected values from @expected,
           compared by custom calls @check.*; and once more with one expected
@@ -263,7 +264,7 @@ def with_symbols(function, arguments):
     return jax.jit(exported.call, keep_unused=True).lower(*arguments).as_text()
 
 
-def lower(harness, seed, use_special, dynamic):
+def lower(harness, seed, use_special, ways):
     """({way: text}, arguments, what JAX computes)"""
     rng = np.random.RandomState(zlib.crc32(f"{harness.fullname} {seed}".encode()))
     try:
@@ -276,7 +277,15 @@ def lower(harness, seed, use_special, dynamic):
         want = [np.asarray(x) for x in jax.tree.leaves(lowered.compile()(*arguments))]
         arrays = [np.asarray(x).astype(s.dtype) for x, s in zip(jax.tree.leaves(arguments), jax.tree.leaves(lowered.args_info), strict=True)]
         texts = {"": lowered.as_text()}
-        if dynamic and any(n > 1 for a in arrays for n in a.shape):
+        for platform in {"tpu", "cuda"} & ways:
+            try:
+                other = jax.jit(harness.dyn_fun, keep_unused=True).trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
+                if other != texts[""]:
+                    texts[platform] = other
+            except Exception as error:  # noqa: BLE001: what that platform does not have
+                if isinstance(error, TooLong):
+                    raise
+        if "dynamic" in ways and any(n > 1 for a in arrays for n in a.shape):
             try:
                 texts["dynamic"] = with_symbols(harness.dyn_fun, arguments)
             except Exception as error:  # noqa: BLE001: what cannot be exported with symbols
@@ -334,7 +343,7 @@ class Campaign:
 
     def texts(self, way, harness, texts, arrays, want, rng):
         """Programs to run: (text, whether on one device, exit codes that are right)."""
-        if way == "dynamic":
+        if way in ("dynamic", "tpu", "cuda"):
             return [(texts[way], True, 0)] if way in texts else []
         text = texts[""]
         if way == "single":
@@ -459,7 +468,7 @@ def main():
     with ThreadPoolExecutor(args.jobs) as pool:
         for number, harness in enumerate(chosen):
             try:
-                made = lower(harness, args.seed, args.special, "dynamic" in args.ways)
+                made = lower(harness, args.seed, args.special, set(args.ways.split(",")))
             except (Refused, TooLong) as error:
                 refused += 1
                 if args.verbose:

@@ -83,6 +83,22 @@ TEST(Compare, UnitsInTheLastPlace) {
   t.minUlp = 0;
   EXPECT_EQ(one(tiny, -tiny, t).mismatches, 0);
   EXPECT_EQ(ulpDistance(DType::F32, &tiny, &y) > 1000, true);
+  // What is not finite is furthest from everything else.
+  float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(one(inf, 3e38f, t).mismatches, 1);
+  t.minUlp = t.maxUlp = std::numeric_limits<uint64_t>::max();
+  for (auto [a, b] : {std::pair(nan, 1.0f),
+                      {1.0f, nan},
+                      {inf, 3e38f},
+                      {-inf, inf},
+                      {nan, inf}})
+    EXPECT_EQ(one(a, b, t).mismatches, 0);
+  for (auto [a, b] : {std::pair(nan, nan), {inf, inf}, {1.0f, 2.0f}})
+    EXPECT_EQ(one(a, b, t).mismatches, 1);
+  // A complex number is as far off as its worse part.
+  float complex[] = {1, y}, other[] = {1, x};
+  t.minUlp = t.maxUlp = 3;
+  EXPECT_EQ(compare(DType::C64, complex, other, 1, t).mismatches, 0);
 }
 
 TEST(Compare, IntegersExactlyWhateverTheTolerance) {

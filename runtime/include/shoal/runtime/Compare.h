@@ -16,6 +16,7 @@ struct Tolerance {
   };
   Kind kind = Kind::Relative;
   double relative = 0, absolute = 0;
+  /// From what is not finite to any other number it is 2^64 - 1.
   uint64_t minUlp = 0, maxUlp = 0;
   bool nanEqual = true; ///< NaN equals NaN
 };
