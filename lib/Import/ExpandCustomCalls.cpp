@@ -1,4 +1,6 @@
 // Expresses custom calls that XLA's front ends print for plain operations.
+#include "FactorizationCalls.h"
+
 #include "shoal/Import/Passes.h"
 
 #include "dialects/CHLO/CHLO.h"
@@ -117,6 +119,8 @@ static bool expand(CustomCallOp op, OpBuilder &builder,
         chlo::ErfOp::create(builder, op.getLoc(), op->getOperand(0)));
     return true;
   }
+  if (shoal::expandFactorization(op, builder, results))
+    return true;
   // Where a value lies, not what it is.
   bool isPlacement =
       llvm::StringSwitch<bool>(target)

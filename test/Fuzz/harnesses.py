@@ -55,10 +55,22 @@ from zoo import raw  # noqa: E402
 # What is compared by reconstruction, or not at all: signs and phases of
 # eigenvectors are free, and so is what a generator without a seed draws.
 FREE = {"rng_uniform"}
+
+
+def unspecified(name, result, way=None):
+    """Whether a result may be one of several: of equal elements any; singular vectors by another algorithm."""
+    keys = re.search(r"isstable_False_num_keys_(\d+)", name)
+    return keys and result >= int(keys[1]) or name.startswith("approx_top_k") and result == 1 or name.startswith("svd") and way == "tpu" and result > 0
+
+
 # Results are sums, in any order: errors are measured against the largest element.
 SUMS = {"dot_general", "conv_general_dilated", "reduce_sum", "reduce_prod", "reduce", "cumsum", "cumprod", "cumlogsumexp", "fft", "reduce_window_add",
         "reduce_window_mul", "select_and_scatter_add", "select_and_gather_add", "scatter_add", "scatter_mul", "lu", "qr", "svd", "eig", "eigh", "cholesky",
         "triangular_solve", "tridiagonal_solve", "custom_linear_solve"}
+# Series in which errors add up, or cancel near a zero: judged in wider floats, and may be half as far off again as JAX.
+SERIES = {"lgamma", "digamma", "igamma", "igammac", "regularized_incomplete_beta", "random_gamma", "erf_inv", "pow", "logistic", "expm1", "rsqrt", "log1p", "atanh",
+          "cosh", "erfc", "sinh", "cumlogsumexp"}
+WIDER = {np.dtype(np.float32): np.float64, np.dtype(np.complex64): np.complex128, np.dtype(np.float16): np.float64, np.dtype(jax.numpy.bfloat16): np.float64}
 # Factorisations multiply errors by condition numbers.
 LINEAR = {"lu", "qr", "svd", "eig", "eigh", "cholesky", "triangular_solve", "tridiagonal_solve", "custom_linear_solve"}
 
@@ -67,10 +79,10 @@ def epsilon(dtype):
     return float(ml_dtypes.finfo(dtype).eps)
 
 
-def errors(got, want, scaled):
+def errors(got, want, scaled, around_zero=False):
     """The largest error in units in the last place (of the largest element, where scaled); infinite where NaNs or infinities differ."""
     dtype = want.real.dtype
-    eps, least = epsilon(dtype), float(ml_dtypes.finfo(dtype).tiny)
+    eps, least = epsilon(dtype), 2.0**-14 if around_zero else float(ml_dtypes.finfo(dtype).tiny)
     wide = np.complex128 if want.dtype.kind == "c" else np.float64
     g, w = got.astype(wide), want.astype(wide)
     with np.errstate(all="ignore"):
@@ -97,10 +109,18 @@ def limit(group, dtype):
         return 4000
     if group in SUMS:
         return 64
+    if group in SERIES and np.dtype(dtype).itemsize == 8:
+        return 100
     return 16 if np.dtype(dtype).itemsize >= 4 else 2
 
 
-def difference(group, got, want):
+def nearly(group, got, want, true):
+    """Where a float is about as near to the true value as JAX's."""
+    slack = 1.5 * errors(want, true.astype(want.dtype), group in SUMS).max(initial=0) + limit(group, want.real.dtype)
+    return errors(got, true.astype(want.dtype), group in SUMS) <= slack
+
+
+def difference(name, group, way, got, want, truth=None):
     """None, or what differs; and the largest error of a float."""
     most = 0.0
     for i, (g, w) in enumerate(zip(got, want, strict=True)):
@@ -111,6 +131,10 @@ def difference(group, got, want):
             g = g.view(w.dtype)
         elif w.dtype.name in ("int2", "uint2", "int4", "uint4"):
             g = g.astype(w.dtype)
+        if unspecified(name, i, way):
+            continue
+        if group == "cholesky" and g.shape == w.shape:   # What is above the diagonal is anything.
+            g, w = np.tril(g), np.tril(w)
         if g.shape != w.shape or g.dtype != w.dtype:
             return f"out{i}: {g.dtype}{g.shape}, want {w.dtype}{w.shape}", most
         g, w = np.atleast_1d(g), np.atleast_1d(w)
@@ -119,10 +143,12 @@ def difference(group, got, want):
         if w.dtype.kind in "iub" or w.dtype.name in ("int2", "uint2", "int4", "uint4"):
             bad, note = g != w, ""
         else:
-            error = errors(g, w, group in SUMS)
+            error = errors(g, w, group in SUMS, group == "lgamma")
             error[parts_equal(g, w)] = 0
             most = max(most, float(error.max()))
             bad, note = error > limit(group, w.real.dtype), f" ({error.max():.3g} units)"
+            if bad.any() and truth:
+                bad &= ~nearly(group, g, w, np.atleast_1d(truth[i]))
             if not bad.any() and group not in SUMS and w.dtype.kind != "c":
                 bad, note = (g == w) & (np.signbit(g.astype(np.float64)) != np.signbit(w.astype(np.float64))), " (sign of zero)"
         if bad.any():
@@ -141,6 +167,11 @@ def random_sharding(rng, axes, rank):
         for part in parts:
             if rank and rng.random() < 0.8:
                 rng.choice(dims).append(part)
+    for d in dims:   # Parts of an axis one after the other are written as one.
+        for k in range(len(d) - 1, 0, -1):
+            name, _, part = d[k].partition(":(2)")
+            if part and d[k - 1] == f"{name}:(1)2":
+                d[k - 1:k + 1] = [name]
     closed = ["{" + ", ".join(d + (["?"] if rng.random() < 0.1 else [])) + "}" for d in dims]
     return "#sdy.sharding<@mesh, [" + ", ".join(closed) + "]>"
 
@@ -209,7 +240,7 @@ def private_function(module, name, arrays):
 
 
 def self_checking(module, arrays, want, checks):
-    """Makes @main a function without arguments that compares its results: checks[i] is the custom call's name and attributes."""
+    """Makes @main a function without arguments that compares its results: checks[i] is the custom call's name and attributes, or None."""
     main = main_of(module)
     block = main.entry_block
     types = private_function(module, "inputs", arrays) if arrays else []
@@ -222,12 +253,21 @@ def self_checking(module, arrays, want, checks):
     for i in reversed(range(len(block.arguments))):
         block.erase_argument(i)
     end = block.operations[len(block.operations) - 1].operation
-    for value, right, (name, attributes) in zip(list(end.operands), wanted, checks):
+    for value, right, check in zip(list(end.operands), wanted, checks):
+        if not check:
+            continue
+        name, attributes = check
         ir.Operation.create("stablehlo.custom_call", operands=[value, right], ip=ir.InsertionPoint(end),
                             attributes={"call_target_name": ir.StringAttr.get(name), "has_side_effect": ir.BoolAttr.get(True)} | {k: ir.Attribute.parse(v) for k, v in attributes.items()})
     main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get([], list(main.type.results)))
     if "arg_attrs" in main.attributes:
         del main.attributes["arg_attrs"]
+
+
+def far(array, element):
+    """What no tolerance takes for an element of an array of floats."""
+    largest = np.abs(array[np.isfinite(array)]).astype(np.float64).max(initial=1.0)
+    return np.asarray(min(8 * largest, float(ml_dtypes.finfo(array.real.dtype).max)) if np.isfinite(element) else 7).astype(array.dtype)
 
 
 class TooLong(Exception):
@@ -265,7 +305,7 @@ def with_symbols(function, arguments):
 
 
 def lower(harness, seed, use_special, ways):
-    """({way: text}, arguments, what JAX computes)"""
+    """({way: text, and perhaps the true values}, arguments, what JAX computes)"""
     rng = np.random.RandomState(zlib.crc32(f"{harness.fullname} {seed}".encode()))
     try:
         signal.alarm(60)
@@ -277,6 +317,8 @@ def lower(harness, seed, use_special, ways):
         want = [np.asarray(x) for x in jax.tree.leaves(lowered.compile()(*arguments))]
         arrays = [np.asarray(x).astype(s.dtype) for x, s in zip(jax.tree.leaves(arguments), jax.tree.leaves(lowered.args_info), strict=True)]
         texts = {"": lowered.as_text()}
+        if harness.group_name in SERIES and jax.config.jax_enable_x64 and any(a.dtype in WIDER for a in arrays):
+            texts["truth"] = [np.asarray(x) for x in jax.tree.leaves(jax.jit(harness.dyn_fun)(*[a.astype(WIDER.get(a.dtype, a.dtype)) for a in arrays]))]
         for platform in {"tpu", "cuda"} & ways:
             try:
                 other = jax.jit(harness.dyn_fun, keep_unused=True).trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
@@ -314,7 +356,7 @@ class Campaign:
         env = {"SHOAL_TEST_POISON": "1", "SHOAL_TEST_OPT_LEVEL": "0"}
         return env | ({"SHOAL_TEST_FORMS": str(rng.randrange(1000))} if rng.random() < 0.3 else {})
 
-    def by_arrays(self, way, harness, text, arrays, want, rng, folder):
+    def by_arrays(self, way, harness, texts, text, arrays, want, rng, folder):
         env = self.environment(rng) if way == "ranks" else {"SHOAL_TEST_POISON": "1", "SHOAL_TEST_OPT_LEVEL": "0"}
         path, npz, out = f"{folder}/p.mlir", f"{folder}/in.npz", f"{folder}/out.npz"
         Path(path).write_text(text)
@@ -325,7 +367,7 @@ class Campaign:
         if harness.group_name in FREE:
             return None
         with np.load(out) as file:
-            problem, error = difference(harness.group_name, [file[f"out{i}"] for i in range(len(want))], want)
+            problem, error = difference(harness.fullname, harness.group_name, way, [file[f"out{i}"] for i in range(len(want))], want, texts.get("truth"))
         if way == "single" and np.isfinite(error) and not problem:
             key = (harness.group_name, str(want[0].dtype))
             self.worst[key] = max(self.worst[key], error)
@@ -336,10 +378,10 @@ class Campaign:
         Path(path).write_bytes(text if isinstance(text, bytes) else text.encode())
         try:
             p = subprocess.run([self.args.shoal_run, path, *(["--single-device"] if single else [])], capture_output=True, text=True, timeout=self.args.limit,
-                               env=dict(os.environ, SHOAL_CACHE_DIR="", SHOAL_TEST_OPT_LEVEL="0"))
+                               env=dict(os.environ, SHOAL_CACHE_DIR="", SHOAL_TEST_POISON="1", SHOAL_TEST_OPT_LEVEL="0"))
         except subprocess.TimeoutExpired:
             return -1, f"timed out after {self.args.limit} s"
-        return p.returncode, f"exit {p.returncode}: {(p.stderr + p.stdout).strip()[:600]}"
+        return p.returncode, "exit {}: {}".format(p.returncode, " ".join(line for line in (p.stderr + p.stdout).splitlines() if "remark:" not in line)[:600])
 
     def texts(self, way, harness, texts, arrays, want, rng):
         """Programs to run: (text, whether on one device, exit codes that are right)."""
@@ -355,9 +397,11 @@ class Campaign:
                 return [(str(module), False, 0)]
             programs = []
             checks = []
-            for w in want:
+            for number, w in enumerate(want):
                 exact = w.dtype.kind in "iub" or w.dtype.name in ("int2", "uint2", "int4", "uint4")
-                if exact:
+                if unspecified(harness.fullname, number) or harness.group_name in FREE | {"cholesky"}:
+                    checks.append(None)
+                elif exact:
                     checks.append((rng.choice(["check.expect_eq", "check.eq"]), {}))
                 elif harness.group_name in SUMS:
                     checks.append(("check.expect_almost_eq", {"tolerance": f"{max(1e-3, limit(harness.group_name, w.dtype) * epsilon(w.real.dtype) * max(1, np.abs(w[np.isfinite(w)]).max(initial=0)))} : f64"}))
@@ -367,12 +411,12 @@ class Campaign:
             for spoiled in (False, True):
                 right = [np.array(w) for w in want]
                 if spoiled:
-                    candidates = [k for k, w in enumerate(right) if w.size]
+                    candidates = [k for k, w in enumerate(right) if w.size and checks[k]]
                     if not candidates:
                         continue
                     w = right[rng.choice(candidates)]
                     at = tuple(rng.randrange(n) for n in w.shape)
-                    w[at] = ~w[at] if w.dtype == bool else w[at] ^ 1 if w.dtype.kind in "iu" else 7 if not np.isfinite(w[at]) else w[at] * 2 + np.asarray(9).astype(w.dtype)
+                    w[at] = ~w[at] if w.dtype == bool else w[at] ^ 1 if w.dtype.kind in "iu" else far(w, w[at])
                 module = ir.Module.parse(text)
                 self_checking(module, arrays, right, checks)
                 if sharded:
@@ -401,7 +445,7 @@ class Campaign:
                         got, problem = self.by_file(program, single, folder)
                         problem = None if got == code else f"want exit {code}, {problem}"
                     else:
-                        problem = self.by_arrays(way, harness, program, arrays, want, rng, folder)
+                        problem = self.by_arrays(way, harness, texts, program, arrays, want, rng, folder)
                     self.counts[way] += 1
                     if problem:
                         self.failed += 1

@@ -96,7 +96,10 @@ def ExpandCustomCallsPass : Pass<"shoal-expand-custom-calls", "::mlir::ModuleOp"
     `ApproxTopK` becomes a sort by its comparator and a slice, which is what it
     means off TPUs; `mhlo.topk` and `mhlo.erf` their chlo counterparts; hints
     on where a value lies (`annotate_device_placement`, `LayoutConstraint`, …)
-    their operand.
+    their operand. Factorizations as programs for TPUs (`Qr`,
+    `ProductOfElementaryHouseholderReflectors`, `LuDecomposition`, `Eigh`) and
+    GPUs (`cusolver_getrf_ffi`, …) call them become the `lapack_*` calls that
+    JAX prints for CPUs.
 
     ```mlir
     %0 = stablehlo.custom_call @mhlo.erf(%a) : (tensor<8xf32>) -> tensor<8xf32>
