@@ -36,6 +36,12 @@ int64_t getElementBytes(mlir::Type elementType);
 /// Bytes of a dense tensor of static shape; -1 if they overflow 63 bits.
 int64_t getTensorBytes(mlir::ShapedType type);
 
+/// Whether a tensor is in the memory of the host (its encoding is HostAttr),
+/// and the type of the same tensor there, or on the device.
+bool isOnHost(mlir::Type type);
+mlir::RankedTensorType toHost(mlir::Type type);
+mlir::RankedTensorType toDevice(mlir::Type type);
+
 } // namespace shoal::plan
 
 #endif // SHOAL_DIALECTS_PLAN_PLAN_H

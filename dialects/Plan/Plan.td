@@ -243,7 +243,11 @@ def Plan_ProgramOp : Plan_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock,
   let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
 }
 
-def Plan_OffloadOp : Plan_Op<"offload", [Pure, AllTypesMatch<["input", "result"]>]> {
+class Plan_HostOf<string device, string host>
+    : TypesMatchWith<"'" # host # "' is '" # device # "' in the memory of the host",
+                     device, host, "::shoal::plan::toHost($_self)">;
+
+def Plan_OffloadOp : Plan_Op<"offload", [Pure, Plan_HostOf<"input", "result">]> {
   let summary = "A tensor's value in the memory of the host (phase `fused`)";
   let description = [{
     Nothing but `plan.fetch` may read it. In `scheduled` both are a `plan.copy`
@@ -254,11 +258,57 @@ def Plan_OffloadOp : Plan_Op<"offload", [Pure, AllTypesMatch<["input", "result"]
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
-def Plan_FetchOp : Plan_Op<"fetch", [Pure, AllTypesMatch<["input", "result"]>]> {
+def Plan_FetchOp : Plan_Op<"fetch", [Pure, Plan_HostOf<"result", "input">]> {
   let summary = "A value from the memory of the host (phase `fused`)";
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def Plan_HostStackOp : Plan_Op<"host_stack", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "Rows in the memory of the host that nothing is written to yet (phase `fused`)";
+  let description = [{
+    Each is memory of its own. A loop carries it, or what `plan.offload_row`
+    makes of it; no value of it may be used after the next one is made, for they
+    are one memory.
+  }];
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Plan_OffloadRowOp : Plan_Op<"offload_row", [Pure, AllTypesMatch<["stack", "result"]>]> {
+  let summary = "The stack with one row written to the memory of the host (phase `fused`)";
+  let description = [{
+    What `stablehlo.dynamic_update_slice` is on the device: `row` has one row,
+    `index` says which, clamped to those that there are, and must be a host
+    scalar. In `scheduled`, a `plan.copy` to a `plan.view` of the stack's memory.
+    ```mlir
+    %s1 = plan.offload_row %row to %s0[%i] : tensor<1x64xf32>, tensor<12x64xf32, #plan.host>, tensor<i32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$row, AnyRankedTensor:$stack, AnyRankedTensor:$index);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $row `to` $stack `[` $index `]` attr-dict `:` type($row) `,` type($stack) `,` type($index)
+  }];
+  let hasVerifier = 1;
+}
+
+def Plan_FetchRowOp : Plan_Op<"fetch_row", [Pure]> {
+  let summary = "One row of a stack in the memory of the host (phase `fused`)";
+  let description = [{
+    `index` as of `plan.offload_row`.
+    ```mlir
+    %row = plan.fetch_row %s[%i] : tensor<12x64xf32, #plan.host>, tensor<i32> -> tensor<1x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$stack, AnyRankedTensor:$index);
+  let results = (outs AnyRankedTensor:$row);
+  let assemblyFormat = [{
+    $stack `[` $index `]` attr-dict `:` type($stack) `,` type($index) `->` type($row)
+  }];
+  let hasVerifier = 1;
 }
 
 def Plan_AllocOp : Plan_Op<"alloc", []> {

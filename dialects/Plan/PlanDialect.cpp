@@ -57,6 +57,22 @@ int64_t shoal::plan::getTensorBytes(ShapedType type) {
   return bytes;
 }
 
+bool shoal::plan::isOnHost(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && isa_and_nonnull<HostAttr>(tensor.getEncoding());
+}
+
+RankedTensorType shoal::plan::toHost(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return RankedTensorType::get(tensor.getShape(), tensor.getElementType(),
+                               HostAttr::get(type.getContext()));
+}
+
+RankedTensorType shoal::plan::toDevice(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return RankedTensorType::get(tensor.getShape(), tensor.getElementType());
+}
+
 //===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//

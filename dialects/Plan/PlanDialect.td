@@ -117,6 +117,19 @@ def Plan_ReductionAttr : Plan_EnumAttr<Plan_Reduction, "reduction">;
 // Attributes
 //===----------------------------------------------------------------------===//
 
+def Plan_HostAttr : AttrDef<Plan_Dialect, "Host"> {
+  let mnemonic = "host";
+  let summary = "The encoding of a tensor that is in the memory of the host";
+  let description = [{
+    Such values (phase `fused`) take no memory of the device. Only
+    `plan.offload`, `plan.host_stack` and `plan.offload_row` make them, only
+    these, the fetches, and loops that carry them use them.
+    ```mlir
+    tensor<12x512x64xf32, #plan.host>
+    ```
+  }];
+}
+
 def Plan_GpuLaunchAttr : AttrDef<Plan_Dialect, "GpuLaunch"> {
   let mnemonic = "gpu_launch";
   let summary = "How a kernel's GPU code is launched";

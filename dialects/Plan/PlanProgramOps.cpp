@@ -17,6 +17,42 @@ LogicalResult ViewOp::verify() {
   return success();
 }
 
+LogicalResult HostStackOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (!isOnHost(type) || !type.hasStaticShape() || type.getRank() == 0)
+    return emitOpError("must be a stack of static shape in the memory of the "
+                       "host");
+  return success();
+}
+
+static LogicalResult verifyRow(Operation *op, Type stack, Type row,
+                               Type index) {
+  auto whole = cast<RankedTensorType>(stack), part = cast<RankedTensorType>(row),
+       at = cast<RankedTensorType>(index);
+  if (!isOnHost(whole) || isOnHost(part))
+    return op->emitOpError(
+        "copies between a stack in the memory of the host and a row that is not");
+  if (!whole.hasStaticShape() || whole.getRank() == 0 ||
+      part.getRank() != whole.getRank() || part.getDimSize(0) != 1 ||
+      part.getShape().drop_front() != whole.getShape().drop_front() ||
+      part.getElementType() != whole.getElementType())
+    return op->emitOpError("has no row of the stack: ") << part << " of "
+                                                        << whole;
+  if (at.getRank() != 0 || !at.getElementType().isInteger())
+    return op->emitOpError("needs an integer as index, not ") << at;
+  return success();
+}
+
+LogicalResult OffloadRowOp::verify() {
+  return verifyRow(*this, getStack().getType(), getRow().getType(),
+                   getIndex().getType());
+}
+
+LogicalResult FetchRowOp::verify() {
+  return verifyRow(*this, getStack().getType(), getRow().getType(),
+                   getIndex().getType());
+}
+
 LogicalResult CopyOp::verify() {
   if (getSource().getType().getBytes() != getDest().getType().getBytes())
     return emitOpError("needs source and destination of one size");

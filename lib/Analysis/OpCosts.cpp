@@ -1,5 +1,6 @@
 #include "shoal/Analysis/OpCosts.h"
 
+#include "dialects/Plan/Plan.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
@@ -11,7 +12,7 @@ namespace shoal {
 
 int64_t tensorBytesOf(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || !tensor.hasStaticShape())
+  if (!tensor || !tensor.hasStaticShape() || plan::isOnHost(type))
     return 0;
   Type element = tensor.getElementType();
   int64_t bits = 8;

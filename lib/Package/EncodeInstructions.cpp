@@ -43,6 +43,9 @@ static plan::BufferType bufferType(Value value) {
 /// are set when the program comes by.
 LogicalResult ProgramEncoder::encodeView(plan::ViewOp op) {
   uint32_t base = slot(op.getBase());
+  // Copies alone know what is in the memory of the host.
+  if (table.slots[base].kind == SlotKind::Host)
+    return success();
   bool isFixed =
       op.getIndices().empty() && table.slots[base].kind != SlotKind::Handle;
   auto index = addSlot(op, op.getView().getType(),
@@ -59,6 +62,25 @@ LogicalResult ProgramEncoder::encodeView(plan::ViewOp op) {
     operands.append({reg(i), stride});
   table.emit(Opcode::View, operands, loc(op.getLoc()));
   return success();
+}
+
+void ProgramEncoder::encodeCopy(plan::CopyOp op) {
+  SmallVector<int64_t> operands, place;
+  for (Value buffer : {op.getDest(), op.getSource()}) {
+    auto view = buffer.getDefiningOp<plan::ViewOp>();
+    if (!view || table.slots[slot(view.getBase())].kind != SlotKind::Host) {
+      operands.push_back(slot(buffer));
+      continue;
+    }
+    operands.push_back(slot(view.getBase()));
+    place = {(int64_t)view.getOffset(), (int64_t)view.getIndices().size()};
+    for (auto [i, stride] :
+         llvm::zip_equal(view.getIndices(), view.getStrides()))
+      place.append({reg(i), stride});
+  }
+  operands.append(place);
+  numStreams = std::max<uint32_t>(numStreams, op.getStream() + 1);
+  table.emit(Opcode::Copy, operands, loc(op.getLoc()), op.getStream());
 }
 
 LogicalResult ProgramEncoder::encodeMatmul(plan::MatmulOp op) {
@@ -455,8 +477,8 @@ LogicalResult ProgramEncoder::encodeOp(Operation *op) {
         return emit(Opcode::Exec, operands, op.getStream());
       })
       .Case([&](plan::CopyOp op) {
-        return emit(Opcode::Copy, {slot(op.getDest()), slot(op.getSource())},
-                    op.getStream());
+        encodeCopy(op);
+        return success();
       })
       .Case([&](plan::FillOp op) -> LogicalResult {
         SmallVector<char> element =

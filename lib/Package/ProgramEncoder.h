@@ -51,6 +51,7 @@ private:
   mlir::LogicalResult encodeBlock(mlir::Block &block);
   mlir::LogicalResult encodeOp(mlir::Operation *op);
   mlir::LogicalResult encodeView(plan::ViewOp op);
+  void encodeCopy(plan::CopyOp op);
   mlir::LogicalResult encodeMatmul(plan::MatmulOp op);
   void encodeConvolution(plan::ConvolutionOp op);
   mlir::LogicalResult encodeCheck(plan::CheckOp op);

@@ -105,11 +105,13 @@ FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
   int64_t limit = options.memoryLimit;
   if (!mayFit || best->peak <= limit || limit <= argumentBytes(fused))
     return *best;
-  for (bool offload : {false, true}) {
-    if (offload && (!options.mayOffload || hardware.hostBytesPerSecond == 0))
+  for (auto [values, stacks] :
+       {std::pair(false, false), {false, true}, {true, true}}) {
+    if (stacks && (!options.mayOffload || hardware.hostBytesPerSecond == 0))
       continue;
     PipelineOptions fitting = options;
-    fitting.offload = offload;
+    fitting.offload = values;
+    fitting.offloadStacks = stacks;
     fitting.fitTarget = limit;
     fitting.saveStacks = best->peak - limit;
     for (int i = 0; i < kFitTrials && fitting.fitTarget > 0; ++i) {

@@ -61,14 +61,20 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
       module->walk([](stablehlo::WhileOp) { return WalkResult::interrupt(); })
           .wasInterrupted();
   bool mayOffload = options.mayOffload && hardware.hostBytesPerSecond > 0;
-  for (int way = 0; way < 4; ++way) {
-    bool stacks = !(way & 1), offload = way & 2;
-    if ((stacks && !hasLoops) || (offload && !mayOffload))
+  struct Way {
+    bool stacks, offloadStacks, offload;
+  };
+  for (Way way : {Way{true, false, false}, Way{true, true, false},
+                  Way{false, false, false}, Way{true, false, true},
+                  Way{true, true, true}, Way{false, false, true}}) {
+    if ((way.stacks && !hasLoops) ||
+        ((way.offload || way.offloadStacks) && !mayOffload))
       continue;
     PipelineOptions with = options;
-    with.offload = offload;
+    with.offload = way.offload;
+    with.offloadStacks = way.offloadStacks;
     with.fitTarget = limit;
-    with.saveStacks = stacks ? before->peak - limit : 0;
+    with.saveStacks = way.stacks ? before->peak - limit : 0;
     std::optional<Trial> mine;
     for (int i = 0; i < kMaxTrials && with.fitTarget > arguments; ++i) {
       FailureOr<Trial> fitted = trial(with);
@@ -81,7 +87,7 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
           break;
         spare = std::min(spare, -limit / 200);
         with.fitTarget += spare;
-        with.saveStacks -= stacks ? spare : 0;
+        with.saveStacks -= way.stacks ? spare : 0;
         continue;
       }
       if (!best || fitted->seconds < best->seconds) {

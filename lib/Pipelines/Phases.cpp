@@ -189,6 +189,7 @@ LogicalResult buildPhasePipeline(OpPassManager &pm, Phase phase,
                             ? " save-stacks=" + std::to_string(o.saveStacks)
                             : "") +
                        (o.offload ? " offload=true" : "") +
+                       (o.offloadStacks ? " offload-stacks=true" : "") +
                        " overlap=" +
                        (o.overlap == Overlap::None     ? "none"
                         : o.overlap == Overlap::Blocks ? "blocks"

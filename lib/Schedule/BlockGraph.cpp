@@ -23,7 +23,7 @@ unsigned BlockGraph::ownerOf(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   bool holds = type && !scalars.contains(value) &&
                !value.getDefiningOp<shlo::ConstantOp>() &&
-               !value.getDefiningOp<plan::OffloadOp>(); // the host does
+               !plan::isOnHost(type); // the host does
   bytes.push_back(holds ? std::max<int64_t>(plan::getTensorBytes(type), 0) : 0);
   numReaders.push_back(0);
   isLocal.push_back(value.getParentBlock() == &block &&

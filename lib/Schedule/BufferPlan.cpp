@@ -105,6 +105,13 @@ Place shoal::getUpdatePlace(shlo::DynamicUpdateSliceOp update) {
       update.getStartIndices());
 }
 
+Place shoal::getRowPlace(Value stack, Value index) {
+  auto type = cast<RankedTensorType>(stack.getType());
+  SmallVector<int64_t> sizes(type.getShape());
+  sizes[0] = 1;
+  return blockPlace(type, sizes, index);
+}
+
 SmallVector<std::pair<unsigned, unsigned>>
 shoal::getInPlacePairs(Operation *op) {
   SmallVector<std::pair<unsigned, unsigned>> pairs;
@@ -121,6 +128,8 @@ shoal::getInPlacePairs(Operation *op) {
   } else if (isa<shlo::DynamicUpdateSliceOp>(op) ||
              op->getName().getStringRef() == "comm.all_reduce") {
     pairs.push_back({0, 0});
+  } else if (auto row = dyn_cast<plan::OffloadRowOp>(op)) {
+    pairs.push_back({row.getStackMutable().getOperandNumber(), 0});
   }
   return pairs;
 }
@@ -227,6 +236,7 @@ unsigned BufferPlan::addStorage(Value value, Storage::Kind kind) {
   storage.kind = kind;
   if (value) {
     storage.bytes = plan::getTensorBytes(cast<ShapedType>(value.getType()));
+    storage.isHost = plan::isOnHost(value.getType());
     storage.members.push_back(value);
     storageIds[value] = id;
     values.push_back(value);
@@ -271,7 +281,6 @@ LogicalResult BufferPlan::addOp(Operation *op) {
     unsigned id =
         addStorage(result, isConstant ? Storage::Constant : Storage::Arena);
     storages[id].writable = !isConstant;
-    storages[id].isHost = isa<plan::OffloadOp>(op);
   }
   return success();
 }
@@ -358,5 +367,32 @@ LogicalResult BufferPlan::build() {
   mergeResults();
   mergeOverwrites();
   forwardUpdates();
-  return success();
+  return checkHost();
+}
+
+/// What is in the memory of the host stays where it is: nothing but rows is
+/// copied.
+LogicalResult BufferPlan::checkHost() {
+  auto isFixed = [&](Value value) {
+    const Storage &storage = storages[storageOf(value)];
+    return storage.isHost && storage.kind == Storage::Arena;
+  };
+  WalkResult result = func.walk([&](Operation *op) {
+    if (auto row = dyn_cast<plan::OffloadRowOp>(op);
+        row && (storageOf(row.getStack()) != storageOf(row.getResult()) ||
+                !isFixed(row.getResult())))
+      return WalkResult(row.emitOpError("would need a copy of the stack"));
+    if (auto loop = dyn_cast<shlo::WhileOp>(op))
+      for (unsigned i = 0; i < loop.getOperand().size(); ++i)
+        if (plan::isOnHost(loop.getOperand()[i].getType()) &&
+            !isInvariant(loop, i) &&
+            (needsCopy(loop, i) ||
+             needsCopy(loop.getBody().front().getTerminator(), i) ||
+             !isFixed(loop.getBody().getArgument(i))))
+          return WalkResult(loop.emitOpError(
+              "carries a stack in the memory of the host that would need a "
+              "copy"));
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
 }

@@ -47,7 +47,7 @@ struct Storage {
   int64_t bytes = 0;
   /// Argument or result number; for a handle, which (LoopPlan::handles).
   unsigned index = 0;
-  bool isHost = false;  ///< in the memory of the host, and shared with nothing
+  bool isHost = false;  ///< in the memory of the host
   bool writable = true; ///< false for constants and arguments not donated
   /// Handles: the loop they are carried by, and whether they are its results.
   mlir::Operation *loop = nullptr;
@@ -120,6 +120,7 @@ private:
   void number(mlir::Region &region);
   mlir::LogicalResult addValues(mlir::Region &region);
   mlir::LogicalResult addOp(mlir::Operation *op);
+  mlir::LogicalResult checkHost();
   void addView(mlir::Value view, mlir::Value base, Place place);
   unsigned addStorage(mlir::Value value, Storage::Kind kind = Storage::Arena);
   void addLiveness();
@@ -178,6 +179,9 @@ getView(mlir::Operation *op, const HostScalars &scalars);
 
 /// Where in its operand (at host scalars) a dynamic_update_slice writes.
 Place getUpdatePlace(mlir::stablehlo::DynamicUpdateSliceOp update);
+
+/// A row of a stack.
+Place getRowPlace(mlir::Value stack, mlir::Value index);
 
 /// Replaces carried values that no iteration changes by their initial values,
 /// and optimization barriers by their operands.

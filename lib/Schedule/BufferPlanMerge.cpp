@@ -80,7 +80,8 @@ bool BufferPlan::tryMerge(unsigned a, unsigned b) {
     std::swap(a, b);
   Storage &into = storages[a], &from = storages[b];
   if (from.kind != Storage::Arena || !into.writable ||
-      into.bytes != from.bytes || into.bytes == 0 || into.isHost || from.isHost)
+      into.bytes != from.bytes || into.bytes == 0 ||
+      into.isHost != from.isHost)
     return false;
   auto inScope = [&](const Interval &i) {
     return i.begin >= into.scope.begin && i.end <= into.scope.end;
@@ -106,6 +107,9 @@ void BufferPlan::mergeUpdates() {
         !tryMerge(storageOf(update.getOperand()),
                   storageOf(update.getResult())))
       copies.insert({update, 0});
+  });
+  func.walk([&](plan::OffloadRowOp row) {
+    tryMerge(storageOf(row.getStack()), storageOf(row.getResult()));
   });
 }
 

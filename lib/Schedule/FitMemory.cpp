@@ -129,9 +129,11 @@ private:
     OpBuilder b(ops[step.before]);
     Operation *made;
     if (step.kind == RecomputePlan::Step::Offload)
-      made = plan::OffloadOp::create(b, value.getLoc(), value.getType(), value);
+      made = plan::OffloadOp::create(b, value.getLoc(),
+                                     plan::toHost(value.getType()), value);
     else
-      made = plan::FetchOp::create(b, value.getLoc(), value.getType(), value);
+      made = plan::FetchOp::create(b, value.getLoc(),
+                                   plan::toDevice(value.getType()), value);
     if (id >= isNow.size())
       isNow.resize(id + 1);
     isNow[id] = made;
@@ -183,8 +185,7 @@ private:
     if (value.getParentBlock() != &block)
       return std::nullopt; // held all the while
     RecomputePlan::Memory memory;
-    memory.bytes = std::max<int64_t>(
-        plan::getTensorBytes(cast<RankedTensorType>(value.getType())), 0);
+    memory.bytes = tensorBytesOf(value.getType());
     if (auto argument = dyn_cast<BlockArgument>(value)) {
       auto func = dyn_cast<func::FuncOp>(block.getParentOp());
       memory.isLasting = func && !isDonated(func, argument.getArgNumber());

@@ -36,11 +36,11 @@ public:
       return {seconds->second, 0};
     }
     // Each way has links of its own.
-    if (llvm::isa<plan::OffloadOp, plan::FetchOp>(op))
-      return {hardware.hostCopySeconds(static_cast<double>(
-                  tensorBytesOf(op->getResult(0).getType()))),
-              static_cast<unsigned>(hardware.links.size()) +
-                  (llvm::isa<plan::OffloadOp>(op) ? 1 : 2)};
+    bool toHost = llvm::isa<plan::OffloadOp, plan::OffloadRowOp>(op);
+    if (toHost || llvm::isa<plan::FetchOp, plan::FetchRowOp>(op))
+      return {hardware.hostCopySeconds(static_cast<double>(tensorBytesOf(
+                  (toHost ? op->getOperand(0) : op->getResult(0)).getType()))),
+              static_cast<unsigned>(hardware.links.size()) + (toHost ? 1 : 2)};
     double inner = librarySeconds(op, hardware);
     for (mlir::Region &region : op->getRegions())
       for (mlir::Operation &nested : region.getOps())

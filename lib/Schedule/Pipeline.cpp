@@ -10,11 +10,13 @@ using namespace shoal;
 /// On tensors: what runs when.
 static void addOrder(OpPassManager &pm, StringRef hardware, int64_t memoryLimit,
                      StringRef overlapMode, int64_t fitTarget,
-                     int64_t saveStacks, bool offload, bool remarks) {
+                     int64_t saveStacks, bool offload, bool offloadStacks,
+                     bool remarks) {
   if (saveStacks > 0) {
     RecomputeStacksOptions stacks;
     stacks.hardware = hardware.str();
     stacks.save = saveStacks;
+    stacks.offload = offloadStacks;
     stacks.remarks = remarks;
     pm.addPass(createRecomputeStacks(stacks));
   }
@@ -52,10 +54,10 @@ void shoal::buildSchedulePipeline(OpPassManager &pm, StringRef entry,
                                   StringRef overlapMode, bool remarks,
                                   bool combineCollectives, StringRef part,
                                   int64_t fitTarget, int64_t saveStacks,
-                                  bool offload) {
+                                  bool offload, bool offloadStacks) {
   if (part != "rest")
     addOrder(pm, hardware, memoryLimit, overlapMode, fitTarget, saveStacks,
-             offload, remarks);
+             offload, offloadStacks, remarks);
   if (part == "order")
     return;
   BufferizeOptions options;
@@ -103,6 +105,10 @@ struct ScheduleOptions : PassPipelineOptions<ScheduleOptions> {
       *this, "offload",
       llvm::cl::desc("To fit, values may go to the host's memory and back"),
       llvm::cl::init(false)};
+  Option<bool> offloadStacks{
+      *this, "offload-stacks",
+      llvm::cl::desc("Stacks to do without may go there, too"),
+      llvm::cl::init(false)};
   Option<std::string> overlap{
       *this, "overlap",
       llvm::cl::desc("How far collectives are hidden: none, blocks or loops"),
@@ -129,6 +135,7 @@ void shoal::registerSchedulePipelines() {
         buildSchedulePipeline(
             pm, options.entry, options.hardware, options.memoryLimit,
             options.overlap, options.remarks, options.combine, options.part,
-            options.fitTarget, options.saveStacks, options.offload);
+            options.fitTarget, options.saveStacks, options.offload,
+            options.offloadStacks);
       });
 }

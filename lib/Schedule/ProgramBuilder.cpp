@@ -213,6 +213,28 @@ LogicalResult ProgramBuilder::emitOp(Operation *op) {
                          getBuffer(op->getResult(0)), /*stream=*/0);
     return success();
   }
+  if (isa<plan::HostStackOp>(op))
+    return success();
+  auto hostRow = [&](Value stack, Value index, Value row) {
+    return getView(
+        loc, rootOf(plan.storageOf(stack)),
+        plan.placeOf(stack).plus(getRowPlace(stack, index)),
+        plan::BufferType::get(cast<RankedTensorType>(row.getType())));
+  };
+  if (auto row = dyn_cast<plan::OffloadRowOp>(op)) {
+    Value from = getOperandBuffer(loc, row.getRow());
+    plan::CopyOp::create(b, loc, from,
+                         hostRow(row.getResult(), row.getIndex(), row.getRow()),
+                         /*stream=*/0);
+    return success();
+  }
+  if (auto row = dyn_cast<plan::FetchRowOp>(op)) {
+    if (!row.getRow().use_empty())
+      plan::CopyOp::create(
+          b, loc, hostRow(row.getStack(), row.getIndex(), row.getRow()),
+          getBuffer(row.getRow()), /*stream=*/0);
+    return success();
+  }
 
   // Library calls keep their attributes and get output buffers.
   SmallVector<Value> operands, outs;

@@ -6,6 +6,8 @@
 #include "shoal/Schedule/MemoryNotes.h"
 #include "shoal/Schedule/Passes.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace shoal {
@@ -57,9 +59,11 @@ public:
   void splitCopy(plan::CopyOp copy) {
     bool toHost = isHost(copy.getDest());
     Operation *before = footprints.firstConflict(copy);
-    double seconds = 0,
-           wanted = kHostSlack * hardware.hostCopySeconds(static_cast<double>(
-                                     copy.getDest().getType().getBytes()));
+    // It begins when those before it, in its block, have ended.
+    double begin = timeOf(copy), &free = busyUntil[{copy->getBlock(), toHost}];
+    free = std::max(free, begin) + hardware.hostCopySeconds(static_cast<double>(
+                                       copy.getDest().getType().getBytes()));
+    double seconds = 0, wanted = kHostSlack * (free - begin);
     bool useful = false;
     Operation *op = copy->getNextNode();
     for (; op != before && !(toHost && seconds >= wanted);
@@ -84,6 +88,8 @@ public:
   }
 
   static bool isHost(Value buffer) {
+    if (auto view = buffer.getDefiningOp<plan::ViewOp>())
+      buffer = view.getBase();
     Operation *op = buffer.getDefiningOp();
     return op && op->hasAttr(kHostAttr);
   }
@@ -104,6 +110,19 @@ private:
       for (Operation &inner : region.getOps())
         seconds += secondsOf(&inner); // (of one iteration: more is no harm)
     return seconds;
+  }
+
+  /// What is computed before an op of a block.
+  double timeOf(Operation *op) {
+    auto found = times.find(op);
+    if (found != times.end())
+      return found->second;
+    double seconds = 0;
+    for (Operation &other : *op->getBlock()) {
+      times[&other] = seconds;
+      seconds += secondsOf(&other);
+    }
+    return times.lookup(op);
   }
 
   static bool takesTime(Operation *op) {
@@ -127,6 +146,9 @@ private:
   Footprints footprints;
   llvm::DenseMap<Attribute, int64_t> streams;
   llvm::DenseMap<Attribute, double> kernels;
+  llvm::DenseMap<Operation *, double> times;
+  /// Until when copies of a block take, each way.
+  std::map<std::pair<Block *, bool>, double> busyUntil;
 };
 
 struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
@@ -153,7 +175,8 @@ struct SplitCollectives : impl::SplitCollectivesBase<SplitCollectives> {
       if (collectives.empty() && copies.empty())
         continue;
       Splitter splitter(program, *machine);
-      // First: of a collective that has been split, nobody knows what it touches.
+      // First: of a collective that has been split, nobody knows what it
+      // touches.
       for (plan::CopyOp op : copies)
         splitter.splitCopy(op);
       for (plan::CollectiveOp op : collectives)

@@ -73,7 +73,8 @@ double Costs::workSeconds(const Instruction &i) const {
   }
   case Opcode::Copy:
     if (isHostCopy(i))
-      return hardware.hostCopySeconds(static_cast<double>(slotBytes(ops[0])));
+      return hardware.hostCopySeconds(static_cast<double>(
+          std::min(slotBytes(ops[0]), slotBytes(ops[1]))));
     return memorySeconds(2.0 * static_cast<double>(slotBytes(ops[0])));
   case Opcode::Copy2D:
     return memorySeconds(2.0 * static_cast<double>(ops[6]) *

@@ -44,6 +44,8 @@ Accesses SlotFlow::next(const Instruction &i) {
   case Opcode::Convolution:
     return both(ops.first(2), ops.subspan(2, 1));
   case Opcode::Copy:
+    if (ops.size() > 2) // (what else the host has stays)
+      return both(ops.first(2), ops.first(1));
     return both(ops.subspan(1, 1), ops.first(1));
   case Opcode::Copy2D: {
     int64_t in[] = {ops[0], ops[3]}; // the rest of dst stays

@@ -12,7 +12,14 @@ static RankedTensorType stackOf(Type type, int64_t rows) {
   return RankedTensorType::get(shape, tensor.getElementType());
 }
 
-static Value zeroOf(OpBuilder &b, Location loc, RankedTensorType type) {
+Value zeroOf(OpBuilder &b, Location loc, RankedTensorType type) {
+  if (auto complex = dyn_cast<ComplexType>(type.getElementType())) {
+    APFloat zero = APFloat::getZero(
+        cast<FloatType>(complex.getElementType()).getFloatSemantics());
+    return stablehlo::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(type, std::complex<APFloat>(zero, zero)));
+  }
   return stablehlo::ConstantOp::create(b, loc,
                                        cast<ElementsAttr>(b.getZeroAttr(type)));
 }
@@ -39,17 +46,7 @@ WhileOp stackValues(WhileOp loop, ValueRange values, Value index,
         b, loc, type, zero, ArrayRef<int64_t>{}));
   }
   unsigned before = loop->getNumOperands();
-  OperationState state(loc, loop->getName(), operands,
-                       ValueRange(operands).getTypes(), loop->getAttrs());
-  state.addRegion();
-  state.addRegion();
-  auto fresh = cast<WhileOp>(b.create(state));
-  for (auto [from, to] :
-       llvm::zip_equal(loop->getRegions(), fresh->getRegions())) {
-    to.takeBody(from);
-    for (Value operand : ValueRange(operands).drop_front(before))
-      to.front().addArgument(operand.getType(), loc);
-  }
+  WhileOp fresh = withMoreCarried(loop, ArrayRef(operands).drop_front(before));
   Block &body = fresh.getBody().front();
   Operation *yield = body.getTerminator();
   b.setInsertionPoint(yield);
@@ -64,6 +61,26 @@ WhileOp stackValues(WhileOp loop, ValueRange values, Value index,
         startsAt(b, at, index, type.getRank())));
   }
   yield->setOperands(yields);
+  return fresh;
+}
+
+WhileOp withMoreCarried(WhileOp loop, ValueRange values) {
+  OpBuilder b(loop);
+  Location loc = loop.getLoc();
+  unsigned before = loop->getNumOperands();
+  SmallVector<Value> operands(loop->getOperands());
+  llvm::append_range(operands, values);
+  OperationState state(loc, loop->getName(), operands,
+                       ValueRange(operands).getTypes(), loop->getAttrs());
+  state.addRegion();
+  state.addRegion();
+  auto fresh = cast<WhileOp>(b.create(state));
+  for (auto [from, to] :
+       llvm::zip_equal(loop->getRegions(), fresh->getRegions())) {
+    to.takeBody(from);
+    for (Value value : values)
+      to.front().addArgument(value.getType(), loc);
+  }
   loop->replaceAllUsesWith(fresh->getResults().take_front(before));
   loop->erase();
   return fresh;

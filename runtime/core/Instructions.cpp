@@ -43,6 +43,16 @@ size_t storeInteger(program::DType type, int64_t value, std::byte *to) {
   return bytes;
 }
 
+/// An offset in bytes, then how many registers are added to it, each times a
+/// stride.
+static int64_t placeIn(const Cursor &cursor, std::span<const int64_t> ops) {
+  uint64_t offset = static_cast<uint64_t>(ops[0]);
+  for (int64_t j = 0; j < ops[1]; ++j)
+    offset += static_cast<uint64_t>(cursor.reg(ops[2 + 2 * j])) *
+              static_cast<uint64_t>(ops[3 + 2 * j]);
+  return static_cast<int64_t>(offset);
+}
+
 bool setSlots(const program::View &program, const Instruction &i,
               const Cursor &cursor, std::vector<std::byte *> &slots,
               std::string &why) {
@@ -51,12 +61,7 @@ bool setSlots(const program::View &program, const Instruction &i,
   case Opcode::View: {
     const program::Slot &to = program.slots()[ops[0]],
                         &base = program.slots()[ops[1]];
-    int64_t offset = ops[2];
-    for (int64_t j = 0; j < ops[3]; ++j)
-      offset = static_cast<int64_t>(
-          static_cast<uint64_t>(offset) +
-          static_cast<uint64_t>(cursor.reg(ops[4 + 2 * j])) *
-              static_cast<uint64_t>(ops[5 + 2 * j]));
+    int64_t offset = placeIn(cursor, ops.subspan(2));
     if (offset < 0 || static_cast<uint64_t>(offset) > base.bytes ||
         to.bytes > base.bytes - static_cast<uint64_t>(offset)) {
       why = "a view reaches outside its buffer";
@@ -87,6 +92,32 @@ static ProductShape shapeOfProduct(std::span<const int64_t> ops) {
     for (int64_t d = 0; d < ops[5 + group]; ++d, next += 4)
       shape[group] *= ops[next];
   return shape;
+}
+
+std::optional<CopyParts> partsOfCopy(const program::View &program,
+                                     const Instruction &i,
+                                     const Cursor &cursor,
+                                     const std::vector<std::byte *> &slots,
+                                     std::string &why) {
+  std::span<const int64_t> ops = program.operands(i);
+  const program::Slot &to = program.slots()[ops[0]],
+                      &from = program.slots()[ops[1]];
+  CopyParts parts{slots[ops[0]], slots[ops[1]],
+                  static_cast<size_t>(to.bytes),
+                  to.kind == program::SlotKind::Host,
+                  from.kind == program::SlotKind::Host};
+  if (ops.size() == 2)
+    return parts;
+  const program::Slot &host = parts.toHost ? to : from;
+  parts.bytes = static_cast<size_t>(parts.toHost ? from.bytes : to.bytes);
+  int64_t offset = placeIn(cursor, ops.subspan(2));
+  if (offset < 0 || static_cast<uint64_t>(offset) > host.bytes ||
+      parts.bytes > host.bytes - static_cast<uint64_t>(offset)) {
+    why = "a copy reaches outside its buffer";
+    return std::nullopt;
+  }
+  (parts.toHost ? parts.to : parts.from) += offset;
+  return parts;
 }
 
 Work workOf(const program::View &program, const program::Instruction &i) {

@@ -6,6 +6,7 @@
 #include "shoal/runtime/Cursor.h"
 #include "shoal/runtime/Run.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,20 @@ namespace shoal::rt {
 bool setSlots(const program::View &program, const program::Instruction &i,
               const Cursor &cursor, std::vector<std::byte *> &slots,
               std::string &why);
+
+/// What a Copy copies, between addresses in whatever memory each of the two is.
+/// Empty: it reaches outside a slot, and `why` says so.
+struct CopyParts {
+  std::byte *to;
+  std::byte *from;
+  size_t bytes;
+  bool toHost, fromHost;
+};
+std::optional<CopyParts> partsOfCopy(const program::View &program,
+                                     const program::Instruction &i,
+                                     const Cursor &cursor,
+                                     const std::vector<std::byte *> &slots,
+                                     std::string &why);
 
 /// One element of an integer type, as SWrite stores it: truncated to the type.
 /// Returns the bytes written to `to`, at most 8.

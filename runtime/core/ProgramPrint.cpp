@@ -203,6 +203,11 @@ void Printer::instruction(const Instruction &in, unsigned indent) {
   }
   case Opcode::Copy:
     out += "copy " + slotName(ops[0]) + " = " + slotName(ops[1]);
+    if (ops.size() > 2)
+      out += ", in the host's at " + std::to_string(ops[2]);
+    for (size_t i = 4; i + 1 < ops.size(); i += 2)
+      add(" + r%lld*%lld", static_cast<long long>(ops[i]),
+          static_cast<long long>(ops[i + 1]));
     break;
   case Opcode::Matmul:
     out += "matmul " + slotName(ops[2]) + " = " + slotName(ops[0]) + " * " +

@@ -233,13 +233,30 @@ bool Validator::checkInstruction(const Instruction &in) {
     return true;
   }
   case Opcode::Copy: {
+    bool isPart = ops.size() > 2;
+    if (isPart && (ops.size() < 4 || ops[3] < 0 || ops.size() % 2 != 0 ||
+                   static_cast<uint64_t>(ops[3]) != (ops.size() - 4) / 2))
+      return wrongCount();
     copies = true;
-    bool good = expect(2) && writable(ops[0]) && slotOf(ops[1], "a copy");
+    bool good = (isPart || expect(2)) && writable(ops[0]) &&
+                slotOf(ops[1], "a copy");
     copies = false;
     if (!good)
       return false;
     if (isHost(ops[0]) && isHost(ops[1]))
       return fail("a copy within the host's memory");
+    if (isPart) {
+      if (!isHost(ops[0]) && !isHost(ops[1]))
+        return fail("a copy of a part has no part in the host's memory");
+      for (size_t i = 4; i + 1 < ops.size(); i += 2)
+        if (!reg(ops[i]))
+          return false;
+      uint64_t host = slotBytes(ops[isHost(ops[0]) ? 0 : 1]),
+               part = slotBytes(ops[isHost(ops[0]) ? 1 : 0]);
+      return (ops[2] >= 0 && static_cast<uint64_t>(ops[2]) <= host &&
+              part <= host - static_cast<uint64_t>(ops[2])) ||
+             fail("a copy reaches outside its source or destination");
+    }
     return slotBytes(ops[0]) == slotBytes(ops[1]) ||
            fail("a copy has unlike source and destination");
   }

@@ -65,21 +65,24 @@ bool Rank::execute(const Instruction &i) {
     return rt::setSlots(run.program, i, cursor, slots, why) || fail(why);
   }
   case Opcode::Copy: {
-    size_t bytes = run.program.slots()[ops[0]].bytes;
-    auto isHost = [&](int64_t slot) {
-      return run.program.slots()[slot].kind == program::SlotKind::Host;
+    std::string why;
+    auto parts = rt::partsOfCopy(run.program, i, cursor, slots, why);
+    if (!parts)
+      return fail(why);
+    auto onDevice = [](std::byte *at) {
+      return reinterpret_cast<CUdeviceptr>(at);
     };
-    if (isHost(ops[0]))
-      return ok(d.memcpyDtoHAsync(slots[ops[0]], address(ops[1]), bytes,
-                                  stream(i)),
+    if (parts->toHost)
+      return ok(d.memcpyDtoHAsync(parts->to, onDevice(parts->from),
+                                  parts->bytes, stream(i)),
                 "a copy to the host");
-    if (isHost(ops[1]))
-      return ok(d.memcpyHtoDAsync(address(ops[0]), slots[ops[1]], bytes,
-                                  stream(i)),
+    if (parts->fromHost)
+      return ok(d.memcpyHtoDAsync(onDevice(parts->to), parts->from,
+                                  parts->bytes, stream(i)),
                 "a copy from the host");
-    return bytes == 0 || slots[ops[0]] == slots[ops[1]] ||
-           ok(d.memcpyDtoDAsync(address(ops[0]), address(ops[1]), bytes,
-                                stream(i)),
+    return parts->bytes == 0 || parts->to == parts->from ||
+           ok(d.memcpyDtoDAsync(onDevice(parts->to), onDevice(parts->from),
+                                parts->bytes, stream(i)),
               "a copy");
   }
   case Opcode::Copy2D:

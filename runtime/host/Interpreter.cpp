@@ -116,16 +116,21 @@ bool Rank::step(const Instruction &i) {
     std::string why;
     return setSlots(run_.program, i, cursor, slots, why) || fail(i, why);
   }
-  case Opcode::Copy:
+  case Opcode::Copy: {
+    std::string why;
+    auto parts = partsOfCopy(run_.program, i, cursor, slots, why);
+    if (!parts)
+      return fail(i, why);
     if (i.stream != 0 && run_.hostCopies()) {
       if (run_.options.poison)
-        poison(static_cast<uint32_t>(ops[0]), ops.subspan(1, 1));
-      run_.hostCopies()->issue({number, i.stream}, slots[ops[0]], slots[ops[1]],
-                               run_.slots[ops[0]].bytes);
+        std::memset(parts->to, 0xff, parts->bytes);
+      run_.hostCopies()->issue({number, i.stream}, parts->to, parts->from,
+                               parts->bytes);
       return true;
     }
-    std::memmove(slots[ops[0]], slots[ops[1]], run_.slots[ops[0]].bytes);
+    std::memmove(parts->to, parts->from, parts->bytes);
     return true;
+  }
   case Opcode::Copy2D: {
     // Operands: dst, dstOffset, dstPitch, src, srcOffset, srcPitch, rowBytes,
     // rows, index register, indexStride.

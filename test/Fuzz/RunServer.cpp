@@ -62,6 +62,8 @@ bool setOption(llvm::StringRef text, CompileOptions &o) {
     return !value.getAsInteger(10, o.fitTarget);
   else if (name == "offload")
     o.offload = true;
+  else if (name == "offload-stacks")
+    o.offloadStacks = true;
   else if (name == "save-stacks")
     return !value.getAsInteger(10, o.saveStacks);
   else if (name == "split-batch")

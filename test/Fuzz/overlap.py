@@ -42,7 +42,7 @@ PASSES = [("before the loop", "move-out-of-loops: invariants"), ("once, after th
           ("all_reduces leave shards", "split-all-reduces"), ("parts: one computes", "split-batch"), ("products begin while", "chunk-products after gathers"), ("sums are sent while", "chunk-products before scatters"),
           ("parts, over fast links", "split-levels"), ("iteration ahead", "pipeline-loops: ahead"), ("iteration behind", "pipeline-loops: behind"),
           ("collectives are one", "combine-collectives"), ("order changed", "overlap (not where orders are drawn)"), ("collectives are started", "split-collectives"),
-          ("stacks are computed again", "recompute-stacks"), ("values of together .* are computed again", "fit-memory"), ("go to the memory of the host", "fit-memory: offload"),
+          ("stacks are computed again", "recompute-stacks"), ("values of together .* are computed again", "fit-memory"), ("values of together .* go to the memory of the host", "fit-memory: offload"), ("stacks go to the memory of the host", "recompute-stacks: offload"),
           ("all_reduces in a sum are one|after the reduce_scatter|before the all_gather", "move-reductions"), ("products are kept", "keep-recomputed, by search"), ("forms are chosen by the times", "place-mesh, by search")]
 
 
@@ -84,7 +84,7 @@ def draw_way(rng, seed, folder):
         maybe(0.5, "save-stacks", [1, 100, 1000, 10**6, 10**9])
         for k in range(4):
             maybe(0.15, "keep", [k])
-        options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("offload", 0.5), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
+        options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("offload", 0.5), ("offload-stacks", 0.5), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
         if rng.random() < 0.4:
             env["SHOAL_TEST_CHUNK_PRODUCTS"] = rng.choice("***xyz")
         if rng.random() < 0.35:

@@ -15,8 +15,8 @@ int64_t flopsOf(mlir::Operation *op);
 /// At which of the hardware's rates a product of values of this type runs.
 ComputeType computeTypeOf(mlir::Type type);
 
-/// Bytes of a tensor in memory (sub-byte elements take one); 0 for what is
-/// none or has no static shape; saturates.
+/// Bytes of a tensor in a device's memory (sub-byte elements take one); 0 for
+/// what is none, is kept by the host or has no static shape; saturates.
 int64_t tensorBytesOf(mlir::Type type);
 
 /// The most bytes of values alive at once in a region, as its ops stand, without

@@ -75,9 +75,9 @@ struct PipelineOptions {
   /// Bytes of the stacks between a scan and its gradient that are computed again
   /// row by row (shoal-recompute-stacks), set likewise.
   int64_t saveStacks = 0;
-  /// Whether values go to the memory of the host and back, to the same end;
-  /// compileModule tries both, unless mayOffload is false.
-  bool offload = false;
+  /// Whether values, or stacks, go to the memory of the host and back, to the
+  /// same end; compileModule tries both, unless mayOffload is false.
+  bool offload = false, offloadStacks = false;
   bool mayOffload = true;
   Overlap overlap = Overlap::Loops;
   /// Collectives become one where that is modelled to be faster.

@@ -26,8 +26,9 @@ namespace shoal {
 /// iterations as well. `part`: "order" ends where the order of kernels and
 /// collectives is known, "rest" goes on from there, "all" does both.
 /// `fitTarget`: bytes to keep within by computing values again; 0: none is.
-/// `saveStacks`: bytes of stacks of scans to compute again, row by row. `offload`:
-/// whether values may go to the memory of the host for `fitTarget`.
+/// `saveStacks`: bytes of stacks of scans to compute again, row by row. `offload`,
+/// `offloadStacks`: whether values may go to the memory of the host for
+/// `fitTarget`, and stacks for `saveStacks`.
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            llvm::StringRef entry = "main",
                            llvm::StringRef hardware = "",
@@ -37,7 +38,8 @@ void buildSchedulePipeline(mlir::OpPassManager &pm,
                            bool combineCollectives = true,
                            llvm::StringRef part = "all",
                            int64_t fitTarget = 0,
-                           int64_t saveStacks = 0, bool offload = false);
+                           int64_t saveStacks = 0, bool offload = false,
+                           bool offloadStacks = false);
 
 /// Registers `--shoal-schedule-pipeline`.
 void registerSchedulePipelines();

@@ -51,6 +51,15 @@ def RecomputeStacks : Pass<"shoal-recompute-stacks", "::mlir::ModuleOp"> {
     loop, per byte; collectives are weighed twice. A chain that two stacks share
     is paid for once.
 
+    With `offload`, stacks first go to the memory of the host, those first that
+    take most time per byte to compute again, as long as an iteration's
+    computation, of both loops, leaves time for the copies of its rows. The first
+    loop writes each row there (`plan.offload_row`) while it goes on, or at the
+    start of the next iteration where the row is made too late; the second one
+    fetches each an iteration ahead (`plan.fetch_row`). Of each such stack the
+    device holds two rows. Layers' inputs that a checkpointed scan keeps may go,
+    too.
+
     Works on kernels and launches, where these times are known. Whether the
     program fits then, compileModule finds out, and asks for more if it must.
   }];
@@ -58,10 +67,12 @@ def RecomputeStacks : Pass<"shoal-recompute-stacks", "::mlir::ModuleOp"> {
     Option<"hardware", "hardware", "std::string", "\"\"",
            "Machine for the modelled times (a preset or a .json file)">,
     Option<"save", "save", "int64_t", "0", "Bytes of stacks to do without">,
+    Option<"offload", "offload", "bool", "false",
+           "Stacks may go to the memory of the host and back, too">,
     Option<"remarks", "remarks", "bool", "false",
            "Say what is computed again, the bytes saved and the time added">
   ];
-  let dependentDialects = ["::mlir::stablehlo::StablehloDialect"];
+  let dependentDialects = ["::mlir::stablehlo::StablehloDialect", "::shoal::plan::PlanDialect"];
 }
 
 def FitMemory : Pass<"shoal-fit-memory", "::mlir::ModuleOp"> {

@@ -13,6 +13,15 @@ mlir::stablehlo::WhileOp stackValues(mlir::stablehlo::WhileOp loop,
                                      mlir::ValueRange values, mlir::Value index,
                                      int64_t rows);
 
+/// The loop with more carried values, which begin as `values`. Takes the loop's
+/// place; what its body yields for them, the caller appends.
+mlir::stablehlo::WhileOp withMoreCarried(mlir::stablehlo::WhileOp loop,
+                                         mlir::ValueRange values);
+
+/// Zeros.
+mlir::Value zeroOf(mlir::OpBuilder &b, mlir::Location loc,
+                   mlir::RankedTensorType type);
+
 /// A row of a stack, reshaped to `type`.
 mlir::Value readRow(mlir::OpBuilder &b, mlir::Location loc, mlir::Value stack,
                     mlir::Value index, mlir::Type type);

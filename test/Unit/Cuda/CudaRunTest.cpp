@@ -90,6 +90,24 @@ TEST(CudaRun, LoopsScalarsCopies) {
   }
 }
 
+TEST(CudaRun, RowsInTheMemoryOfTheHost) {
+  TestProgram p;
+  p.mesh(2);
+  p.streams = 2;
+  uint32_t all = p.type(DType::F32, {4, 3}), row = p.type(DType::F32, {1, 3});
+  uint32_t in = p.argument(all, all), out = p.result(all, all);
+  uint32_t stack = p.hostMemory(all), here = p.temporary(row);
+  p.add(Opcode::SConst, {1, 2});
+  p.add(Opcode::Copy, {stack, in});
+  p.add(Opcode::Copy, {here, stack, 12, 1, 1, 12}, "m.mlir:1:1", 0);
+  p.add(Opcode::Copy, {stack, here, 0, 0});
+  p.add(Opcode::Copy, {out, stack});
+  uint32_t main = p.block(0);
+  RunOptions o;
+  o.repeat = 3;
+  expectSameEverywhere(p, main, rows(), o);
+}
+
 TEST(CudaRun, Checks) {
   TestProgram p;
   p.mesh(2);

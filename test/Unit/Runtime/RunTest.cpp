@@ -154,6 +154,93 @@ bool contains(const Status &s, const std::string &text) {
   return s.message().find(text) != std::string::npos;
 }
 
+/// A stack of rows in the memory of the host: written in one order, on a stream
+/// beside the others, and read in the other.
+struct HostRows {
+  TestProgram p;
+  uint32_t main;
+  explicit HostRows(std::vector<int64_t> part = {0, 1, 1, 8}) {
+    p.mesh(2);
+    p.streams = 3;
+    p.registers = 8;
+    uint32_t all = p.type(DType::F32, {5, 2}), row = p.type(DType::F32, {1, 2});
+    uint32_t in = p.argument(all, all), out = p.result(all, all);
+    uint32_t stack = p.hostMemory(all), here = p.temporary(row),
+             there = p.temporary(row);
+    uint32_t from = p.slot(program::SlotKind::Handle, row),
+             to = p.slot(program::SlotKind::Handle, row);
+    auto with = [&](std::vector<int64_t> slots) {
+      slots.insert(slots.end(), part.begin(), part.end());
+      return slots;
+    };
+    p.add(Opcode::View, {from, in, 0, 1, 1, 8});
+    p.add(Opcode::Wait, {1}); // for the copy before
+    p.add(Opcode::Copy, {here, from});
+    p.add(Opcode::Copy, with({stack, here}), "m.mlir:1:1", 1);
+    p.add(Opcode::Record, {1}, "m.mlir:1:1", 1);
+    uint32_t writes = p.block(0);
+    size_t first = p.instructions.size();
+    p.add(Opcode::Copy, with({there, stack}), "m.mlir:2:1", 2);
+    p.add(Opcode::Record, {2}, "m.mlir:2:1", 2);
+    p.add(Opcode::SSub, {5, 4, 1});
+    p.add(Opcode::View, {to, out, 0, 1, 5, 8});
+    p.add(Opcode::Wait, {2});
+    p.add(Opcode::Copy, {to, there});
+    uint32_t reads = p.block(first);
+    first = p.instructions.size();
+    p.add(Opcode::SConst, {0, 0});
+    p.add(Opcode::SConst, {2, 1});
+    p.add(Opcode::SConst, {3, 5});
+    p.add(Opcode::SConst, {4, 4});
+    p.add(Opcode::Record, {1}, "m.mlir:1:1", 1);
+    p.add(Opcode::For, {1, 0, 3, 2, writes});
+    p.add(Opcode::Wait, {1});
+    p.add(Opcode::For, {1, 0, 3, 2, reads});
+    main = p.block(first);
+  }
+  std::vector<HostTensor> rows() const {
+    std::vector<HostTensor> a;
+    a.push_back(tensor(DType::F32, {5, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+    return a;
+  }
+};
+
+TEST(Run, RowsInTheMemoryOfTheHost) {
+  HostRows h;
+  Result<Package> package = h.p.package(h.main);
+  ASSERT_TRUE(package) << package.status().message();
+  for (const char *links : {"", "@host:0.001:100"}) {
+    RunOptions o;
+    o.repeat = 2;
+    o.poison = true;
+    if (*links)
+      o.links = std::move(*parseLinks(links));
+    Result<RunResult> r = runPackage(*package, h.rows(), o);
+    ASSERT_TRUE(r) << r.status().message();
+    EXPECT_EQ(values(r->results[0]),
+              (std::vector<double>{8, 9, 6, 7, 4, 5, 2, 3, 0, 1}));
+  }
+}
+
+TEST(Run, RowsStayInTheMemoryOfTheHost) {
+  // Of unknown place: found when it runs.
+  HostRows late({8, 1, 1, 8});
+  Result<Package> package = late.p.package(late.main);
+  ASSERT_TRUE(package) << package.status().message();
+  Result<RunResult> r = runPackage(*package, late.rows(), {});
+  ASSERT_FALSE(r);
+  EXPECT_NE(r.status().message().find("reaches outside its buffer"),
+            std::string::npos)
+      << r.status().message();
+  // Known before.
+  for (std::vector<int64_t> part :
+       {std::vector<int64_t>{40, 0}, {-8, 0}, {36, 1, 1, 8}, {0, 2, 1, 8},
+        {0, 1, 99, 8}, {0}}) {
+    HostRows bad(part);
+    EXPECT_FALSE(bad.p.package(bad.main));
+  }
+}
+
 TEST(Run, DelaysChangeNothing) {
   EXPECT_TRUE(runWith("delay:1"));
   EXPECT_TRUE(runWith("delay:2"));

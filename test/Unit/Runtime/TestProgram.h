@@ -34,7 +34,7 @@ public:
   std::vector<ShoalKernelFn> functions;
   std::vector<std::byte> imageBytes;
   std::string target = "cpu", chip;
-  uint64_t arena = 0;
+  uint64_t arena = 0, host = 0;
   uint32_t registers = 8, events = 8, streams = 1;
   int64_t ranks = 1;
 
@@ -100,6 +100,12 @@ public:
     uint32_t s =
         slot(program::SlotKind::Arena, t, 0, static_cast<int64_t>(arena));
     arena += (bytes(t) + 63) / 64 * 64;
+    return s;
+  }
+  uint32_t hostMemory(uint32_t t) {
+    uint32_t s =
+        slot(program::SlotKind::Host, t, 0, static_cast<int64_t>(host));
+    host += (bytes(t) + 63) / 64 * 64;
     return s;
   }
   uint32_t argument(uint32_t global, uint32_t local,
@@ -236,6 +242,7 @@ public:
     h.size = sizeof(h) + body.size();
     h.numRanks = static_cast<uint64_t>(ranks);
     h.arenaBytes = arena;
+    h.hostBytes = host;
     h.imagesBytes = imageBytes.size();
     h.mainBlock = mainBlock;
     h.numRegisters = registers;

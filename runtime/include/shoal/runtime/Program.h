@@ -35,7 +35,7 @@ namespace shoal::program {
 
 inline constexpr char kMagic[8] = {'S', 'H', 'O', 'A', 'L', 'P', 'R', 'G'};
 /// Raised whenever a record or the meaning of an operand changes.
-inline constexpr uint32_t kVersion = 4;
+inline constexpr uint32_t kVersion = 5;
 /// ELF sections and the dynamic symbols that stand at their first byte.
 inline constexpr char kProgramSection[] = ".shoal.program";
 inline constexpr char kConstantsSection[] = ".shoal.constants";
@@ -340,7 +340,10 @@ enum class Opcode : uint16_t {
   Handles = 33, // n, then n x (s dst (Handle), s src): all read before any is set
   Copy = 34,    // s dst, s src: same number of bytes; they do not overlap. On
                 //   a stream other than 0 it runs beside the others, until an event
-                //   that is recorded on that stream after it is awaited
+                //   that is recorded on that stream after it is awaited.
+                //   Or followed by byteOffset, n, n x (r index, byteStride): one of
+                //   the two is a Host slot, of which only as many bytes as the
+                //   other has are copied, from byteOffset + sum(index * byteStride)
   Copy2D = 35,  // s dst, dstOffset, dstPitch, s src, srcOffset, srcPitch, rowBytes,
                 //   rows, r index (or kNone), indexStride: all in bytes. Row i goes
                 //   from src + i*srcPitch + c to dst + i*dstPitch + dstOffset with
