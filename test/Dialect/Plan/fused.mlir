@@ -34,3 +34,19 @@ func.func @conv(%x: tensor<1x8x8x3xf32>, %w: tensor<3x3x3x4xf32>) -> tensor<1x8x
       : (tensor<1x8x8x3xf32>, tensor<3x3x3x4xf32>) -> tensor<1x8x8x4xf32>
   return %0 : tensor<1x8x8x4xf32>
 }
+
+// What the host keeps is no memory of the device, by its type.
+// CHECK-LABEL: func.func @host
+func.func @host(%x: tensor<4xf32>, %row: tensor<1x4xbf16>, %i: tensor<i32>) -> (tensor<4xf32>, tensor<1x4xbf16>) {
+  // CHECK: %[[H:.*]] = plan.offload %arg0 : tensor<4xf32>
+  %0 = plan.offload %x : tensor<4xf32>
+  // CHECK: plan.fetch %[[H]] : tensor<4xf32>
+  %1 = plan.fetch %0 : tensor<4xf32>
+  // CHECK: %[[S:.*]] = plan.host_stack : tensor<9x4xbf16, #plan.host>
+  %2 = plan.host_stack : tensor<9x4xbf16, #plan.host>
+  // CHECK: %[[T:.*]] = plan.offload_row %arg1 to %[[S]][%arg2] : tensor<1x4xbf16>, tensor<9x4xbf16, #plan.host>, tensor<i32>
+  %3 = plan.offload_row %row to %2[%i] : tensor<1x4xbf16>, tensor<9x4xbf16, #plan.host>, tensor<i32>
+  // CHECK: plan.fetch_row %[[T]][%arg2] : tensor<9x4xbf16, #plan.host>, tensor<i32> -> tensor<1x4xbf16>
+  %4 = plan.fetch_row %3[%i] : tensor<9x4xbf16, #plan.host>, tensor<i32> -> tensor<1x4xbf16>
+  return %1, %4 : tensor<4xf32>, tensor<1x4xbf16>
+}

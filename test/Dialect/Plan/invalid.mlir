@@ -43,3 +43,37 @@ plan.program @main attributes {arg_types = [], result_types = []} {
   %v = plan.view %a[8] : !plan.buffer<4xf32> -> !plan.buffer<3xf32>
   plan.yield
 }
+
+// -----
+
+func.func @f() {
+  // expected-error@+1 {{must be a stack of static shape in the memory of the host}}
+  %0 = plan.host_stack : tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%row: tensor<2x8xf32>, %i: tensor<i32>) {
+  %0 = plan.host_stack : tensor<4x8xf32, #plan.host>
+  // expected-error@+1 {{has no row of the stack}}
+  %1 = plan.offload_row %row to %0[%i] : tensor<2x8xf32>, tensor<4x8xf32, #plan.host>, tensor<i32>
+  return
+}
+
+// -----
+
+func.func @f(%stack: tensor<4x8xf32>, %i: tensor<i32>) {
+  // expected-error@+1 {{copies between a stack in the memory of the host and a row that is not}}
+  %0 = plan.fetch_row %stack[%i] : tensor<4x8xf32>, tensor<i32> -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%i: tensor<2xi32>) {
+  %0 = plan.host_stack : tensor<4x8xf32, #plan.host>
+  // expected-error@+1 {{needs an integer as index}}
+  %1 = plan.fetch_row %0[%i] : tensor<4x8xf32, #plan.host>, tensor<2xi32> -> tensor<1x8xf32>
+  return
+}
