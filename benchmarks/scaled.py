@@ -21,6 +21,28 @@ SIZES = {
 }
 
 
+def gpt_scanned(g, rng, batch, **cfg):
+    import jax
+    from jax.sharding import PartitionSpec as P
+    params, specs = g.gpt_params(rng, **{**cfg, "L": 1}), g.gpt_tp_specs(1)
+    params["h"] = jax.tree.map(lambda w: jax.ShapeDtypeStruct((cfg["L"], *w.shape), w.dtype), params["h"][0])
+    specs["h"] = jax.tree.map(lambda spec: P(None, *spec), specs["h"][0], is_leaf=lambda x: isinstance(x, P))
+
+    def loss(p, tokens, labels):
+        def layer(x, l):
+            y = g.layernorm(x, l["ln1_g"], l["ln1_b"])
+            q, k, v = jax.numpy.moveaxis(jax.numpy.einsum("btd,dchk->btchk", y, l["wqkv"].astype(x.dtype)) + l["bqkv"].astype(x.dtype), 2, 0)
+            x += jax.numpy.einsum("bthk,hkd->btd", g.attention(q, k, v), l["wo"].astype(x.dtype)) + l["bo"].astype(x.dtype)
+            y = g.layernorm(x, l["ln2_g"], l["ln2_b"])
+            x += jax.nn.gelu(y @ l["w1"].astype(x.dtype) + l["b1"].astype(x.dtype)) @ l["w2"].astype(x.dtype) + l["b2"].astype(x.dtype)
+            return g.shard(x, "data", None, None), None
+        x = p["wte"].astype(g.BF16)[tokens] + p["wpe"].astype(g.BF16)
+        x = jax.lax.scan(layer, x, p["h"])[0]
+        return g.cross_entropy(g.layernorm(x, p["lnf_g"], p["lnf_b"]) @ p["wte"].astype(g.BF16).T, labels)
+    rows = g.ids(rng, cfg["V"], batch, cfg["T"])
+    return g.training(rng, loss, params, specs, (rows, rows), (P("data"), P("data")))
+
+
 def build(g, name, nodes):
     """(mesh, function of the generator of shapes)"""
     llama = dict(V=128256, K=128, G=8)
@@ -39,6 +61,8 @@ def build(g, name, nodes):
         cfg = dict(V=50304, T=1024, D=1600, H=20, L=48, F=6400)
         return {"data": 4 * nodes, "model": 2}, lambda rng: g._gpt_train(
             rng, g.gpt_tp_specs(48), "data", loss=partial(g.gpt_loss, dtype=g.BF16), B=32 * nodes, cfg=cfg)
+    if name == "gpt2_xl_scanned":
+        return {"data": 4 * nodes, "model": 2}, lambda rng: gpt_scanned(g, rng, 32 * nodes, V=50304, T=1024, D=1600, H=20, L=48, F=6400)
     if name == "mixtral_8x7b":
         def mixtral(rng):
             fn, args, ins, outs = g.mixtral_8x7b(rng)
