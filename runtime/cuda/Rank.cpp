@@ -259,12 +259,12 @@ bool Rank::runProgram() {
       continue;
     std::chrono::duration<double> time =
         std::chrono::steady_clock::now() - begin;
-    auto &[calls, seconds] =
+    rt::Timing &timing =
         profile[i -
                 run.program.section<program::Instruction>(Section::Instructions)
                     .data()];
-    ++calls;
-    seconds += time.count();
+    ++timing.calls;
+    timing.seconds += time.count();
   }
   current = nullptr;
   for (size_t s = 1; s < streams.size(); ++s)

@@ -3,6 +3,7 @@
 #ifndef SHOAL_RUNTIME_CUDA_RANK_H
 #define SHOAL_RUNTIME_CUDA_RANK_H
 
+#include "core/Profile.h"
 #include "cuda/Device.h"
 #include "cuda/FlightRecorder.h"
 #include "cuda/Memory.h"
@@ -89,7 +90,7 @@ public:
   // Measured in the last step.
   double bytesSent = 0;
   int64_t collectives = 0;
-  std::vector<std::pair<int64_t, double>> profile;
+  rt::Timings profile;
   /// Blocks of results that this rank gives, by result; empty: another one
   /// does.
   std::vector<rt::AlignedBuffer> results;

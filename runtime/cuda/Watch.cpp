@@ -235,55 +235,23 @@ bool Execution::close() {
 
 void Execution::clearProfile() {
   for (auto &rank : ranks)
-    std::fill(rank->profile.begin(), rank->profile.end(),
-              std::pair<int64_t, double>());
+    std::fill(rank->profile.begin(), rank->profile.end(), rt::Timing());
 }
 
 std::vector<rt::ProfileRow> Execution::takeProfile(int64_t steps) const {
-  auto instructions =
-      program.section<program::Instruction>(program::Section::Instructions);
-  double share =
-      1.0 / static_cast<double>(
-                std::max<int64_t>(1, steps) *
-                static_cast<int64_t>(std::max<size_t>(1, ranks.size())));
+  std::vector<const rt::Timings *> timings;
+  for (auto &rank : ranks)
+    timings.push_back(&rank->profile);
   std::vector<uint32_t> eventGroups(program.header().numEvents, 0);
-  // One line of the user's may have become several equal instructions.
-  std::map<std::pair<std::string, std::string>, rt::ProfileRow> rows;
-  for (size_t i = 0; i < instructions.size(); ++i) {
-    int64_t calls = 0;
-    double seconds = 0;
-    for (auto &rank : ranks) {
-      calls += rank->profile[i].first;
-      seconds += rank->profile[i].second;
-    }
-    if (!calls)
-      continue;
-    std::string what = rt::nameOf(program, instructions[i], eventGroups);
-    if (const MathCall *call = ranks.front()->mathCall(instructions[i]))
-      what += " by " + call->library;
-    else if (instructions[i].opcode == program::Opcode::CustomCall)
-      what += " on the host";
-    std::string where(program.str(instructions[i].loc));
-    rt::ProfileRow &row = rows[{what, where}];
-    row.what = what;
-    row.where = where;
-    row.calls += static_cast<double>(calls) * share;
-    row.seconds += seconds * share;
-    rt::Work work = rt::workOf(program, instructions[i]);
-    row.bytes += work.bytes * static_cast<double>(calls) * share;
-    row.flops += work.flops * static_cast<double>(calls) * share;
-    row.type = work.type;
-    row.product = work.product;
-  }
-  std::vector<rt::ProfileRow> list;
-  for (auto &[key, row] : rows)
-    list.push_back(std::move(row));
-  std::sort(list.begin(), list.end(),
-            [](const rt::ProfileRow &a, const rt::ProfileRow &b) {
-              return std::tie(b.seconds, a.what, a.where) <
-                     std::tie(a.seconds, b.what, b.where);
-            });
-  return list;
+  return rt::makeProfile(
+      program, timings, steps, [&](const program::Instruction &i) {
+        std::string what = rt::nameOf(program, i, eventGroups);
+        if (const MathCall *call = ranks.front()->mathCall(i))
+          what += " by " + call->library;
+        else if (i.opcode == program::Opcode::CustomCall)
+          what += " on the host";
+        return what;
+      });
 }
 
 } // namespace shoal::cuda

@@ -4,6 +4,7 @@
 
 #include "core/CustomCalls.h"
 #include "core/Judge.h"
+#include "core/Profile.h"
 #include "host/Collectives.h"
 #include "shoal/runtime/Compare.h"
 #include "shoal/runtime/Cursor.h"
@@ -56,12 +57,7 @@ public:
   std::atomic<bool> waiting{false}, finished{false};
   uint64_t progress = 0; // instructions of this step
   double bytesSent = 0;
-  /// Of each instruction, if the run is profiled.
-  struct Timing {
-    int64_t calls = 0;
-    double seconds = 0, bytesSent = 0;
-  };
-  std::vector<Timing> profile;
+  Timings profile;
   int64_t collectives = 0;
   // What it owns.
   AlignedBuffer arena, host;

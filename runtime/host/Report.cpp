@@ -3,7 +3,6 @@
 #include "host/Execution.h"
 
 #include <map>
-#include <tuple>
 
 namespace shoal::rt {
 
@@ -22,52 +21,16 @@ std::string Rank::nameOf(const program::Instruction &i) const {
 
 void Execution::clearProfile() {
   for (auto &rank : ranks)
-    std::fill(rank->profile.begin(), rank->profile.end(), Rank::Timing());
+    std::fill(rank->profile.begin(), rank->profile.end(), Timing());
 }
 
 std::vector<ProfileRow> Execution::takeProfile(int64_t steps) const {
-  auto instructions =
-      program.section<program::Instruction>(program::Section::Instructions);
-  double share =
-      1.0 / static_cast<double>(
-                std::max<int64_t>(1, steps) *
-                static_cast<int64_t>(std::max<size_t>(1, ranks.size())));
-  // One line of the user's may have become several equal instructions.
-  std::map<std::pair<std::string, std::string>, ProfileRow> rows;
-  for (size_t i = 0; i < instructions.size(); ++i) {
-    Rank::Timing all;
-    for (auto &rank : ranks) {
-      const Rank::Timing &timing = rank->profile[i];
-      all.calls += timing.calls;
-      all.seconds += timing.seconds;
-      all.bytesSent += timing.bytesSent;
-    }
-    if (!all.calls)
-      continue;
-    double calls = static_cast<double>(all.calls) * share;
-    std::string what = ranks.front()->nameOf(instructions[i]);
-    std::string where(program.str(instructions[i].loc));
-    ProfileRow &row = rows[{what, where}];
-    row.what = what;
-    row.where = where;
-    row.calls += calls;
-    row.seconds += all.seconds * share;
-    row.bytesSent += all.bytesSent * share;
-    Work work = workOf(program, instructions[i]);
-    row.bytes += work.bytes * calls;
-    row.flops += work.flops * calls;
-    row.type = work.type;
-    row.product = work.product;
-  }
-  std::vector<ProfileRow> list;
-  for (auto &[key, row] : rows)
-    list.push_back(std::move(row));
-  std::sort(list.begin(), list.end(),
-            [](const ProfileRow &a, const ProfileRow &b) {
-              return std::tie(b.seconds, a.what, a.where) <
-                     std::tie(a.seconds, b.what, b.where);
-            });
-  return list;
+  std::vector<const Timings *> timings;
+  for (auto &rank : ranks)
+    timings.push_back(&rank->profile);
+  return makeProfile(
+      program, timings, steps,
+      [&](const program::Instruction &i) { return ranks.front()->nameOf(i); });
 }
 
 /// "ranks 0, 1 and 5 wait in X; rank 3 …": ranks in the same place together.
