@@ -1,6 +1,6 @@
 """JAX's own harnesses of its primitives, on one device, sharded at random and as files that check themselves.
 
-  harnesses.py [--only REGEX] [--sample N] [--seed N] [--ways single,ranks,dynamic,tpu,cuda,files] [--x32] [--special] [--keep DIR] [--jobs N]
+  harnesses.py [--only REGEX] [--sample N] [--seed N] [--ways single,ranks,dynamic,tpu,cuda,files] [--x32] [--special] [--transform KIND] [--keep DIR] [--jobs N]
 
 jaxlib's wheel carries what JAX tests its primitives with: several thousand
 functions with arguments, each one primitive with one choice of types, shapes
@@ -15,7 +15,7 @@ and attributes (it needs absl-py). Each is lowered and run by JAX, and by Shoal
           compared by custom calls @check.*; and once more with one expected
           element spoiled, which must end with exit code 1.
 
-Exits 1 when something differs, is refused or ends the compiler.
+With --transform the functions are vectorized or differentiated. Exits 1 when something differs, is refused or ends the compiler.
 """
 import argparse
 import collections
@@ -66,13 +66,13 @@ def unspecified(name, result, way=None):
 # Results are sums, in any order: errors are measured against the largest element.
 SUMS = {"dot_general", "conv_general_dilated", "reduce_sum", "reduce_prod", "reduce", "cumsum", "cumprod", "cumlogsumexp", "fft", "reduce_window_add",
         "reduce_window_mul", "select_and_scatter_add", "select_and_gather_add", "scatter_add", "scatter_mul", "lu", "qr", "svd", "eig", "eigh", "cholesky",
-        "triangular_solve", "tridiagonal_solve", "custom_linear_solve"}
+        "triangular_solve", "tridiagonal_solve", "custom_linear_solve", "derivative"}
 # Series in which errors add up, or cancel near a zero: judged in wider floats, and may be half as far off again as JAX.
 SERIES = {"lgamma", "digamma", "igamma", "igammac", "regularized_incomplete_beta", "random_gamma", "erf_inv", "pow", "logistic", "expm1", "rsqrt", "log1p", "atanh",
           "cosh", "erfc", "sinh", "cumlogsumexp", "bessel_i0e", "bessel_i1e", "erf"}
 WIDER = {np.dtype(np.float32): np.float64, np.dtype(np.complex64): np.complex128, np.dtype(np.float16): np.float64, np.dtype(jax.numpy.bfloat16): np.float64}
 # Factorisations multiply errors by condition numbers.
-LINEAR = {"lu", "qr", "svd", "eig", "eigh", "cholesky", "triangular_solve", "tridiagonal_solve", "custom_linear_solve"}
+LINEAR = {"derivative", "lu", "qr", "svd", "eig", "eigh", "cholesky", "triangular_solve", "tridiagonal_solve", "custom_linear_solve"}
 
 
 def epsilon(dtype):
@@ -274,6 +274,40 @@ class TooLong(Exception):
     pass
 
 
+def transformed(kind, harness, arguments, rng):
+    """The function and its arguments under jax.vmap, the reverse or the forward derivative."""
+    function = harness.dyn_fun
+    if kind == "plain":
+        return function, arguments
+    if kind == "vmap":
+        others = [harness.dyn_args_maker(rng) for _ in range(2)]
+        batches = [[a] + [o[i] for o in others] for i, a in enumerate(arguments)]
+        if any(np.shape(a) != np.shape(b[0]) for b in batches for a in b):
+            raise ValueError("arguments of several shapes")
+        axes = [int(rng.randint(np.ndim(a) + 1)) if rng.rand() < 0.8 else None for a in arguments]
+        if all(a is None for a in axes):
+            axes[0] = 0
+        return jax.vmap(function, axes, int(rng.randint(2)) if all(x.ndim for x in jax.tree.leaves(jax.eval_shape(function, *arguments))) else 0), \
+            [np.stack(b, x) if x is not None else b[0] for b, x in zip(batches, axes)]
+    places = [i for i, a in enumerate(arguments) if jax.numpy.issubdtype(jax.numpy.asarray(a).dtype, jax.numpy.inexact)]
+    if not places:
+        raise ValueError("nothing to differentiate by")
+
+    def of_floats(*xs):
+        full = list(arguments)
+        for i, x in zip(places, xs):
+            full[i] = x
+        return [y for y in jax.tree.leaves(function(*full)) if jax.numpy.issubdtype(y.dtype, jax.numpy.inexact)]
+
+    def random(like):
+        return (rng.randn(*like.shape) + (1j * rng.randn(*like.shape) if like.dtype.kind == "c" else 0)).astype(like.dtype)
+    given = [np.asarray(arguments[i]) for i in places]
+    if kind == "jvp":
+        return lambda *xs: jax.jvp(of_floats, xs[:len(given)], xs[len(given):]), given + [random(a) for a in given]
+    out = jax.eval_shape(of_floats, *given)
+    return lambda *xs: jax.vjp(of_floats, *xs[:len(given)])[1](list(xs[len(given):])), given + [random(y) for y in out]
+
+
 class Refused(Exception):
     """JAX does not take it."""
 
@@ -304,7 +338,7 @@ def with_symbols(function, arguments):
     return jax.jit(exported.call, keep_unused=True).lower(*arguments).as_text()
 
 
-def lower(harness, seed, use_special, ways):
+def lower(harness, seed, use_special, ways, kind="plain"):
     """({way: text, and perhaps the true values}, arguments, what JAX computes)"""
     rng = np.random.RandomState(zlib.crc32(f"{harness.fullname} {seed}".encode()))
     try:
@@ -313,15 +347,18 @@ def lower(harness, seed, use_special, ways):
         arguments = [jax.random.key_data(a) if hasattr(a, "dtype") and jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a for a in arguments]
         if use_special and not re.match("scatter|gather|dynamic|random|rng", harness.group_name):
             arguments = [special(a, rng) if hasattr(a, "dtype") else a for a in arguments]
-        lowered = jax.jit(harness.dyn_fun, keep_unused=True).lower(*arguments)
+        function, arguments = transformed(kind, harness, arguments, rng)
+        lowered = jax.jit(function, keep_unused=True).lower(*arguments)
         want = [np.asarray(x) for x in jax.tree.leaves(lowered.compile()(*arguments))]
         arrays = [np.asarray(x).astype(s.dtype) for x, s in zip(jax.tree.leaves(arguments), jax.tree.leaves(lowered.args_info), strict=True)]
+        if not want:
+            raise Refused("no results")
         texts = {"": lowered.as_text()}
         if harness.group_name in SERIES and jax.config.jax_enable_x64 and any(a.dtype in WIDER for a in arrays):
-            texts["truth"] = [np.asarray(x) for x in jax.tree.leaves(jax.jit(harness.dyn_fun)(*[a.astype(WIDER.get(a.dtype, a.dtype)) for a in arrays]))]
+            texts["truth"] = [np.asarray(x) for x in jax.tree.leaves(jax.jit(function)(*[a.astype(WIDER.get(a.dtype, a.dtype)) for a in arrays]))]
         for platform in {"tpu", "cuda"} & ways:
             try:
-                other = jax.jit(harness.dyn_fun, keep_unused=True).trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
+                other = jax.jit(function, keep_unused=True).trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
                 if other != texts[""]:
                     texts[platform] = other
             except Exception as error:  # noqa: BLE001: what that platform does not have
@@ -329,7 +366,7 @@ def lower(harness, seed, use_special, ways):
                     raise
         if "dynamic" in ways and any(n > 1 for a in arrays for n in a.shape):
             try:
-                texts["dynamic"] = with_symbols(harness.dyn_fun, arguments)
+                texts["dynamic"] = with_symbols(function, arguments)
             except Exception as error:  # noqa: BLE001: what cannot be exported with symbols
                 if isinstance(error, TooLong):
                     raise
@@ -367,7 +404,7 @@ class Campaign:
         if harness.group_name in FREE:
             return None
         with np.load(out) as file:
-            problem, error = difference(harness.fullname, harness.group_name, way, [file[f"out{i}"] for i in range(len(want))], want, texts.get("truth"))
+            problem, error = difference(harness.fullname, self.args.group or harness.group_name, way, [file[f"out{i}"] for i in range(len(want))], want, texts.get("truth"))
         if way == "single" and np.isfinite(error) and not problem:
             key = (harness.group_name, str(want[0].dtype))
             self.worst[key] = max(self.worst[key], error)
@@ -403,7 +440,7 @@ class Campaign:
                     checks.append(None)
                 elif exact:
                     checks.append((rng.choice(["check.expect_eq", "check.eq"]), {}))
-                elif harness.group_name in SUMS | SERIES:
+                elif self.args.group or harness.group_name in SUMS | SERIES:
                     checks.append(("check.expect_almost_eq", {"tolerance": f"{max(1e-3, limit(harness.group_name, w.dtype) * epsilon(w.real.dtype) * max(1, np.abs(w[np.isfinite(w)]).max(initial=0)))} : f64"}))
                 else:
                     checks.append(rng.choice([("check.expect_close", {}), ("check.expect_close", {"max_ulp_difference": "5 : ui64", "min_ulp_difference": "0 : ui64"})]))
@@ -486,6 +523,7 @@ def main():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--ways", default="single,ranks,dynamic,files")
     p.add_argument("--x32", action="store_true", help="JAX without its types of 64 bits")
+    p.add_argument("--transform", default="plain", choices=["plain", "vmap", "vjp", "jvp"], help="of each function")
     p.add_argument("--special", action="store_true", help="infinities, NaN, zeros and extreme numbers among the arguments")
     p.add_argument("--keep", help="folder for failing programs")
     p.add_argument("--errors", action="store_true", help="print the largest error of each primitive and type")
@@ -497,6 +535,7 @@ def main():
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
     jax.config.update("jax_enable_x64", not args.x32)
+    args.group = "derivative" if args.transform in ("vjp", "jvp") else None
     from jax._src.internal_test_util import test_harnesses
     campaign, start, refused, queue = Campaign(args), time.time(), 0, collections.deque()
 
@@ -512,7 +551,7 @@ def main():
     with ThreadPoolExecutor(args.jobs) as pool:
         for number, harness in enumerate(chosen):
             try:
-                made = lower(harness, args.seed, args.special, set(args.ways.split(",")))
+                made = lower(harness, args.seed, args.special, set(args.ways.split(",")), args.transform)
             except (Refused, TooLong) as error:
                 refused += 1
                 if args.verbose:

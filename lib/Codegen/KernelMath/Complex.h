@@ -230,6 +230,9 @@ SHOAL_MATH Complex<T> tanh(Complex<T> z) {
   T sc = sin(z.im) * cos(z.im);
   sc = isFinite(z.im) ? sc : T(0);
   r = select<T>(a > T(20), {copysign(T(1), z.re), T(4) * sc * e}, r);
+  // An infinite angle is none unless it no longer matters.
+  r = select<T>(!isFinite(z.im) && a < infinity<T>, {quietNaN<T>, quietNaN<T>},
+                r);
   r.im = z.im == T(0) ? z.im : r.im;
   return r;
 }
