@@ -11,7 +11,8 @@ namespace shoal {
 
 /// One sharding string, read.
 struct GspmdSharding {
-  enum class Kind { Replicated, Manual, Maximal, Tiled };
+  /// Unknown: an empty string, or {unknown}; it asks for nothing.
+  enum class Kind { Replicated, Manual, Maximal, Tiled, Unknown };
   Kind kind = Kind::Replicated;
   /// Sizes of the tile dimensions, subgroups included.
   llvm::SmallVector<int64_t> tiles;

@@ -116,9 +116,15 @@ bool Parser::devices(GspmdSharding &sharding) {
 }
 
 bool Parser::run(GspmdSharding &sharding) {
+  if (text.trim().empty()) { // as early versions of JAX wrote it
+    sharding.kind = GspmdSharding::Kind::Unknown;
+    return true;
+  }
   if (!eat("{"))
     return false;
-  if (eat("replicated")) {
+  if (eat("unknown")) {
+    sharding.kind = GspmdSharding::Kind::Unknown;
+  } else if (eat("replicated")) {
     sharding.kind = GspmdSharding::Kind::Replicated;
   } else if (eat("manual")) {
     sharding.kind = GspmdSharding::Kind::Manual;
@@ -173,6 +179,7 @@ MeshAttr GspmdSharding::getMesh(MLIRContext *context,
     return MeshAttr::get(context, {}, devices);
   case Kind::Replicated:
   case Kind::Manual:
+  case Kind::Unknown:
     return MeshAttr::get(context, MeshAxisAttr::get(context, "d0", numDevices));
   case Kind::Tiled:
     break;

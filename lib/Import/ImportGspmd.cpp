@@ -59,7 +59,7 @@ private:
   static constexpr StringLiteral kName = "mhlo.sharding";
 
   /// The shardings of a list of values; failure with a diagnostic. No shardings
-  /// if the string only says that values are manual.
+  /// if the string only says that values are manual, or nothing.
   FailureOr<SmallVector<ShardingAttr>> read(Operation *op, StringAttr text,
                                             TypeRange types) {
     SmallVector<StringRef> parts = splitGspmdTuple(text.getValue());
@@ -79,7 +79,8 @@ private:
             << "{replicated}, {manual} or {maximal device=0}";
         return failure();
       }
-      if (parsed->kind == GspmdSharding::Kind::Manual)
+      if (parsed->kind == GspmdSharding::Kind::Manual ||
+          parsed->kind == GspmdSharding::Kind::Unknown)
         return SmallVector<ShardingAttr>();
       ShardingAttr sharding =
           mesh->getSharding(*parsed, type, getUnspecifiedDims(op), op);
