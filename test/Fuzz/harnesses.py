@@ -61,6 +61,9 @@ FREE = {"rng_uniform"}
 def unspecified(name, result, way=None):
     """Whether a result may be one of several: of equal elements any; singular vectors by another algorithm."""
     keys = re.search(r"isstable_False_num_keys_(\d+)", name)
+    # By the specification, elements of a scatter's window that lie outside are left out; by XLA the whole window is.
+    if way == "derivative" and re.match("gather_(batchdims|op_shape)", name):
+        return True
     return keys and result >= int(keys[1]) or name.startswith("approx_top_k") and result == 1 or name.startswith("svd") and way == "tpu" and result > 0
 
 
@@ -137,7 +140,7 @@ def difference(name, group, way, got, want, least=0.0, truth=None):
             g = g.view(w.dtype)
         elif w.dtype.name in SMALL:
             g = g.astype(w.dtype)
-        if unspecified(name, i, way):
+        if unspecified(name, i, way) or unspecified(name, i, group):
             continue
         if group == "cholesky" and g.shape == w.shape:   # What is above the diagonal is anything.
             g, w = np.tril(g), np.tril(w)
@@ -149,7 +152,7 @@ def difference(name, group, way, got, want, least=0.0, truth=None):
         if w.dtype.kind in "iub" or w.dtype.name in SMALL:
             bad, note = g != w, ""
         else:
-            error = errors(g, w, group in SUMS, group == "lgamma")
+            error = errors(g, w, group in SUMS, group in ("lgamma", "derivative"))
             error *= epsilon(w.real.dtype) / max(epsilon(w.real.dtype), least)
             error[parts_equal(g, w)] = 0
             most = max(most, float(error.max()))
