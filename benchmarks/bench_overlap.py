@@ -119,8 +119,8 @@ def hardware(folder, machine, bandwidth, speed):
         "name": "emulated", "flops_per_second": {t: rate * speed for t, rate in machine["flops_per_second"].items()},
         "memory_bytes_per_second": machine["memory_bytes_per_second"] * speed, "memory_bytes": 4e9,
         "kernel_latency": machine["kernel_latency"] / speed, "collective_latency": 0,
-        "collective_work": {"latency": machine["collective_work"]["latency"] / speed,
-                            "bytes_per_second": machine["collective_work"]["bytes_per_second"] * speed},
+        "collective_work": {what: seconds / speed if what == "latency" else seconds * speed
+                            for what, seconds in machine["collective_work"].items()},
         "links": [{"name": "emulated", "bytes_per_second": bandwidth, "latency": LATENCY}]}))
     return path
 

@@ -42,7 +42,9 @@ double Hardware::kernelSeconds(double flopCount, ComputeType type,
                                double bytes) const {
   double rate = flops[static_cast<unsigned>(type)];
   double arithmetic =
-      flopCount > 0 ? flopCount / (rate * productEfficiency.at(flopCount)) : 0;
+      flopCount > 0 ? flopCount / (rate * productEfficiency.at(flopCount) *
+                                   productBytesEfficiency.at(bytes))
+                    : 0;
   double memory =
       bytes > 0 ? bytes / (memoryBytesPerSecond * memoryEfficiency.at(bytes))
                 : 0;
@@ -261,19 +263,19 @@ struct Reader {
     return true;
   }
 
-  /// An object of two numbers, each of at least 0.
-  bool pair(StringRef key, const llvm::json::Value &value, StringRef firstName,
-            double &first, StringRef secondName, double &second) {
+  /// An object of numbers, each of at least 0.
+  bool numbers(StringRef key, const llvm::json::Value &value,
+               ArrayRef<std::pair<StringRef, double *>> known) {
     const llvm::json::Object *object = value.getAsObject();
     if (!object)
       return fail("'" + key + "' must be an object");
     for (auto &[name, v] : *object) {
-      double *out = StringRef(name) == firstName    ? &first
-                    : StringRef(name) == secondName ? &second
-                                                    : nullptr;
-      if (!out)
+      auto *found = llvm::find_if(known, [&](const auto &entry) {
+        return entry.first == StringRef(name);
+      });
+      if (found == known.end())
         return fail("unknown key '" + StringRef(name) + "' in '" + key + "'");
-      if (!number(name, v, *out, /*zeroIsFine=*/true))
+      if (!number(name, v, *found->second, /*zeroIsFine=*/true))
         return false;
     }
     return true;
@@ -303,13 +305,16 @@ struct Reader {
       } else if (key == "collective_latency") {
         ok = number(key, value, h.collectiveLatency, true);
       } else if (key == "collective_work") {
-        ok = pair(key, value, "latency", h.collectiveWorkLatency,
-                  "bytes_per_second", h.collectiveWorkBytesPerSecond);
+        ok = numbers(key, value,
+                     {{"latency", &h.collectiveWorkLatency},
+                      {"moved_bytes_per_second", &h.movedBytesPerSecond},
+                      {"reduced_bytes_per_second", &h.reducedBytesPerSecond}});
       } else if (key == "links") {
         ok = links(value);
       } else if (key == "host_link") {
-        ok = pair(key, value, "latency", h.hostLatency, "bytes_per_second",
-                  h.hostBytesPerSecond);
+        ok = numbers(key, value,
+                     {{"latency", &h.hostLatency},
+                      {"bytes_per_second", &h.hostBytesPerSecond}});
       } else if (key == "efficiency") {
         const llvm::json::Object *curves = value.getAsObject();
         if (!curves)
@@ -317,6 +322,8 @@ struct Reader {
         for (auto &[name, points] : *curves) {
           if (StringRef(name) == "product")
             ok = ok && curve("product", points, h.productEfficiency);
+          else if (StringRef(name) == "product_bytes")
+            ok = ok && curve("product_bytes", points, h.productBytesEfficiency);
           else if (StringRef(name) == "memory")
             ok = ok && curve("memory", points, h.memoryEfficiency);
           else

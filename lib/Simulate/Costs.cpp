@@ -73,8 +73,8 @@ double Costs::workSeconds(const Instruction &i) const {
   }
   case Opcode::Copy:
     if (isHostCopy(i))
-      return hardware.hostCopySeconds(static_cast<double>(
-          std::min(slotBytes(ops[0]), slotBytes(ops[1]))));
+      return hardware.hostCopySeconds(
+          static_cast<double>(std::min(slotBytes(ops[0]), slotBytes(ops[1]))));
     return memorySeconds(2.0 * static_cast<double>(slotBytes(ops[0])));
   case Opcode::Copy2D:
     return memorySeconds(2.0 * static_cast<double>(ops[6]) *
@@ -205,7 +205,9 @@ const CollectiveTime &Costs::collective(const Instruction &i,
 double Costs::collectiveWorkSeconds(const rt::CollectiveCall &call,
                                     const program::Group &group) const {
   double sent = rt::bytesSent(call, group.groupSize, 0);
-  return sent > 0 ? hardware.collectiveWorkSeconds(sent) : 0;
+  return sent > 0
+             ? hardware.collectiveWorkSeconds(sent, rt::isReducing(call.kind))
+             : 0;
 }
 
 } // namespace shoal::simulation

@@ -61,6 +61,12 @@ std::string checkCall(const CollectiveCall &call, int64_t groupSize);
 /// Whether the operation exists for the type (no bitwise ones on floats).
 bool canReduce(program::DType type, program::Reduction reduction);
 
+/// Whether members' elements are combined on the way.
+inline bool isReducing(program::CollectiveKind kind) {
+  return kind == program::CollectiveKind::AllReduce ||
+         kind == program::CollectiveKind::ReduceScatter;
+}
+
 /// Bytes that the member at `position` sends, in ring accounting (DESIGN.md
 /// section 4).
 double bytesSent(const CollectiveCall &call, int64_t groupSize,

@@ -156,6 +156,11 @@ Work workOf(const program::View &program, const program::Instruction &i) {
         work.flops *= static_cast<double>(rhs[d]);
     break;
   }
+  case Opcode::Collective:
+  case Opcode::CollectiveStart:
+    work.reduces = isReducing(static_cast<program::CollectiveKind>(
+        ops[i.opcode == Opcode::CollectiveStart]));
+    return work;
   default:
     return work;
   }

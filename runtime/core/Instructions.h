@@ -42,6 +42,7 @@ struct Work {
   double bytes = 0, flops = 0;
   std::string_view type;     ///< of the product's operands: "bf16"
   ProductShape product = {}; ///< of a matrix product
+  bool reduces = false;      ///< a collective that adds up what it sends
 };
 Work workOf(const program::View &program, const program::Instruction &i);
 

@@ -40,6 +40,7 @@ std::vector<ProfileRow> makeProfile(
     row.flops += work.flops * calls;
     row.type = work.type;
     row.product = work.product;
+    row.reduces = work.reduces;
   }
   std::vector<ProfileRow> list;
   for (auto &[key, row] : rows)

@@ -37,6 +37,7 @@ with tempfile.TemporaryDirectory() as folder:
     measured = sum(r["seconds"] for r in json.loads(report.read_text())["profile"] if r["bytes"] > 0)
     made = json.loads(hardware.read_text())
     assert set(made) >= {"flops_per_second", "memory_bytes_per_second", "kernel_latency", "efficiency", "collective_work"}, made
+    assert set(made["efficiency"]) == {"product", "product_bytes", "memory"}, made
     for curve in made["efficiency"].values():
         assert curve == sorted(curve) and abs(max(e for _, e in curve) - 1) < 1e-9 and min(e for _, e in curve) > 0, made
     def modelled():
@@ -49,7 +50,7 @@ with tempfile.TemporaryDirectory() as folder:
     work = made["collective_work"]
     assert min(work.values()) > 0, work
     slow = dict(made, memory_bytes_per_second=made["memory_bytes_per_second"] / 2,
-                collective_work={"latency": work["latency"] * 2, "bytes_per_second": work["bytes_per_second"] / 2},
+                collective_work={what: x * 2 if what == "latency" else x / 2 for what, x in work.items()},
                 kernel_latency=made["kernel_latency"] * 2,
                 flops_per_second={t: rate / 2 for t, rate in made["flops_per_second"].items()})
     hardware.write_text(json.dumps(slow))

@@ -12,7 +12,7 @@ using nlohmann::ordered_json;
 namespace shoal::rt {
 namespace {
 
-/// Work of about one size (a factor of four), and how long it took.
+/// Work of about one size (a factor of two), and how long it took.
 struct Bucket {
   double work = 0, calls = 0, seconds = 0;
   double size() const { return work / calls; }
@@ -21,7 +21,7 @@ struct Bucket {
 using Buckets = std::map<int, Bucket>;
 
 int bucketOf(double size) {
-  return static_cast<int>(std::floor(std::log2(size) / 2));
+  return static_cast<int>(std::floor(std::log2(size)));
 }
 
 double peakOf(const Buckets &buckets) {
@@ -37,6 +37,48 @@ ordered_json curveOf(const Buckets &buckets, double peak) {
   for (auto &[key, bucket] : buckets)
     curve.push_back({bucket.size(), std::min(1.0, bucket.rate() / peak)});
   return curve;
+}
+
+/// Products of all types, each with the seconds that it would take at its
+/// type's best rate.
+struct Product {
+  double flops, bytes, calls, ideal, seconds;
+};
+
+/// Two curves whose product is the share of the best rate. By flops it only
+/// grows: where larger products are slower, it is because caches do not hold
+/// them, which is by bytes.
+void addProductCurves(const std::vector<Product> &products,
+                      ordered_json &efficiency) {
+  struct Sum {
+    double size = 0, calls = 0, ideal = 0, seconds = 0;
+  };
+  auto sums = [&](auto sizeOf, auto idealOf) {
+    std::map<int, Sum> result;
+    for (const Product &p : products) {
+      Sum &sum = result[bucketOf(sizeOf(p) / p.calls)];
+      sum.size += sizeOf(p);
+      sum.calls += p.calls;
+      sum.ideal += idealOf(p);
+      sum.seconds += p.seconds;
+    }
+    return result;
+  };
+  auto flops = [](const Product &p) { return p.flops; };
+  auto bytes = [](const Product &p) { return p.bytes; };
+  std::map<int, double> shares;
+  double share = 0;
+  for (auto &[key, sum] :
+       sums(flops, [](const Product &p) { return p.ideal; })) {
+    share = std::max(share, std::min(1.0, sum.ideal / sum.seconds));
+    shares[key] = share;
+    efficiency["product"].push_back({sum.size / sum.calls, share});
+  }
+  for (auto &[key, sum] : sums(bytes, [&](const Product &p) {
+         return p.ideal / shares[bucketOf(p.flops / p.calls)];
+       }))
+    efficiency["product_bytes"].push_back(
+        {sum.size / sum.calls, std::min(1.0, sum.ideal / sum.seconds)});
 }
 
 /// The name that hardware descriptions have for a type's rate, or null.
@@ -93,25 +135,17 @@ std::string makeHardware(const std::vector<ProfileRow> &profile,
   hardware["name"] = "measured";
   hardware["base"] = onGpu ? "dgx-h100" : "cpu";
   if (!products.empty()) {
-    // One curve for all types: ideal time, at the type's best rate, to that
-    // taken.
     ordered_json rates;
-    Buckets ideal;
-    std::map<int, double> flops;
-    for (auto &[type, buckets] : products) {
-      double peak = peakOf(buckets);
-      rates[type] = peak;
-      for (auto &[key, bucket] : buckets) {
-        ideal[key].work += bucket.work / peak;
-        ideal[key].calls += bucket.calls;
-        ideal[key].seconds += bucket.seconds;
-        flops[key] += bucket.work;
-      }
-    }
+    std::vector<Product> all;
+    for (auto &[type, buckets] : products)
+      rates[type] = peakOf(buckets);
+    for (const ProfileRow &row : profile)
+      if (const char *type = rateName(row.type);
+          type && row.flops > 0 && row.seconds > 0)
+        all.push_back({row.flops, row.bytes, row.calls,
+                       row.flops / rates[type].get<double>(), beyond(row)});
     hardware["flops_per_second"] = rates;
-    for (auto &[key, bucket] : ideal)
-      efficiency["product"].push_back(
-          {flops[key] / bucket.calls, std::min(1.0, bucket.rate())});
+    addProductCurves(all, efficiency);
   }
   if (!memory.empty()) {
     double peak = peakOf(memory);
@@ -122,22 +156,29 @@ std::string makeHardware(const std::vector<ProfileRow> &profile,
   }
   // What ranks do for collectives themselves; their wait for others is not in
   // the profile.
-  Bucket collectives;
+  auto isCollective = [](const ProfileRow &row) {
+    return row.bytesSent > 0 && row.seconds > 0;
+  };
   double least = 0;
   for (const ProfileRow &row : profile)
-    if (row.bytesSent > 0 && row.seconds > 0) {
-      collectives.work += row.bytesSent;
-      collectives.calls += row.calls;
-      collectives.seconds += row.seconds;
-      double each = row.seconds / row.calls;
-      least = least == 0 ? each : std::min(least, each);
+    if (double each = row.seconds / row.calls;
+        isCollective(row) && (least == 0 || each < least))
+      least = each;
+  Bucket moved, reduced;
+  for (const ProfileRow &row : profile)
+    if (isCollective(row)) {
+      Bucket &bucket = row.reduces ? reduced : moved;
+      bucket.work += row.bytesSent;
+      bucket.seconds +=
+          std::max(row.seconds - row.calls * least, row.seconds * 0.1);
     }
-  if (collectives.calls > 0) {
-    collectives.seconds =
-        std::max(collectives.seconds - collectives.calls * least,
-                 collectives.seconds * 0.1);
-    hardware["collective_work"] = {{"latency", least},
-                                   {"bytes_per_second", collectives.rate()}};
+  if (least > 0) {
+    ordered_json &work = hardware["collective_work"];
+    work["latency"] = least;
+    // Of a kind that does not occur nothing is known; they are much alike.
+    work["moved_bytes_per_second"] = (moved.work > 0 ? moved : reduced).rate();
+    work["reduced_bytes_per_second"] =
+        (reduced.work > 0 ? reduced : moved).rate();
   }
   for (const EmulatedLink &link : links)
     if (link.axis == "*")

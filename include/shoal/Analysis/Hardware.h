@@ -63,26 +63,27 @@ struct Hardware {
   double collectiveLatency = 0;
   /// What a collective takes of the device's own compute besides the time on
   /// the links, where that is the device's part to move and add up (a CPU's):
-  /// seconds each, and bytes sent per second; 0: nothing for bytes.
-  double collectiveWorkLatency = 0, collectiveWorkBytesPerSecond = 0;
+  /// seconds each, and bytes sent per second, where they are only moved and
+  /// where they are reduced; 0: nothing for bytes.
+  double collectiveWorkLatency = 0, movedBytesPerSecond = 0,
+         reducedBytesPerSecond = 0;
   llvm::SmallVector<LinkLevel, 2> links;
   /// To and from the memory of the host, in each direction and of each device
   /// beside the others; 0: there is none. Seconds of a copy besides its bytes.
   double hostBytesPerSecond = 0;
   double hostLatency = 0;
-  /// By flops of the product, and by bytes of the kernel.
-  EfficiencyCurve productEfficiency, memoryEfficiency;
+  /// Of products by flops, and by the bytes of operands and result, which
+  /// caches hold or not: the share is that of both. Of kernels by bytes.
+  EfficiencyCurve productEfficiency, productBytesEfficiency, memoryEfficiency;
 
   /// Seconds of a kernel by the roofline: the slower of its arithmetic and its
   /// memory traffic, after the launch.
   double kernelSeconds(double flopCount, ComputeType type, double bytes) const;
   /// Seconds that a device computes for a collective of which it sends so many
   /// bytes.
-  double collectiveWorkSeconds(double bytesSent) const {
-    return collectiveWorkLatency +
-           (collectiveWorkBytesPerSecond > 0
-                ? bytesSent / collectiveWorkBytesPerSecond
-                : 0);
+  double collectiveWorkSeconds(double bytesSent, bool reduces) const {
+    double rate = reduces ? reducedBytesPerSecond : movedBytesPerSecond;
+    return collectiveWorkLatency + (rate > 0 ? bytesSent / rate : 0);
   }
   /// Seconds of a copy to the host's memory, or from there.
   double hostCopySeconds(double bytes) const {
@@ -100,13 +101,15 @@ llvm::ArrayRef<llvm::StringRef> hardwarePresets();
 ///   {"name": "box", "flops_per_second": {"bf16": 7e14, "f32": 5e13},
 ///    "memory_bytes_per_second": 3e12, "memory_bytes": 8e10,
 ///    "kernel_latency": 2e-6, "collective_latency": 4e-6,
-///    "collective_work": {"latency": 1e-6, "bytes_per_second": 5e9},
+///    "collective_work": {"latency": 1e-6, "moved_bytes_per_second": 5e9,
+///                        "reduced_bytes_per_second": 2e9},
 ///    "links": [{"name": "nvlink", "devices": 8, "bytes_per_second": 4e11,
 ///               "latency": 1e-6, "multicast": true},
 ///              {"name": "infiniband", "bytes_per_second": 9e10,
 ///               "shared_by": 2, "latency": 3e-6}],
 ///    "host_link": {"bytes_per_second": 5e10, "latency": 1e-5},
-///    "efficiency": {"product": [[1e8, 0.3], [1e11, 0.9]], "memory": […]}}
+///    "efficiency": {"product": [[1e8, 0.3], [1e11, 0.9]],
+///                   "product_bytes": […], "memory": […]}}
 ///
 /// "shared_by": as many devices share one link, each with its part of the
 /// bytes per second, since in a program all devices send at once.

@@ -35,7 +35,7 @@ TEST(Simulator, OneAfterTheOther) {
 TEST(Simulator, CollectivesComputeToo) {
   Machine m(4);
   m.hardware.collectiveWorkLatency = 1;
-  m.hardware.collectiveWorkBytesPerSecond = 4;
+  m.hardware.movedBytesPerSecond = 4;
   m.start(0, Machine::permute(4, m.a, m.b));
   m.exec(m.timed(3), m.c, m.d);
   m.done(0);

@@ -72,6 +72,7 @@ struct ProfileRow {
   /// By collectives; as the report counts them. (Not on GPUs, whose devices
   /// compute while bytes are sent.)
   double bytesSent = 0;
+  bool reduces = false; ///< the collectives add up what they send
   ProductShape product = {}; ///< of each call
 };
 
