@@ -200,13 +200,19 @@ bool Rank::matmul(const program::Instruction &i, std::span<const int64_t> ops) {
   // one for every block.
   bool byRows = m >= 512 && byteSize(lhsType) <= 2 && lhsType != DType::F16 &&
                 lhsType != DType::I16 && lhsType != DType::UI16;
+  // An operand that lies the other way round takes about twice as long to
+  // pack, so blocks are that much longer along the other one.
+  bool lhsTurned = lhs.columnStride != 1, rhsTurned = rhs.columnStride != 1;
+  int64_t lhsCost = lhsTurned && !rhsTurned ? 2 : 1,
+          rhsCost = rhsTurned && !lhsTurned ? 2 : 1;
+  int64_t least = byRows ? 512 : lhsCost == rhsCost ? 128 : 96;
   int64_t high = m, wide = n;
   double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
                  static_cast<double>(k);
   int wanted = static_cast<int>(std::min(16.0, flops / (1 << 23)));
   for (int blocks = 1; 2 * blocks <= wanted; blocks *= 2) {
-    int64_t &larger = high >= wide || byRows ? high : wide;
-    if (larger < (byRows ? 512 : 128))
+    int64_t &larger = high * lhsCost >= wide * rhsCost || byRows ? high : wide;
+    if (larger < least)
       break;
     larger = ((larger + 1) / 2 + 15) / 16 * 16;
   }
