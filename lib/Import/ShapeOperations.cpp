@@ -1,6 +1,7 @@
 // What single operations do to integers known at compile time.
 #include "ShapeEvaluator.h"
 
+#include "dialects/SDY/SDY.h"
 #include "dialects/StableHLO/StableHLO.h"
 
 #include "mlir/Dialect/Shape/IR/Shape.h"
@@ -441,6 +442,18 @@ static void evaluateByFolding(Operation *op, Operands in,
   }
 }
 
+/// Whether the op's only result is its first operand: what it says of its
+/// value is where it lies.
+static bool isIdentity(Operation *op) {
+  if (auto call = dyn_cast<stablehlo::CustomCallOp>(op)) {
+    StringRef target = call.getCallTargetName();
+    return target == "stablehlo.shape_refinement_operand_wrapper" ||
+           target == "Sharding";
+  }
+  return isa<sdy::ShardingConstraintOp, sdy::ReshardOp,
+             sdy::PropagationBarrierOp>(op);
+}
+
 void shoal::evaluateOperation(Operation *op, Operands in,
                               SmallVectorImpl<Result> &results) {
   if (auto size = dyn_cast<stablehlo::GetDimensionSizeOp>(op)) {
@@ -460,6 +473,11 @@ void shoal::evaluateOperation(Operation *op, Operands in,
     }
     return;
   }
+  if (isIdentity(op)) {
+    if (!in.empty() && in[0] && results.size() == 1)
+      results[0] = *in[0];
+    return;
+  }
   if (!isa_and_nonnull<stablehlo::StablehloDialect>(op->getDialect())) {
     evaluateByFolding(op, in, results);
     return;
@@ -470,13 +488,8 @@ void shoal::evaluateOperation(Operation *op, Operands in,
         result = *value;
     return;
   }
-  if (auto call = dyn_cast<stablehlo::CustomCallOp>(op)) {
-    if (call.getCallTargetName() ==
-            "stablehlo.shape_refinement_operand_wrapper" &&
-        !in.empty() && in[0])
-      results[0] = *in[0];
+  if (isa<stablehlo::CustomCallOp>(op))
     return;
-  }
   if (results.size() != 1 || llvm::is_contained(in, nullptr))
     return;
   if (auto iota = dyn_cast<stablehlo::IotaOp>(op))

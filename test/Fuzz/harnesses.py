@@ -446,6 +446,8 @@ class Campaign:
             return [(text, True, 0)]
         with jmlir.make_ir_context(), ir.Location.unknown():
             if way == "ranks":
+                if rng.random() < 0.2:
+                    text = texts.get(rng.choice(["dynamic", "tpu", "cuda"]), text)
                 module = ir.Module.parse(text)
                 mesh, sharded = shard(module, rng), str(module)
                 if rng.random() < 0.25:   # as JAX prints it without Shardy
