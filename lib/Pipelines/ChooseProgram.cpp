@@ -105,26 +105,29 @@ FailureOr<Trial> judge(ModuleOp fused, const Hardware &hardware,
   int64_t limit = options.memoryLimit;
   if (!mayFit || best->peak <= limit || limit <= argumentBytes(fused))
     return *best;
-  for (auto [values, stacks] :
-       {std::pair(false, false), {false, true}, {true, true}}) {
-    if (stacks && (!options.mayOffload || hardware.hostBytesPerSecond == 0))
-      continue;
+  std::optional<Trial> fits;
+  for (FitWay way : fitWays(fused, hardware, options, /*few=*/true)) {
     PipelineOptions fitting = options;
-    fitting.offload = values;
-    fitting.offloadStacks = stacks;
-    fitting.fitTarget = limit;
-    fitting.saveStacks = best->peak - limit;
-    for (int i = 0; i < kFitTrials && fitting.fitTarget > 0; ++i) {
+    way.set(fitting, limit, best->peak);
+    int64_t last = INT64_MAX;
+    for (int i = 0; i < kFitTrials; ++i) {
+      if (way.values && fitting.fitTarget <= 0)
+        break;
       FailureOr<Trial> fitted = judge(fused, hardware, fitting, false);
       if (failed(fitted))
         return failure();
-      if (fitted->peak <= limit)
-        return *fitted;
-      fitting.fitTarget -= fitted->peak - limit;
-      fitting.saveStacks += fitted->peak - limit;
+      if (fitted->peak <= limit) {
+        if (!fits || fitted->seconds < fits->seconds)
+          fits = *fitted;
+        break;
+      }
+      if (!way.values && fitted->peak >= last) // no more can go
+        break;
+      last = fitted->peak;
+      way.more(fitting, fitted->peak - limit);
     }
   }
-  return *best;
+  return fits ? *fits : *best;
 }
 
 /// Brings a copy of the module, which is to go into `phase`, to `scheduled`, by

@@ -64,6 +64,22 @@ struct Trial {
 mlir::FailureOr<Trial> judge(mlir::ModuleOp fused, const Hardware &hardware,
                              PipelineOptions &options, bool mayFit);
 
+/// A way to make a program fit into the memory: stacks of scans are computed
+/// again or go to the host, and (`values`) single values likewise.
+struct FitWay {
+  bool stacks, offloadStacks, values, offload;
+
+  /// For a program that takes `peak` bytes as it is, the limit being `limit`.
+  void set(PipelineOptions &options, int64_t limit, int64_t peak) const;
+  /// Made so, it still took as many bytes too many.
+  void more(PipelineOptions &options, int64_t missing) const;
+};
+/// All ways that there are for the module, of phase `fused`, or a few of them;
+/// those of stacks alone come first.
+llvm::SmallVector<FitWay> fitWays(mlir::ModuleOp fused,
+                                  const Hardware &hardware,
+                                  const PipelineOptions &options, bool few);
+
 /// Bytes of a device that arguments take, which nothing makes fewer.
 int64_t argumentBytes(mlir::ModuleOp fused);
 

@@ -30,6 +30,50 @@ int64_t argumentBytes(ModuleOp module) {
   return bytes;
 }
 
+static bool mayOffload(const Hardware &hardware,
+                       const PipelineOptions &options) {
+  return options.mayOffload && hardware.hostBytesPerSecond > 0;
+}
+
+SmallVector<FitWay> fitWays(ModuleOp module, const Hardware &hardware,
+                            const PipelineOptions &options, bool few) {
+  bool hasLoops =
+      module->walk([](stablehlo::WhileOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
+  SmallVector<FitWay> ways;
+  for (bool values : {false, true})
+    for (bool offload : {false, true})
+      for (bool stacks : {true, false})
+        for (bool offloadStacks : {false, true}) {
+          bool isWay =
+              (stacks || values) && (stacks || !offloadStacks) &&
+              (values || !offload) && (hasLoops || !stacks) &&
+              (mayOffload(hardware, options) || !(offload || offloadStacks));
+          bool isOneOfFew =
+              stacks == hasLoops && (!hasLoops || !offload || offloadStacks);
+          if (isWay && (isOneOfFew || !few))
+            ways.push_back({stacks, offloadStacks, values, offload});
+        }
+  return ways;
+}
+
+void FitWay::set(PipelineOptions &options, int64_t limit, int64_t peak) const {
+  options.offload = offload;
+  options.offloadStacks = offloadStacks;
+  options.fitTarget = values ? limit : 0;
+  options.saveStacks = stacks ? peak - limit : 0;
+}
+
+void FitWay::more(PipelineOptions &options, int64_t missing) const {
+  if (values)
+    options.fitTarget -= missing;
+  // Of stacks alone a lot more: what is missing may be less than what went
+  // beyond what was asked for.
+  if (stacks)
+    options.saveStacks +=
+        values ? missing : std::max(missing, options.saveStacks / 2);
+}
+
 LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
                          PipelineOptions &options) {
   int64_t limit = options.memoryLimit, estimate = 0;
@@ -56,38 +100,28 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
     return success();
   int64_t least = before->peak;
   std::optional<Trial> best;
-  // Of loops and their gradients, stacks may go; of the rest single values.
-  bool hasLoops =
-      module->walk([](stablehlo::WhileOp) { return WalkResult::interrupt(); })
-          .wasInterrupted();
-  bool mayOffload = options.mayOffload && hardware.hostBytesPerSecond > 0;
-  struct Way {
-    bool stacks, offloadStacks, offload;
-  };
-  for (Way way : {Way{true, false, false}, Way{true, true, false},
-                  Way{false, false, false}, Way{true, false, true},
-                  Way{true, true, true}, Way{false, false, true}}) {
-    if ((way.stacks && !hasLoops) ||
-        ((way.offload || way.offloadStacks) && !mayOffload))
-      continue;
+  for (FitWay way : fitWays(module, hardware, options, /*few=*/false)) {
     PipelineOptions with = options;
-    with.offload = way.offload;
-    with.offloadStacks = way.offloadStacks;
-    with.fitTarget = limit;
-    with.saveStacks = way.stacks ? before->peak - limit : 0;
+    way.set(with, limit, before->peak);
     std::optional<Trial> mine;
-    for (int i = 0; i < kMaxTrials && with.fitTarget > arguments; ++i) {
+    int64_t last = INT64_MAX;
+    for (int i = 0; i < kMaxTrials; ++i) {
+      if (way.values && with.fitTarget <= arguments)
+        break;
       FailureOr<Trial> fitted = trial(with);
       if (failed(fitted))
         return failure();
+      // No more stacks can go.
+      if (!way.values && fitted->peak >= last)
+        break;
+      last = fitted->peak;
       least = std::min(least, fitted->peak);
       int64_t spare = limit - fitted->peak;
       if (spare < 0) {
         if (mine)
           break;
         spare = std::min(spare, -limit / 200);
-        with.fitTarget += spare;
-        with.saveStacks -= way.stacks ? spare : 0;
+        way.more(with, -spare);
         continue;
       }
       if (!best || fitted->seconds < best->seconds) {
@@ -97,7 +131,7 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
       bool isBetter = !mine || fitted->seconds < mine->seconds;
       mine = *fitted;
       // Too much was computed again.
-      if (!isBetter || double(spare) < kSlack * double(limit))
+      if (!way.values || !isBetter || double(spare) < kSlack * double(limit))
         break;
       with.fitTarget += spare / 2;
     }
@@ -109,16 +143,17 @@ LogicalResult fitProgram(ModuleOp module, const Hardware &hardware,
             << bytesText(limit);
     if (least < before->peak)
       warning << "; with values computed again "
-              << (mayOffload ? "or kept by the host " : "")
+              << (mayOffload(hardware, options) ? "or kept by the host " : "")
               << "instead of held, it would need " << bytesText(least);
     return success();
   }
   options = given;
   if (options.remarks)
     module.emitRemark() << "to fit into " << bytesText(limit)
-                        << (options.offload ? ", values are kept by the host "
-                                              "or computed again: "
-                                            : ", values are computed again: ")
+                        << (options.offload || options.offloadStacks
+                                ? ", values are kept by the host "
+                                  "or computed again: "
+                                : ", values are computed again: ")
                         << bytesText(before->peak) << " -> "
                         << bytesText(best->peak) << " (modelled step: "
                         << llvm::formatv("{0:f3} -> {1:f3} ms",

@@ -133,6 +133,49 @@ def sharded_weights(d):
     return lambda *p: jax.tree.leaves(forward(p))
 
 
+def stacks(d):
+    """Scans and what walks over all that they keep: their gradients, the parts of a batch one after the other or not, or another
+    scan of the rows that one makes."""
+    layers, b, h, f = d.rng.randint(2, 6), d.size(d.dp, 2), d.rng.choice([4, 6, 8]), d.size(d.tp)
+    parts = d.rng.choice([1, 1, 2, 3])
+    x = d.arg((parts, b, h), P(None, d.dp, None))
+    up, down, bias = d.arg((layers, h, f), P(None, None, d.tp)), d.arg((layers, f, h), P(None, d.tp, None)), d.arg((layers, f), P(None, d.tp))
+    act, remat, reverse = activation(d), d.rng.random() < 0.4, d.rng.random() < 0.3
+    made = d.rng.choice(["no", "early", "late"])
+
+    def layer(y, w):
+        y = d.c(y, d.dp, None)
+        u = jnp.tanh(y @ w[0] + w[2])
+        row = {"no": None, "early": y * 0.5, "late": u}[made]
+        y = y + act(u) @ w[1]
+        if made == "late" and remat:
+            row = jnp.tanh(y @ w[0])
+        return y, row
+
+    def forward(p, x):
+        return lax.scan(jax.checkpoint(layer) if remat else layer, x, (p[up], p[down], p[bias]), reverse=reverse)
+    if made != "no" and d.rng.random() < 0.7:
+        again = d.rng.random() < 0.5
+
+        def walk(p, x):
+            y, rows = forward(p, x)
+            first = y if made == "early" else jnp.zeros(rows.shape[1:], rows.dtype)
+            return lax.scan(lambda z, row: (jnp.tanh(z + row), (z * row).sum()), first, rows, reverse=again)
+        if parts == 1:
+            return lambda *p: jax.tree.leaves(walk(p, p[x][0]))
+        return lambda *p: jax.tree.leaves(lax.scan(lambda n, part: (n + 1, walk(p, part)), 0, p[x]))
+    if parts == 1:
+        return descend(d, lambda p: (forward(p, p[x][0])[0] ** 2).mean(), [up, down, bias])
+
+    def step(*p):
+        def one(carry, part):
+            value, g = jax.value_and_grad(lambda ws: (forward({up: ws[0], down: ws[1], bias: ws[2]}, part)[0] ** 2).mean())((p[up], p[down], p[bias]))
+            return (carry[0] + value, jax.tree.map(jnp.add, carry[1], g)), None
+        zero = jnp.zeros_like(p[x][0], shape=())
+        return jax.tree.leaves(lax.scan(one, (zero, jax.tree.map(jnp.zeros_like, (p[up], p[down], p[bias]))), p[x])[0])
+    return step
+
+
 def accumulated(d):
     """Gradients of microbatches, added up in a loop."""
     micro, b, h, f = d.rng.randint(2, 5), d.size(d.dp, 2), d.size(d.dp), d.rng.choice([3, 4, 6])
@@ -438,7 +481,7 @@ def stencil(d):
 
 
 FAMILIES = ([megatron] * 3 + [sharded_weights] * 2 + [layers_by_hand] * 2 + [neighbours] * 3 + [gathered_products] * 2
-            + [accumulated, parallel_data, experts, exchanged, ring, stages, loops, stencil])
+            + [stacks] * 2 + [accumulated, parallel_data, experts, exchanged, ring, stages, loops, stencil])
 
 
 def make(seed, only=None):

@@ -84,7 +84,9 @@ def draw_way(rng, seed, folder):
         maybe(0.5, "save-stacks", [1, 100, 1000, 10**6, 10**9])
         for k in range(4):
             maybe(0.15, "keep", [k])
-        options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("offload", 0.5), ("offload-stacks", 0.5), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
+        options += [f"--{flag}" for flag, p in (("no-combining", 0.3), ("offload", 0.5), ("offload-stacks", 0.7), ("split-levels", 0.7), ("axis-times", 0.3)) if rng.random() < p]
+        if rng.random() < 0.5:
+            env["SHOAL_TEST_OFFLOAD_STACKS"] = "1"
         if rng.random() < 0.4:
             env["SHOAL_TEST_CHUNK_PRODUCTS"] = rng.choice("***xyz")
         if rng.random() < 0.35:

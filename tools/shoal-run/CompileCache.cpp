@@ -102,9 +102,9 @@ std::string cacheKey(const Options &o, const std::string &content,
       o.model;
   for (const char *test :
        {"SHOAL_TEST_FORMS", "SHOAL_TEST_OPT_LEVEL", "SHOAL_TEST_EMULATE",
-        "SHOAL_TEST_SCHEDULE", "SHOAL_TEST_SPLIT_ALL_REDUCES",
-        "SHOAL_TEST_SPLIT_BATCH", "SHOAL_TEST_SPLIT_EXCHANGES",
-        "SHOAL_TEST_CHUNK_PRODUCTS"})
+        "SHOAL_TEST_OFFLOAD_STACKS", "SHOAL_TEST_SCHEDULE",
+        "SHOAL_TEST_SPLIT_ALL_REDUCES", "SHOAL_TEST_SPLIT_BATCH",
+        "SHOAL_TEST_SPLIT_EXCHANGES", "SHOAL_TEST_CHUNK_PRODUCTS"})
     if (const char *value = std::getenv(test))
       options += std::string("|") + test + " " + value;
   XXH128_hash_t a = XXH3_128bits(content.data(), content.size());
