@@ -95,15 +95,13 @@ static ProductShape shapeOfProduct(std::span<const int64_t> ops) {
 }
 
 std::optional<CopyParts> partsOfCopy(const program::View &program,
-                                     const Instruction &i,
-                                     const Cursor &cursor,
+                                     const Instruction &i, const Cursor &cursor,
                                      const std::vector<std::byte *> &slots,
                                      std::string &why) {
   std::span<const int64_t> ops = program.operands(i);
   const program::Slot &to = program.slots()[ops[0]],
                       &from = program.slots()[ops[1]];
-  CopyParts parts{slots[ops[0]], slots[ops[1]],
-                  static_cast<size_t>(to.bytes),
+  CopyParts parts{slots[ops[0]], slots[ops[1]], static_cast<size_t>(to.bytes),
                   to.kind == program::SlotKind::Host,
                   from.kind == program::SlotKind::Host};
   if (ops.size() == 2)
