@@ -4,6 +4,7 @@
 #include "shoal/Analysis/OpCosts.h"
 #include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -24,10 +25,6 @@ namespace {
 
 /// Steps are written out: beyond so many the program would get too long.
 constexpr int64_t kMaxGroup = 16;
-
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 RankedTensorType withDim(RankedTensorType type, int64_t dim, int64_t size) {
   SmallVector<int64_t> shape(type.getShape());

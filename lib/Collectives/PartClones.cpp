@@ -1,6 +1,7 @@
 #include "PartClones.h"
 
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -8,10 +9,6 @@ using namespace mlir;
 namespace sh = mlir::stablehlo;
 
 namespace shoal {
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 RankedTensorType partOf(RankedTensorType type, unsigned dim, int64_t parts) {
   SmallVector<int64_t> shape(type.getShape());

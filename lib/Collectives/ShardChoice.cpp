@@ -4,6 +4,7 @@
 #include "UniformValues.h"
 
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -16,10 +17,6 @@ using shoal::comm::GroupsAttr;
 namespace sh = mlir::stablehlo;
 
 namespace shoal {
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 static bool isOver(Operation *op, GroupsAttr groups) {
   if (auto slice = dyn_cast<AllSliceOp>(op))

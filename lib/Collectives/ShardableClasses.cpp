@@ -2,6 +2,7 @@
 #include "UniformValues.h"
 
 #include "shoal/Analysis/ScalarBodies.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "dialects/Shoal/Axes.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -11,10 +12,6 @@ using shoal::comm::GroupsAttr;
 namespace sh = mlir::stablehlo;
 
 namespace shoal {
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// Whether the sum of what shards of a factor give is what the op gives.
 static bool sumsUp(Operation *op, const PartFactor &factor) {

@@ -3,6 +3,7 @@
 #include "Prices.h"
 #include "shoal/Analysis/Remarks.h"
 #include "shoal/Collectives/Passes.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
@@ -22,10 +23,6 @@ namespace shoal {
 #include "shoal/Collectives/Passes.h.inc"
 
 namespace {
-
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 int64_t bitsOf(Type type) {
   Type element = getElementTypeOrSelf(type);

@@ -4,12 +4,9 @@
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Support/TensorTypes.h"
 
 namespace shoal {
-
-inline mlir::RankedTensorType typeOf(mlir::Value value) {
-  return mlir::cast<mlir::RankedTensorType>(value.getType());
-}
 
 class TensorEmitter {
 public:

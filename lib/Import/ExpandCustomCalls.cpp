@@ -2,6 +2,7 @@
 #include "FactorizationCalls.h"
 
 #include "shoal/Import/Passes.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "dialects/CHLO/CHLO.h"
 #include "dialects/StableHLO/StableHLO.h"
@@ -18,10 +19,8 @@ namespace shoal {
 
 using namespace mlir;
 using namespace mlir::stablehlo;
-
-static RankedTensorType typeOf(Value value) {
-  return dyn_cast<RankedTensorType>(value.getType());
-}
+using shoal::typeOf;
+using shoal::typeOrNull;
 
 /// An attribute of the call itself or of one of its attribute dictionaries.
 template <typename AttrT> static AttrT lookup(CustomCallOp op, StringRef name) {
@@ -51,7 +50,8 @@ static bool expandApproxTopK(CustomCallOp op, OpBuilder &builder,
     return false;
   int64_t d = dim.getInt();
   for (size_t i = 0; i < count; ++i) {
-    auto from = typeOf(op->getOperand(i)), to = typeOf(op->getResult(i));
+    auto from = typeOrNull(op->getOperand(i)),
+         to = typeOrNull(op->getResult(i));
     if (!from || !to || d < 0 || d >= from.getRank() ||
         to.getRank() != from.getRank() ||
         to.getDimSize(d) > from.getDimSize(d))
@@ -90,9 +90,10 @@ static bool expandApproxTopK(CustomCallOp op, OpBuilder &builder,
 /// topk(x): the largest or smallest along the last dimension, and indices.
 static bool expandTopK(CustomCallOp op, OpBuilder &builder,
                        SmallVectorImpl<Value> &results) {
-  auto from = op.getNumOperands() == 1 ? typeOf(op->getOperand(0)) : nullptr;
-  auto to = op.getNumResults() == 2 ? typeOf(op->getResult(0)) : nullptr;
-  auto index = op.getNumResults() == 2 ? typeOf(op->getResult(1)) : nullptr;
+  auto from =
+      op.getNumOperands() == 1 ? typeOrNull(op->getOperand(0)) : nullptr;
+  auto to = op.getNumResults() == 2 ? typeOrNull(op->getResult(0)) : nullptr;
+  auto index = op.getNumResults() == 2 ? typeOrNull(op->getResult(1)) : nullptr;
   auto largest = lookup<BoolAttr>(op, "largest");
   if (!from || !to || !index || !from.getRank() ||
       !index.getElementType().isInteger(32) ||

@@ -6,6 +6,7 @@
 #include "dialects/SDY/SDY.h"
 #include "dialects/StableHLO/InferTypes.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -15,10 +16,6 @@ using namespace shoal;
 
 using Shape = SmallVector<int64_t>;
 static constexpr int64_t kUnknown = ShapedType::kDynamic;
-
-static RankedTensorType typeOf(Value value) {
-  return dyn_cast<RankedTensorType>(value.getType());
-}
 
 static int64_t divide(int64_t size, int64_t by) {
   return ShapedType::isDynamic(size) ? size : size / by;
@@ -172,7 +169,7 @@ static FailureOr<SmallVector<Shape>> inferShapes(Operation *op) {
   using Shapes = FailureOr<SmallVector<Shape>>;
   auto one = [](Shape shape) { return Shapes(SmallVector<Shape>{shape}); };
   for (Value operand : op->getOperands())
-    if (isa<TensorType>(operand.getType()) && !typeOf(operand))
+    if (isa<TensorType>(operand.getType()) && !typeOrNull(operand))
       return SmallVector<Shape>();
   return llvm::TypeSwitch<Operation *, Shapes>(op)
       .Case<stablehlo::ConvertOp, stablehlo::UniformQuantizeOp>([&](auto same) {
@@ -298,7 +295,7 @@ static FailureOr<SmallVector<Shape>> inferShapes(Operation *op) {
         SmallVector<Shape> shapes;
         if (passesOn && op->getNumOperands() == op->getNumResults()) {
           for (Value operand : op->getOperands())
-            if (RankedTensorType type = typeOf(operand))
+            if (RankedTensorType type = typeOrNull(operand))
               shapes.push_back(Shape(type.getShape()));
           if (shapes.size() != op->getNumResults())
             shapes.clear();

@@ -1,5 +1,6 @@
 // Rewrites deprecated operations into current ones.
 #include "shoal/Import/Passes.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "dialects/StableHLO/StableHLO.h"
 
@@ -13,10 +14,7 @@ namespace shoal {
 
 using namespace mlir;
 using namespace mlir::stablehlo;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+using shoal::typeOf;
 
 static SmallVector<int64_t> range(int64_t begin, int64_t end) {
   return llvm::to_vector(llvm::seq<int64_t>(begin, end));

@@ -3,16 +3,13 @@
 #include "ManualUnroller.h"
 
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace shoal;
 namespace sh = mlir::stablehlo;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 static Value createSplat(OpBuilder &builder, Location loc, Value scalar,
                          RankedTensorType type) {

@@ -4,6 +4,7 @@
 
 #include "dialects/CHLO/CHLO.h"
 #include "dialects/StableHLO/StableHLO.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -13,10 +14,6 @@ using namespace shoal;
 
 using Values = FailureOr<SmallVector<Value>>;
 using Shape = SmallVector<int64_t>;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 namespace {
 class StaticForms {

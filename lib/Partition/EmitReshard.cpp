@@ -82,7 +82,7 @@ private:
 
   /// The first device keeps the value, the others the neutral element.
   Value makePartial(Value value, const ReshardStep &step) {
-    auto type = b.typeOf(value);
+    auto type = typeOf(value);
     Attribute neutral =
         getNeutralElement(static_cast<ReductionKind>(step.after.partialKind),
                           type.getElementType());

@@ -2,6 +2,7 @@
 
 #include "shoal/Analysis/ScalarBodies.h"
 #include "shoal/Partition/Passes.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "dialects/Comm/Comm.h"
 #include "dialects/Shoal/Axes.h"
@@ -52,9 +53,6 @@ private:
   Location loc = UnknownLoc::get(module.getContext());
   using Groups = SmallVector<SmallVector<int64_t>>;
 
-  RankedTensorType typeOf(Value value) {
-    return cast<RankedTensorType>(value.getType());
-  }
   sh::ChannelHandleAttr channel() {
     return sh::ChannelHandleAttr::get(b.getContext(), ++channels, 1);
   }

@@ -4,6 +4,7 @@
 #define SHOAL_LIB_PARTITION_LOCALBUILDER_H
 
 #include "shoal/Analysis/MeshModel.h"
+#include "shoal/Support/TensorTypes.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -19,9 +20,6 @@ public:
   mlir::RankedTensorType tensorType(llvm::ArrayRef<int64_t> shape,
                                     mlir::Type element) {
     return mlir::RankedTensorType::get(shape, element);
-  }
-  mlir::RankedTensorType typeOf(mlir::Value value) {
-    return mlir::cast<mlir::RankedTensorType>(value.getType());
   }
   mlir::Type elementOf(mlir::Value value) {
     return typeOf(value).getElementType();

@@ -17,7 +17,7 @@ namespace sh = mlir::stablehlo;
 static Value transpose(Value value, ArrayRef<int64_t> order, LocalBuilder &b) {
   SmallVector<int64_t> shape;
   for (int64_t d : order)
-    shape.push_back(b.typeOf(value).getDimSize(d));
+    shape.push_back(typeOf(value).getDimSize(d));
   return sh::TransposeOp::create(
       b, b.loc(), b.tensorType(shape, b.elementOf(value)), value, order);
 }
@@ -30,7 +30,7 @@ static Value reshape(Value value, ArrayRef<int64_t> shape, LocalBuilder &b) {
 /// `length`: of the transform, which for IRFFT is that of the result.
 Value OpLowering::transformAlong(Value value, int64_t dim, int64_t length,
                                  sh::FftType type) {
-  int64_t rank = b.typeOf(value).getRank();
+  int64_t rank = typeOf(value).getRank();
   SmallVector<int64_t> order;
   for (int64_t d = 0; d < rank; ++d)
     order.push_back(d);
@@ -38,7 +38,7 @@ Value OpLowering::transformAlong(Value value, int64_t dim, int64_t length,
   bool moved = dim != rank - 1;
   if (moved)
     value = transpose(value, order, b);
-  SmallVector<int64_t> shape(b.typeOf(value).getShape());
+  SmallVector<int64_t> shape(typeOf(value).getShape());
   Type element = b.elementOf(value);
   if (type == sh::FftType::RFFT) {
     shape.back() = length / 2 + 1;
@@ -58,7 +58,7 @@ Value OpLowering::transformAlong(Value value, int64_t dim, int64_t length,
 /// k2).
 Value OpLowering::dividedTransform(Value value) {
   auto fft = cast<sh::FftOp>(op);
-  auto type = b.typeOf(value);
+  auto type = typeOf(value);
   int64_t last = type.getRank() - 1, m = type.getDimSize(last);
   AtomList atoms = atomsOf(0, last);
   int64_t p = partCount(ArrayRef<uint8_t>(atoms), mesh.atoms());

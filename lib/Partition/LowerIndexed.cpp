@@ -22,7 +22,7 @@ static Value widenIndex(Value index, LocalBuilder &b) {
   if (type.getWidth() == 64)
     index = sh::MinOp::create(
         b, b.loc(), index.getType(), index,
-        b.splat(b.typeOf(index).getShape(), type,
+        b.splat(typeOf(index).getShape(), type,
                 b.getIntegerAttr(type, APInt::getSignedMaxValue(64))));
   return b.convert(index,
                    type.getWidth() >= 32 ? b.getI64Type() : b.getI32Type());
@@ -123,8 +123,8 @@ OpLowering::makeLocalIndices(Value indices, const IndexedAccess &access,
   using Compare = LocalBuilder::Compare;
   indices = widenIndex(indices, b);
   Type element = b.elementOf(indices);
-  bool hasVector = access.vectorDim < b.typeOf(indices).getRank();
-  SmallVector<int64_t> batchShape(b.typeOf(indices).getShape());
+  bool hasVector = access.vectorDim < typeOf(indices).getRank();
+  SmallVector<int64_t> batchShape(typeOf(indices).getShape());
   if (hasVector)
     batchShape.erase(batchShape.begin() + access.vectorDim);
   SmallVector<int64_t> shape, batchAt;
@@ -196,7 +196,7 @@ SmallVector<Value> OpLowering::lowerGather(ArrayRef<Value> operands) {
   auto gather = cast<sh::GatherOp>(op);
   auto numbers = gather.getDimensionNumbers();
   Value table = operands[0], indices = operands[1];
-  auto tableType = b.typeOf(table);
+  auto tableType = typeOf(table);
   auto resultType = cast<RankedTensorType>(localResultTypes()[0]);
 
   IndexedAccess access;
@@ -299,7 +299,7 @@ SmallVector<Value> OpLowering::lowerScatter(ArrayRef<Value> operands) {
     for (Value &update : MutableArrayRef(all).drop_front(count + 1)) {
       SmallVector<int64_t> shape;
       for (int64_t d : order)
-        shape.push_back(b.typeOf(update).getDimSize(d));
+        shape.push_back(typeOf(update).getDimSize(d));
       update = sh::TransposeOp::create(
           b, b.loc(), b.tensorType(shape, b.elementOf(update)), update, order);
     }
@@ -346,7 +346,7 @@ SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
   for (int64_t d = 0; d < resultType.getRank(); ++d) {
     Value start = operands[1 + d];
     int64_t size = model.shape(0)[d], extent = slice.getSliceSizes()[d];
-    int64_t block = b.typeOf(table).getDimSize(d);
+    int64_t block = typeOf(table).getDimSize(d);
     bool cut = isCut(0, d), cutResult = isCut(resultTensor, d);
     if (!cut && !cutResult) {
       starts.push_back(start);
@@ -415,7 +415,7 @@ SmallVector<Value> OpLowering::lowerDynamicSlice(ArrayRef<Value> operands) {
 SmallVector<Value>
 OpLowering::lowerDynamicUpdateSlice(ArrayRef<Value> operands) {
   Value table = operands[0], update = operands[1];
-  auto type = b.typeOf(table);
+  auto type = typeOf(table);
   SmallVector<Value> starts(operands.drop_front(2));
   // Positions of the local block that the update covers, per cut dimension.
   SmallVector<std::pair<int64_t, Value>> coveredAlong;
@@ -438,7 +438,7 @@ OpLowering::lowerDynamicUpdateSlice(ArrayRef<Value> operands) {
     Value relative = b.sub(offset, start); // Block position in the update.
     Value zero = b.zeros(b.tensorType({}, type.getElementType()));
     Value padded = b.pad(update, d, block, block, zero);
-    auto paddedType = b.typeOf(padded);
+    auto paddedType = typeOf(padded);
     SmallVector<int64_t> sizes(paddedType.getShape());
     sizes[d] = block;
     SmallVector<Value> at;
@@ -461,7 +461,7 @@ OpLowering::lowerDynamicUpdateSlice(ArrayRef<Value> operands) {
   if (!coveredAlong.empty()) {
     // What lies outside the update stays: read the old values at the place
     // where the aligned update goes.
-    auto updateType = b.typeOf(update);
+    auto updateType = typeOf(update);
     Value old = sh::DynamicSliceOp::create(b, b.loc(), updateType, table,
                                            starts, updateType.getShape());
     Value keep;

@@ -35,7 +35,7 @@ SmallVector<Value> OpLowering::lowerOrdered(ArrayRef<Value> operands,
 
 Value OpLowering::allGather(Value part, int64_t dim, ArrayRef<uint8_t> atoms,
                             StringRef what) {
-  SmallVector<int64_t> shape(b.typeOf(part).getShape());
+  SmallVector<int64_t> shape(typeOf(part).getShape());
   shape[dim] *= partCount(atoms, mesh.atoms());
   return comm::AllGatherOp::create(
       b, b.loc(), b.tensorType(shape, b.elementOf(part)), part, dim,
@@ -78,12 +78,12 @@ static Value leastNumber(Type element, LocalBuilder &b) {
 SmallVector<Value> OpLowering::lowerTopK(ArrayRef<Value> operands, int64_t f) {
   auto topK = cast<chlo::TopKOp>(op);
   Value input = operands[0];
-  int64_t dim = b.typeOf(input).getRank() - 1;
+  int64_t dim = typeOf(input).getRank() - 1;
   int64_t block = blockOf(0, dim), size = model.shape(0)[dim];
   AtomList atoms = atomsOf(0, dim);
   int64_t k = topK.getK(), mine = std::min(k, block);
   Type element = b.elementOf(input), index = b.getI32Type();
-  SmallVector<int64_t> shape(b.typeOf(input).getShape());
+  SmallVector<int64_t> shape(typeOf(input).getShape());
   if (Value valid = validAlong(size, block, atoms))
     input = b.select(b.broadcast(valid, shape, {dim}), input,
                      b.broadcast(leastNumber(element, b), shape));
@@ -97,7 +97,7 @@ SmallVector<Value> OpLowering::lowerTopK(ArrayRef<Value> operands, int64_t f) {
       allGather(places, dim, atoms, "indices of the best of each part")};
   // Candidates lie in the order of their indices wherever they are equal, so a
   // stable sort keeps the lowest index first.
-  auto type = b.typeOf(all[0]);
+  auto type = typeOf(all[0]);
   auto sort =
       sh::SortOp::create(b, b.loc(), TypeRange{type, type.clone(index)}, all,
                          b.getI64IntegerAttr(dim), b.getBoolAttr(true));
@@ -137,7 +137,7 @@ SmallVector<Value> OpLowering::lowerScan(ArrayRef<Value> operands, int64_t f) {
   if (scan.reverse)
     if (Value valid = validAlong(model.shape(0)[dim], block, atoms))
       for (size_t i = 0; i < count; ++i) {
-        ArrayRef<int64_t> shape = b.typeOf(inputs[i]).getShape();
+        ArrayRef<int64_t> shape = typeOf(inputs[i]).getShape();
         inputs[i] = b.select(b.broadcast(valid, shape, {dim}), inputs[i],
                              b.broadcast(inputs[count + i], shape));
       }
@@ -162,7 +162,7 @@ SmallVector<Value> OpLowering::lowerScan(ArrayRef<Value> operands, int64_t f) {
   for (size_t i = 0; i < count; ++i) {
     Value all = allGather(b.slice(local[i], dim, last, last + 1), dim, atoms,
                           "totals of the parts");
-    ArrayRef<int64_t> shape = b.typeOf(all).getShape();
+    ArrayRef<int64_t> shape = typeOf(all).getShape();
     Value init = b.convert(operands[count + i], b.elementOf(all));
     totals.push_back(b.select(b.broadcast(before, shape, {dim}), all,
                               b.broadcast(init, shape)));
@@ -174,7 +174,7 @@ SmallVector<Value> OpLowering::lowerScan(ArrayRef<Value> operands, int64_t f) {
   for (int64_t d = 0; d < int64_t(window.size()); ++d)
     if (d != dim) {
       kept.push_back(d);
-      rest.push_back(b.typeOf(local[0]).getDimSize(d));
+      rest.push_back(typeOf(local[0]).getDimSize(d));
     }
   for (size_t i = 0; i < count; ++i)
     types.push_back(b.tensorType(rest, b.elementOf(local[i])));
@@ -189,7 +189,7 @@ SmallVector<Value> OpLowering::lowerScan(ArrayRef<Value> operands, int64_t f) {
   SmallVector<Value> args;
   for (size_t i = 0; i < count; ++i)
     args.push_back(
-        b.broadcast(carry->getResult(i), b.typeOf(local[i]).getShape(), kept));
+        b.broadcast(carry->getResult(i), typeOf(local[i]).getShape(), kept));
   if (scan.reverse)
     args.insert(args.begin(), local.begin(), local.end());
   else

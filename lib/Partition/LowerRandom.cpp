@@ -50,7 +50,7 @@ public:
     return Op::create(b, b.loc(), x.getType(), x, like(x, by));
   }
   Value like(Value x, uint64_t value) {
-    auto type = b.typeOf(x);
+    auto type = typeOf(x);
     Type element = type.getElementType();
     return b.splat(type.getShape(), element,
                    IntegerAttr::get(
@@ -109,7 +109,7 @@ SmallVector<Value> OpLowering::lowerRandomBits(ArrayRef<Value> operands) {
     return cloneLocal(operands);
 
   auto type = cast<RankedTensorType>(localResultTypes()[1]);
-  auto stateType = b.typeOf(operands[0]);
+  auto stateType = typeOf(operands[0]);
   Words w(type.getShape(), b);
   unsigned width = type.getElementType().getIntOrFloatBitWidth();
   bool isThreeFry = random.getRngAlgorithm() == sh::RngAlgorithm::THREE_FRY;

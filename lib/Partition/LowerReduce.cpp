@@ -26,7 +26,7 @@ bool OpLowering::isMerged() {
 
 /// Each device's part of a result side by side, along a new leading dimension.
 Value OpLowering::gatherParts(Value part, ArrayRef<uint8_t> atoms) {
-  SmallVector<int64_t> shape(b.typeOf(part).getShape());
+  SmallVector<int64_t> shape(typeOf(part).getShape());
   shape.insert(shape.begin(), 1);
   Value row = sh::ReshapeOp::create(
       b, b.loc(), b.tensorType(shape, b.elementOf(part)), part);
@@ -49,7 +49,7 @@ SmallVector<Value> OpLowering::lowerMergedReduce(ArrayRef<Value> operands) {
   size_t count = reduce.getInputs().size();
   ArrayRef<Value> inputs = operands.take_front(count),
                   inits = operands.drop_front(count);
-  ArrayRef<int64_t> shape = b.typeOf(inputs[0]).getShape();
+  ArrayRef<int64_t> shape = typeOf(inputs[0]).getShape();
   Type i1 = b.getI1Type();
   Value valid;
   AtomList atoms;
@@ -78,7 +78,7 @@ SmallVector<Value> OpLowering::lowerMergedReduce(ArrayRef<Value> operands) {
   auto create = [&](ArrayRef<Value> inputs, ArrayRef<Value> inits,
                     ArrayRef<int64_t> dims) {
     SmallVector<int64_t> rest;
-    ArrayRef<int64_t> from = b.typeOf(inputs[0]).getShape();
+    ArrayRef<int64_t> from = typeOf(inputs[0]).getShape();
     for (int64_t d = 0; d < int64_t(from.size()); ++d)
       if (!llvm::is_contained(dims, d))
         rest.push_back(from[d]);
@@ -137,7 +137,7 @@ SmallVector<Value> OpLowering::lowerMergedReduce(ArrayRef<Value> operands) {
   Value held = sh::ConstantOp::create(
       b, b.loc(), b.tensorType({int64_t(flags.size())}, i1),
       DenseElementsAttr::get(b.tensorType({int64_t(flags.size())}, i1), flags));
-  parts.push_back(b.broadcast(held, b.typeOf(parts[0]).getShape(), {0}));
+  parts.push_back(b.broadcast(held, typeOf(parts[0]).getShape(), {0}));
   mergeInits.push_back(b.splat({}, i1, b.getBoolAttr(true)));
   Operation *merge = create(parts, mergeInits, {0});
   SmallVector<Value> results;
@@ -161,7 +161,7 @@ SmallVector<Value> OpLowering::lowerPickingReduce(ArrayRef<Value> operands) {
       continue;
     Value valid = validAlong(model.shape(0)[d], blockOf(0, d), list);
     for (size_t i = 0; valid && i < count; ++i) {
-      ArrayRef<int64_t> shape = b.typeOf(inputs[i]).getShape();
+      ArrayRef<int64_t> shape = typeOf(inputs[i]).getShape();
       inputs[i] = b.select(b.broadcast(valid, shape, {d}), inputs[i],
                            b.broadcast(inputs[count + i], shape));
     }

@@ -45,7 +45,7 @@ public:
   /// The element that a window prefers, as a position in the local operand
   /// (row-major), or -1 if the window has no element of the tensor.
   Value select(Value operand) {
-    auto type = b.typeOf(operand);
+    auto type = typeOf(operand);
     Type i64 = b.getI64Type();
     ArrayRef<int64_t> shape = type.getShape();
     Value place = b.zeros(b.tensorType(shape, i64));
@@ -88,7 +88,7 @@ public:
 
   /// Windows that do not exist select nothing.
   Value dropWindows(Value place) {
-    ArrayRef<int64_t> shape = b.typeOf(place).getShape();
+    ArrayRef<int64_t> shape = typeOf(place).getShape();
     Value valid;
     for (size_t d = 0; d < dims.size(); ++d)
       if (dims[d].cut)
@@ -104,7 +104,7 @@ public:
   /// The op itself on the stretches, then the device's own part. `operand` has
   /// the part's elements as well as those of all windows.
   Value asOne(Value operand, Value source, Value init, RankedTensorType result) {
-    auto type = b.typeOf(operand);
+    auto type = typeOf(operand);
     SmallVector<int64_t> padding, window, stride, starts, limits;
     for (auto [d, dim] : llvm::enumerate(dims)) {
       window.push_back(dim.window);
@@ -136,7 +136,7 @@ public:
   /// The source's elements scattered to where their windows point.
   Value scatter(Value place, ArrayRef<int64_t> operandShape, Value source,
                 Value init, RankedTensorType result) {
-    ArrayRef<int64_t> shape = b.typeOf(place).getShape();
+    ArrayRef<int64_t> shape = typeOf(place).getShape();
     Type i64 = b.getI64Type();
     int64_t rank = dims.size();
     SmallVector<int64_t> column(shape);
@@ -186,7 +186,7 @@ private:
   }
   Value both(Value x, Value y) { return x ? b.logicalAnd(x, y) : y; }
   Value inRange(Value at, int64_t size) {
-    ArrayRef<int64_t> shape = b.typeOf(at).getShape();
+    ArrayRef<int64_t> shape = typeOf(at).getShape();
     return b.logicalAnd(
         b.compare(LocalBuilder::Compare::GE, at, splat(shape, 0)),
         b.compare(LocalBuilder::Compare::LT, at, splat(shape, size)));
@@ -287,6 +287,6 @@ OpLowering::lowerSelectAndScatter(ArrayRef<Value> operands) {
   if (asOne)
     return {local.asOne(operand, source, operands[2], result)};
   Value place = local.dropWindows(local.select(operand));
-  return {local.scatter(place, b.typeOf(operand).getShape(), source,
-                        operands[2], result)};
+  return {local.scatter(place, typeOf(operand).getShape(), source, operands[2],
+                        result)};
 }

@@ -13,10 +13,10 @@ using namespace shoal;
 namespace sh = mlir::stablehlo;
 
 static Value concatenate(ArrayRef<Value> pieces, int64_t dim, LocalBuilder &b) {
-  SmallVector<int64_t> shape(b.typeOf(pieces[0]).getShape());
+  SmallVector<int64_t> shape(typeOf(pieces[0]).getShape());
   shape[dim] = 0;
   for (Value piece : pieces)
-    shape[dim] += b.typeOf(piece).getDimSize(dim);
+    shape[dim] += typeOf(piece).getDimSize(dim);
   return sh::ConcatenateOp::create(
       b, b.loc(), b.tensorType(shape, b.elementOf(pieces[0])), pieces, dim);
 }
@@ -27,7 +27,7 @@ SmallVector<Value> OpLowering::lowerSolve(ArrayRef<Value> operands, int64_t f) {
   bool transposed = solve.getTransposeA() == sh::Transpose::TRANSPOSE ||
                     solve.getTransposeA() == sh::Transpose::ADJOINT;
   Value a = operands[0], rhs = operands[1];
-  auto aType = b.typeOf(a), rhsType = b.typeOf(rhs);
+  auto aType = typeOf(a), rhsType = typeOf(rhs);
   int64_t rank = aType.getRank();
   // Dimensions of the equations and of the unknowns in the matrix; of the
   // equations in the right-hand sides, which is that of the unknowns in x.
@@ -46,7 +46,7 @@ SmallVector<Value> OpLowering::lowerSolve(ArrayRef<Value> operands, int64_t f) {
   Value factor = a;
   if (solve.getTransposeA() == sh::Transpose::ADJOINT &&
       isa<ComplexType>(element)) {
-    auto part = b.typeOf(a).clone(cast<ComplexType>(element).getElementType());
+    auto part = typeOf(a).clone(cast<ComplexType>(element).getElementType());
     Value re = sh::RealOp::create(b, b.loc(), part, a);
     Value im = sh::ImagOp::create(b, b.loc(), part, a);
     im = sh::NegOp::create(b, b.loc(), part, im);
@@ -72,13 +72,13 @@ SmallVector<Value> OpLowering::lowerSolve(ArrayRef<Value> operands, int64_t f) {
     Value own = b.slice(a, unknowns, k * block, (k + 1) * block);
     if (!valid)
       return own;
-    ArrayRef<int64_t> shape = b.typeOf(own).getShape();
+    ArrayRef<int64_t> shape = typeOf(own).getShape();
     Value row = b.iota(shape, rank - 2, b.getI32Type());
     Value column = b.iota(shape, rank - 1, b.getI32Type());
     Value unit =
         b.splat(shape, element, getNeutralElement(ReductionKind::Mul, element));
     Value identity = b.select(b.compare(LocalBuilder::Compare::EQ, row, column),
-                              unit, b.zeros(b.typeOf(own)));
+                              unit, b.zeros(typeOf(own)));
     return b.select(b.broadcast(valid, shape, {equations}), own, identity);
   };
   if (valid)

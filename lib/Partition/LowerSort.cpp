@@ -92,7 +92,7 @@ private:
 
   /// Elements at the given places (rank 1) of a tensor of rank 1.
   Value at(Value values, Value places) {
-    int64_t count = b.typeOf(places).getDimSize(0);
+    int64_t count = typeOf(places).getDimSize(0);
     auto numbers = sh::GatherDimensionNumbersAttr::get(
         b.getContext(), /*offsetDims=*/{}, /*collapsedSliceDims=*/{0},
         /*operandBatchingDims=*/{}, /*startIndicesBatchingDims=*/{},
@@ -104,7 +104,7 @@ private:
 
   /// Row `me` of a matrix that all devices have.
   Value ownRow(Value matrix) {
-    int64_t width = b.typeOf(matrix).getDimSize(1);
+    int64_t width = typeOf(matrix).getDimSize(1);
     Value row = sh::DynamicSliceOp::create(
         b, b.loc(), b.tensorType({1, width}, b.elementOf(matrix)), matrix,
         ValueRange{me, number(0)}, ArrayRef<int64_t>{1, width});
@@ -217,7 +217,7 @@ private:
   }
 
   Value sumAlong(Value value, int64_t dim) {
-    SmallVector<int64_t> shape(b.typeOf(value).getShape());
+    SmallVector<int64_t> shape(typeOf(value).getShape());
     shape.erase(shape.begin() + dim);
     Type element = b.elementOf(value);
     OperationState state(b.loc(), sh::ReduceOp::getOperationName());
@@ -260,7 +260,7 @@ private:
     Value received = reshape(column, {parts});
     for (Value &value : values)
       value = comm::RaggedAllToAllOp::create(
-          b, b.loc(), value.getType(), value, b.zeros(b.typeOf(value)), from,
+          b, b.loc(), value.getType(), value, b.zeros(typeOf(value)), from,
           sent, behind, received, groups,
           why("pieces of sorted parts that stablehlo.sort exchanges"),
           provenance);

@@ -22,7 +22,7 @@ SmallVector<Value> OpLowering::lowerConstant() {
   for (size_t d = 0; d < state.dims.size(); ++d) {
     if (state.dims[d].empty())
       continue;
-    SmallVector<int64_t> shape(b.typeOf(value).getShape());
+    SmallVector<int64_t> shape(typeOf(value).getShape());
     shape[d] = state.blocks[d];
     value = comm::AllSliceOp::create(
         b, b.loc(), b.tensorType(shape, type.getElementType()), value, d,

@@ -17,7 +17,7 @@ Value OpLowering::fetch(Value operand, size_t tensor, int64_t dim,
                         int64_t offset, int64_t step, int64_t width, Value fill,
                         int64_t size) {
   AtomList atoms = atomsOf(tensor, dim);
-  auto type = b.typeOf(operand);
+  auto type = typeOf(operand);
   int64_t block = type.getDimSize(dim);
   if (size < 0)
     size = model.shape(tensor)[dim];
@@ -29,7 +29,7 @@ Value OpLowering::fetch(Value operand, size_t tensor, int64_t dim,
   if (auto cut = operand.getDefiningOp<comm::AllSliceOp>())
     if (static_cast<int64_t>(cut.getDim()) == dim &&
         cut.getGroups() == groups &&
-        b.typeOf(cut.getInput()).getDimSize(dim) == model.shape(tensor)[dim])
+        typeOf(cut.getInput()).getDimSize(dim) == model.shape(tensor)[dim])
       return takeWindow(cut.getInput(), dim, atoms, offset, step, width, fill,
                         size);
   // A change of blocks before it is done by the same move.
@@ -60,7 +60,7 @@ Value OpLowering::takeWindow(Value whole, int64_t dim, ArrayRef<uint8_t> atoms,
   if (!fill)
     fill = b.zeros(b.tensorType({}, b.elementOf(whole)));
   whole = b.pad(b.slice(whole, dim, 0, size), dim, low, high, fill);
-  auto type = b.typeOf(whole);
+  auto type = typeOf(whole);
   SmallVector<int64_t> shape(type.getShape());
   shape[dim] = width;
   SmallVector<Value> starts(shape.size(), b.scalarInt(0, b.getI32Type()));
@@ -89,9 +89,9 @@ OpLowering::fetchWindow(Value &operand, size_t tensor, int64_t dim,
 /// Element `at` of a cut dimension: its owner has it, the others have what
 /// changes nothing in the sum.
 Value OpLowering::pickElement(Value value, int64_t dim, int64_t at) {
-  int64_t block = b.typeOf(value).getDimSize(dim);
+  int64_t block = typeOf(value).getDimSize(dim);
   value = b.slice(value, dim, at % block, at % block + 1);
-  auto type = b.typeOf(value);
+  auto type = typeOf(value);
   Type element = type.getElementType();
   Attribute neutral = getNeutralElement(
       element.isInteger(1) ? ReductionKind::Or : ReductionKind::Add, element);
@@ -108,14 +108,14 @@ Value OpLowering::takeTaps(Value value, size_t tensor, int64_t dim,
                            WindowStretch &stretch, Value fill) {
   const DimMapping &mapping = model.getRule().operands[tensor].dims[dim];
   const WindowMap &map = *mapping.window;
-  SmallVector<int64_t> low(b.typeOf(value).getRank(), 0), high = low,
-                                                          interior = low;
+  SmallVector<int64_t> low(typeOf(value).getRank(), 0), high = low,
+                                                        interior = low;
   low[dim] = stretch.low;
   high[dim] = stretch.high;
   interior[dim] = map.baseDilation - 1;
   stretch.low = stretch.high = 0;
   if (low[dim] || high[dim] || interior[dim]) {
-    auto type = b.typeOf(value);
+    auto type = typeOf(value);
     SmallVector<int64_t> shape(type.getShape());
     shape[dim] = (shape[dim] - 1) * map.baseDilation + 1 + low[dim] + high[dim];
     value = sh::PadOp::create(b, b.loc(),
@@ -126,7 +126,7 @@ Value OpLowering::takeTaps(Value value, size_t tensor, int64_t dim,
     if (form.factors[f].empty() ||
         model.getRule().factors[f].kind != FactorKind::Reduction)
       continue;
-    int64_t size = b.typeOf(value).getDimSize(dim);
+    int64_t size = typeOf(value).getDimSize(dim);
     int64_t taps = form.blocks[f], away = std::abs(map.dilation);
     int64_t width = size - away * (map.size - taps);
     int64_t first = map.dilation > 0 ? 0 : away * (map.size - taps);
@@ -161,7 +161,7 @@ SmallVector<Value> OpLowering::lowerSlice(ArrayRef<Value> operands) {
       // What is left of the slice are its strides within the stretch.
       fetchWindow(value, 0, d);
       starts[d] = 0;
-      limits[d] = b.typeOf(value).getDimSize(d);
+      limits[d] = typeOf(value).getDimSize(d);
       if (model.shape(0)[d] == model.shape(1)[d])
         strides[d] = 1;
       left |= strides[d] != 1;
@@ -188,7 +188,7 @@ SmallVector<Value> OpLowering::lowerPad(ArrayRef<Value> operands) {
       high[d] = stretch ? stretch->high : 0;
     }
     left |=
-        low[d] || high[d] || (interior[d] && b.typeOf(value).getDimSize(d) > 1);
+        low[d] || high[d] || (interior[d] && typeOf(value).getDimSize(d) > 1);
   }
   if (!left)
     return {value};
@@ -270,7 +270,7 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
     // A kernel that is cut may hold zeros for taps beyond its end: what they
     // are multiplied with has to be a number.
     int64_t kernelDim = numbers.getKernelSpatialDimensions()[i];
-    int64_t taps = b.typeOf(inputs[1]).getDimSize(kernelDim);
+    int64_t taps = typeOf(inputs[1]).getDimSize(kernelDim);
     bool paddedTaps = isCut(1, kernelDim) &&
                       taps * partCount(ArrayRef<uint8_t>(atomsOf(1, kernelDim)),
                                        mesh.atoms()) !=
@@ -297,7 +297,7 @@ SmallVector<Value> OpLowering::lowerConvolution(ArrayRef<Value> operands) {
   }
   // A device's share of the groups.
   auto sizeOf = [&](Value value, int64_t dim) {
-    return b.typeOf(value).getDimSize(dim);
+    return typeOf(value).getDimSize(dim);
   };
   int64_t features =
       sizeOf(inputs[1], numbers.getKernelInputFeatureDimension());

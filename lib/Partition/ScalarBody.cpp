@@ -16,8 +16,8 @@ SmallVector<Value> shoal::inlineBody(Region &body, ArrayRef<Value> args,
   for (auto [arg, value] : llvm::zip_equal(block.getArguments(), args)) {
     if (!value)
       continue; // Not used.
-    shape.assign(b.typeOf(value).getShape().begin(),
-                 b.typeOf(value).getShape().end());
+    shape.assign(typeOf(value).getShape().begin(),
+                 typeOf(value).getShape().end());
     mapping.map(arg, b.convert(value, b.elementOf(arg)));
   }
   for (Operation &op : block.without_terminator()) {
