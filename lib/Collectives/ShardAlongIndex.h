@@ -8,10 +8,9 @@ namespace shoal {
 
 /// Rewrites the function by the plan. Shards of what is whole are sliced, what
 /// is needed whole is gathered once, right after it was made; products and
-/// reductions along the index are summed over the devices. Returns the number
-/// of gathers.
-unsigned shardAlongIndex(mlir::func::FuncOp func, const ShardPlan &plan,
-                         const IndexClasses &classes);
+/// reductions along the index are summed over the devices.
+void shardAlongIndex(mlir::func::FuncOp func, const ShardPlan &plan,
+                     const IndexClasses &classes);
 
 } // namespace shoal
 
