@@ -18,8 +18,6 @@ import random
 import re
 import sys
 import tempfile
-import time
-import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +34,7 @@ from jax.sharding import Mesh, NamedSharding  # noqa: E402
 from jax.sharding import PartitionSpec as P  # noqa: E402
 
 from judge import Judge  # noqa: E402
-from runner import Runner  # noqa: E402
+from runner import Runner, check_seeds  # noqa: E402
 
 MESHES = [(2, 2), (2, 4), (8,), (3, 2), (2, 2, 2), (4,), (2, 3), (4, 2)]
 
@@ -334,60 +332,59 @@ def difference(got, want):
     return None
 
 
+class Checker:
+    def __init__(self, args):
+        self.args, self.judge, self.exported = args, Judge(), Judge(devices=9)
+        self.runner = Runner(args.shoal_run, 120)
+
+    def check(self, seed):
+        text, arrays = make(seed)
+        with tempfile.TemporaryDirectory() as folder:
+            problem = self.problem_of(seed, text, arrays, folder)
+        if problem and self.args.keep:
+            os.makedirs(self.args.keep, exist_ok=True)
+            Path(self.args.keep, f"{seed}.mlir").write_text(text)
+            np.savez(Path(self.args.keep, f"{seed}.npz"), **{f"arg{i}": a for i, a in enumerate(arrays)})
+        return problem
+
+    def problem_of(self, seed, text, arrays, folder):
+        good, want = self.judge.ask("run", without_shardings(text), arrays)
+        if not good:
+            return f"not judged: {want}"
+        path, npz, out = f"{folder}/p.mlir", f"{folder}/in.npz", f"{folder}/out.npz"
+        Path(path).write_text(text)
+        np.savez(npz, **{f"arg{i}": a for i, a in enumerate(arrays)})
+        env = {"SHOAL_TEST_POISON": "1", "SHOAL_TEST_FAULT": f"delay:{seed}"}
+        if seed % 8 and not self.args.full:
+            env["SHOAL_TEST_OPT_LEVEL"] = "0"
+        for where, more in ("ranks", {}), ("ranks, any forms", {"SHOAL_TEST_FORMS": str(seed)}):
+            problem = self.runner.run(path, npz, out, env=env | more)
+            if not problem:
+                with np.load(out) as got:
+                    problem = difference([got[f"out{i}"] for i in range(len(want))], want)
+            if problem:
+                return f"{where}: {problem}"
+        if self.args.stablehlo and seed % self.args.stablehlo == 0:
+            problem = self.runner.stablehlo(path, f"{path}.stablehlo")
+            if not problem:
+                good, got = self.exported.ask("partitioned", Path(f"{path}.stablehlo").read_text(), arrays)
+                problem = difference(got, want) if good else f"JAX refuses it: {got}"
+            if problem:
+                return f"stablehlo: {problem}"
+        return None
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seeds", default="0:100", help="range A:B of seeds")
     p.add_argument("--keep", help="folder for failing programs")
     p.add_argument("--full", action="store_true", help="LLVM's full effort for all programs, not for one in eight")
     p.add_argument("--stablehlo", type=int, default=0, metavar="N", help="run every Nth program's partitioned module under JAX")
+    p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
-    lo, hi = map(int, args.seeds.split(":"))
-    judge, exported, runner, failed, start = Judge(), Judge(devices=9), Runner(args.shoal_run, 120), 0, time.time()
-
-    def check(seed, tmp):
-        text, arrays = make(seed)
-        good, want = judge.ask("run", without_shardings(text), arrays)
-        if not good:
-            return f"not judged: {want}", text, arrays
-        path, npz, out = f"{tmp}/p.mlir", f"{tmp}/in.npz", f"{tmp}/out.npz"
-        Path(path).write_text(text)
-        np.savez(npz, **{f"arg{i}": a for i, a in enumerate(arrays)})
-        env = {"SHOAL_TEST_POISON": "1", "SHOAL_TEST_FAULT": f"delay:{seed}"}
-        if seed % 8 and not args.full:
-            env["SHOAL_TEST_OPT_LEVEL"] = "0"
-        for where, more in ("ranks", {}), ("ranks, any forms", {"SHOAL_TEST_FORMS": str(seed)}):
-            problem = runner.run(path, npz, out, env=env | more)
-            if not problem:
-                with np.load(out) as got:
-                    problem = difference([got[f"out{i}"] for i in range(len(want))], want)
-            if problem:
-                return f"{where}: {problem}", text, arrays
-        if args.stablehlo and seed % args.stablehlo == 0:
-            problem = runner.stablehlo(path, f"{path}.stablehlo")
-            if not problem:
-                good, got = exported.ask("partitioned", Path(f"{path}.stablehlo").read_text(), arrays)
-                problem = difference(got, want) if good else f"JAX refuses it: {got}"
-            if problem:
-                return f"stablehlo: {problem}", text, arrays
-        return None, text, arrays
-
-    for seed in range(lo, hi):
-        with tempfile.TemporaryDirectory() as tmp:
-            try:
-                problem, text, arrays = check(seed, tmp)
-            except Exception:  # noqa: BLE001: one program less, the others go on
-                problem, text, arrays = f"the fuzzer fails: {traceback.format_exc()}", "", []
-            if problem:
-                failed += 1
-                print(f"seed {seed}: {problem}", flush=True)
-                if args.keep:
-                    os.makedirs(args.keep, exist_ok=True)
-                    Path(args.keep, f"{seed}.mlir").write_text(text)
-                    np.savez(Path(args.keep, f"{seed}.npz"), **{f"arg{i}": a for i, a in enumerate(arrays)})
-        if seed % 100 == 99:
-            print(f"  {seed + 1 - lo} models in {time.time() - start:.0f} s, {failed} failed", file=sys.stderr, flush=True)
-    print(f"{hi - lo - failed} passed, {failed} failed")
+    count, failed, _ = check_seeds(args, Checker, Checker.check, report_every=100)
+    print(f"{count - failed} passed, {failed} failed")
     return failed > 0
 
 

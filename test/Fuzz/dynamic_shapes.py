@@ -6,14 +6,14 @@ arithmetic, also through calls, branches and loops.
 
 Prints a line for each program that fails; exits 1 if there is any.
 """
-import argparse
-import os
 import random
-import subprocess
 import sys
-import tempfile
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from runner import check_known_results  # noqa: E402
 
 ELEMENTS = {
     "f32": np.float32, "f64": np.float64, "i1": np.bool_, "i32": np.int32,
@@ -403,35 +403,5 @@ def branch(p):
 STEPS = [broadcast, iota, reshape, pad, cut, rows, twice, transpose, add, add, accumulate, branch]
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--shoal-run", required=True)
-    parser.add_argument("--seeds", default="0:100")
-    parser.add_argument("--keep")
-    options = parser.parse_args()
-    first, last = map(int, options.seeds.split(":"))
-    failed = 0
-    for seed in range(first, last):
-        text, args, want = Program(seed).text()
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, f"{seed}.mlir")
-            with open(path, "w") as file:
-                file.write(text)
-            np.savez(f"{folder}/in.npz", **{f"arg{i}": v for i, v in enumerate(args)})
-            np.savez(f"{folder}/out.npz", **{f"out{i}": v for i, v in enumerate(want)})
-            run = subprocess.run([options.shoal_run, path, f"--input={folder}/in.npz",
-                                  f"--check={folder}/out.npz", "--time-limit=60"],
-                                 capture_output=True, text=True)
-            if run.returncode:
-                failed += 1
-                print(f"seed {seed}: exit {run.returncode}: {run.stderr[:300]}")
-                if options.keep:
-                    os.makedirs(options.keep, exist_ok=True)
-                    with open(os.path.join(options.keep, f"{seed}.mlir"), "w") as file:
-                        file.write(text)
-    print(f"{last - first} programs, {failed} failed")
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check_known_results(__doc__, lambda seed: Program(seed).text()))

@@ -16,7 +16,6 @@ types and meshes, manual regions, control flow that depends on data. Exits 1 whe
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np

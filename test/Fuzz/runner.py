@@ -1,25 +1,30 @@
 """Compiles and runs programs through shoal-run-server, a process that lasts.
 
-Without that tool (another build's shoal-run was given), by shoal-run itself.
+Without that tool (another build's shoal-run was given), or where it is not
+wanted, by shoal-run itself.
 """
+import argparse
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 
 class Runner:
     """One at a time; every thread has its own."""
 
-    def __init__(self, shoal_run, limit=60):
+    def __init__(self, shoal_run, limit=60, serves=True):
         self.shoal_run, self.limit, self.process = str(shoal_run), limit, None
         self.server = str(Path(shoal_run).parent / "shoal-run-server")
-        self.serves = os.path.exists(self.server)
+        self.serves = serves and os.path.exists(self.server)
         self.env = {"SHOAL_CACHE_DIR": ""}
 
     def ask(self, *words):
@@ -87,3 +92,37 @@ def check_seeds(args, make_checker, check, report_every):
             if seed % report_every == report_every - 1:
                 print(f"  {seed + 1 - lo} programs in {time.time() - start:.0f} s, {failed} failed", file=sys.stderr, flush=True)
     return hi - lo, failed, checkers
+
+
+class KnownResults:
+    """Checks programs of which it is known what they give: program(seed) makes the text, arguments and results of one."""
+
+    def __init__(self, args, program):
+        self.args, self.program = args, program
+        # (Sizes that a program leaves open are read from the arguments by shoal-run.)
+        self.runner = Runner(args.shoal_run, serves=False)
+
+    def check(self, seed):
+        text, arguments, results = self.program(seed)
+        with tempfile.TemporaryDirectory() as folder:
+            path, inputs, outputs = f"{folder}/{seed}.mlir", f"{folder}/in.npz", f"{folder}/out.npz"
+            Path(path).write_text(text)
+            np.savez(inputs, **{f"arg{i}": v for i, v in enumerate(arguments)})
+            np.savez(outputs, **{f"out{i}": v for i, v in enumerate(results)})
+            problem = self.runner.run(path, inputs, None, check=outputs)
+        if problem and self.args.keep:
+            os.makedirs(self.args.keep, exist_ok=True)
+            Path(self.args.keep, f"{seed}.mlir").write_text(text)
+        return problem
+
+
+def check_known_results(description, program):
+    """The main function of a fuzzer that makes such programs; whether any failed."""
+    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--shoal-run", required=True)
+    p.add_argument("--seeds", default="0:100", help="range A:B of seeds")
+    p.add_argument("--keep", help="folder for failing programs")
+    p.add_argument("--jobs", type=int, default=1)
+    count, failed, _ = check_seeds(p.parse_args(), lambda args: KnownResults(args, program), KnownResults.check, report_every=100)
+    print(f"{count} programs, {failed} failed")
+    return failed > 0

@@ -13,9 +13,7 @@ import os
 import random
 import sys
 import tempfile
-import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +22,10 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 import single_op  # noqa: E402
-from runner import Runner  # noqa: E402
-from ops.instance import DTYPES, MANTISSA, dense, type_of  # noqa: E402
+from runner import Runner, check_seeds  # noqa: E402
+from ops.instance import MANTISSA, dense, type_of  # noqa: E402
 
 warnings.simplefilter("ignore")
-servers = threading.local()
 MESHES = [[("a", 2), ("b", 2)], [("a", 2), ("b", 4)], [("a", 8)], [("a", 3), ("b", 2)], [("a", 2), ("b", 2), ("c", 2)],
           [("a", 4), ("one", 1)]]
 
@@ -101,23 +98,8 @@ def sharded_module(instances, seed):
             f"  func.func public @main({names}) -> ({outs}) {{\n    {lines}\n    return {', '.join(n for n, _, _ in results)} : {types}\n  }}\n{functions}}}\n")
 
 
-def execute(args, text, instances, folder, flags=(), forms=None):
-    path, npz, out = (os.path.join(folder, n) for n in ("p.mlir", "in.npz", "out.npz"))
-    Path(path).write_text(text)
-    np.savez(npz, **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of(instances)))})
-    env = {"SHOAL_TEST_POISON": "1"}
-    if args.seed % 8 and not args.full:
-        env["SHOAL_TEST_OPT_LEVEL"] = "0"   # (LLVM takes most of the time.)
-    if forms is not None:
-        env["SHOAL_TEST_FORMS"] = str(forms)
-    if not hasattr(servers, "runner"):
-        servers.runner = Runner(args.shoal_run, 90)
-    trouble = servers.runner.run(path, npz, out, *flags, env=env)
-    if trouble:
-        return None, trouble
-    with np.load(out) as got:
-        results = [r for i in instances for r in i.results]
-        return [single_op.load(got[f"out{k}"], t) for k, (_, t, _, _) in enumerate(results)], None
+def save_arguments(path, instances):
+    np.savez(path, **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of(instances)))})
 
 
 def differs(got, want, dtype, tolerance):
@@ -136,55 +118,85 @@ def differs(got, want, dtype, tolerance):
     return single_op.compare(got, want, (0.0, slack + (tolerance[1] if isinstance(tolerance, tuple) else 0.0)))
 
 
-def check(seed, args):
-    args = argparse.Namespace(**vars(args), seed=seed)
-    instances = single_op.make(seed, args.ops, args.only, args.big)
-    instances = [i for i in instances if i.kind not in args.skip]
-    problems = []
-    with tempfile.TemporaryDirectory() as folder:
+def first_difference(instance, got, want):
+    for k, ((_, t, _, tolerance), g, w) in enumerate(zip(instance.results, got, want)):
+        if difference := differs(g, w, t, tolerance):
+            return f"result {k}: {difference}"
+    return None
+
+
+class Checker:
+    def __init__(self, args):
+        self.args, self.runner = args, Runner(args.shoal_run, 90)
+        self.operations = 0
+
+    def execute(self, seed, text, instances, folder, flags=(), forms=None):
+        """Results of a program of instances, or None and what went wrong."""
+        path, npz, out = (os.path.join(folder, n) for n in ("p.mlir", "in.npz", "out.npz"))
+        Path(path).write_text(text)
+        save_arguments(npz, instances)
+        env = {"SHOAL_TEST_POISON": "1"}
+        if seed % 8 and not self.args.full:
+            env["SHOAL_TEST_OPT_LEVEL"] = "0"   # (LLVM takes most of the time.)
+        if forms is not None:
+            env["SHOAL_TEST_FORMS"] = str(forms)
+        if trouble := self.runner.run(path, npz, out, *flags, env=env):
+            return None, trouble
+        with np.load(out) as got:
+            results = [r for i in instances for r in i.results]
+            return [single_op.load(got[f"out{k}"], t) for k, (_, t, _, _) in enumerate(results)], None
+
+    def keep(self, name, text, instances):
+        if not self.args.keep:
+            return
+        folder = Path(self.args.keep)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.mlir").write_text(text)
+        save_arguments(folder / f"{name}.npz", instances)
+
+    def on_one_device(self, seed, instances, folder):
+        """What each instance gives there, by its tag; what one device refuses is not for us to say."""
+        want, _ = self.execute(seed, single_op.module_of(instances), instances, folder, ["--single-device"])
         single = {}
-        want, trouble = execute(args, single_op.module_of(instances), instances, folder, ["--single-device"])
-        if want is None:
-            good = []
-            for i in instances:
-                own, _ = execute(args, single_op.module_of([i]), [i], folder, ["--single-device"])
-                if own is not None:  # (What one device refuses is not for us to say.)
-                    single[i.tag] = own
-                    good.append(i)
-            instances = good
-        else:
-            for i in instances:
+        for i in instances:
+            if want is not None:
                 single[i.tag], want = want[:len(i.results)], want[len(i.results):]
-        for forms in [None, *range(seed * args.forms, (seed + 1) * args.forms)]:
-            got, trouble = execute(args, sharded_module(instances, seed), instances, folder, (), forms)
-            for i in instances:
-                text, own, why = None, None, None
-                if got is not None:
-                    own, got = got[:len(i.results)], got[len(i.results):]
-                else:
-                    text = sharded_module([i], seed * 1000 + i.tag)
-                    own, why = execute(args, text, [i], folder, (), forms)
-                if own is not None:
-                    for k, ((_, t, _, tolerance), g, w) in enumerate(zip(i.results, own, single[i.tag])):
-                        d = differs(g, w, t, tolerance)
-                        if d:
-                            why = f"result {k}: {d}"
-                            break
-                if why:
-                    problems.append(f"{seed}-{i.tag}-{i.kind}{'' if forms is None else f' in forms {forms}'}: {why}")
-                    trouble = None
-                    if args.keep:
-                        keep = Path(args.keep)
-                        keep.mkdir(parents=True, exist_ok=True)
-                        (keep / f"{seed}-{i.tag}-{i.kind}.mlir").write_text(text or sharded_module(instances, seed))
-                        np.savez(keep / f"{seed}-{i.tag}-{i.kind}.npz", **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of([i] if text else instances)))})
-            if trouble:
-                problems.append(f"{seed}: only together{'' if forms is None else f', in forms {forms}'}: {trouble}")
-                if args.keep:
-                    Path(args.keep).mkdir(parents=True, exist_ok=True)
-                    Path(args.keep, f"{seed}-all.mlir").write_text(sharded_module(instances, seed))
-                    np.savez(Path(args.keep, f"{seed}-all.npz"), **{f"arg{k}": a for k, a in enumerate(single_op.store(single_op.arrays_of(instances)))})
-    return len(instances), problems
+                continue
+            own, _ = self.execute(seed, single_op.module_of([i]), [i], folder, ["--single-device"])
+            if own is not None:
+                single[i.tag] = own
+        return single
+
+    def check(self, seed):
+        """What is wrong with which instances, or ""."""
+        args = self.args
+        instances = [i for i in single_op.make(seed, args.ops, args.only, args.big) if i.kind not in args.skip]
+        problems = []
+        with tempfile.TemporaryDirectory() as folder:
+            single = self.on_one_device(seed, instances, folder)
+            instances = [i for i in instances if i.tag in single]
+            for forms in [None, *range(seed * args.forms, (seed + 1) * args.forms)]:
+                where = "" if forms is None else f" in forms {forms}"
+                together = sharded_module(instances, seed)
+                got, trouble = self.execute(seed, together, instances, folder, (), forms)
+                for i in instances:
+                    if got is not None:
+                        text, culprits, why = together, instances, None
+                        own, got = got[:len(i.results)], got[len(i.results):]
+                    else:
+                        text, culprits = sharded_module([i], seed * 1000 + i.tag), [i]
+                        own, why = self.execute(seed, text, [i], folder, (), forms)
+                    if own is not None:
+                        why = first_difference(i, own, single[i.tag])
+                    if why:
+                        problems.append(f"{i.tag}-{i.kind}{where}: {why}")
+                        trouble = None
+                        self.keep(f"{seed}-{i.tag}-{i.kind}", text, culprits)
+                if trouble:
+                    problems.append(f"only together{where}: {trouble}")
+                    self.keep(f"{seed}-all", together, instances)
+        self.operations += len(instances)
+        return "; ".join(problems)
 
 
 def main():
@@ -200,15 +212,8 @@ def main():
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--shoal-run", default=str(TOP / "build" / "bin" / "shoal-run"))
     args = p.parse_args()
-    lo, hi = map(int, args.seeds.split(":"))
-    count = failed = 0
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for n, problems in pool.map(lambda s: check(s, args), range(lo, hi)):
-            count += n
-            failed += len(problems)
-            for text in problems:
-                print(text, flush=True)
-    print(f"{hi - lo} programs, {count} operations, {failed} failed")
+    count, failed, checkers = check_seeds(args, Checker, Checker.check, report_every=50)
+    print(f"{count} programs, {sum(c.operations for c in checkers)} operations, {failed} failed")
     return failed > 0
 
 
