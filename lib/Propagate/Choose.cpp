@@ -6,7 +6,7 @@
 #include "dialects/Shoal/Sharding.h"
 #include "dialects/Shoal/Shoal.h"
 #include "shoal/Propagate/Passes.h"
-#include "llvm/Support/FormatVariadic.h"
+#include "shoal/Support/Bytes.h"
 
 #include <cstdlib>
 #include <random>
@@ -94,20 +94,18 @@ struct ChoosePass : impl::ChooseBase<ChoosePass> {
       if (peak <= limit)
         break;
     }
-    auto text = [](double bytes) {
-      return llvm::formatv("{0:F1} MB", bytes / 1e6).str();
-    };
     InFlightDiagnostic remark = func.emitRemark();
     if (least < before) {
-      remark << "to hold about " << text(least) << " a device instead of "
-             << text(before) << " (the limit is " << text(limit)
+      remark << "to hold about " << bytesText(least) << " a device instead of "
+             << bytesText(before) << " (the limit is " << bytesText(limit)
              << "), forms were chosen that cost as much as "
-             << text(graph.bytesOf(best) - graph.bytesOf(choice))
+             << bytesText(graph.bytesOf(best) - graph.bytesOf(choice))
              << " more sent";
       choice = best;
     } else {
-      remark << "about " << text(before) << " a device are held at once, more "
-             << "than the limit of " << text(limit)
+      remark << "about " << bytesText(before)
+             << " a device are held at once, more "
+             << "than the limit of " << bytesText(limit)
              << "; no other choice of forms needs less";
     }
   }

@@ -1,4 +1,5 @@
 #include "shoal/runtime/ReportTable.h"
+#include "shoal/Support/Bytes.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -7,20 +8,6 @@
 namespace shoal::rt {
 
 using nlohmann::ordered_json;
-
-std::string bytesText(double bytes) {
-  const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB"};
-  int unit = 0;
-  while (bytes >= 1000 && unit < 5) {
-    bytes /= 1000;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof(text),
-                unit == 0 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes,
-                units[unit]);
-  return text;
-}
 
 static std::string secondsText(double s) {
   char text[32];

@@ -4,6 +4,8 @@
 #include "cuda/LocalTransport.h"
 #include "nccl/NcclTransport.h"
 
+#include "shoal/Support/Bytes.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -48,15 +50,6 @@ Rank *Execution::findRank(int64_t number) const {
     if (r->number == number)
       return r.get();
   return nullptr;
-}
-
-static std::string gigabytes(double bytes) {
-  char text[64];
-  if (bytes >= 1e9)
-    std::snprintf(text, sizeof(text), "%.1f GB", bytes / 1e9);
-  else
-    std::snprintf(text, sizeof(text), "%.1f MB", bytes / 1e6);
-  return text;
 }
 
 /// Number of this process among those of its machine, as the launcher says.
@@ -225,13 +218,13 @@ Status Execution::allocate() {
                      : driver->memAlloc(&arenas[d].base, arenas[d].size);
     if (r == CUDA_ERROR_OUT_OF_MEMORY)
       return Status::badInput(
-          "the run needs " + gigabytes(static_cast<double>(arenas[d].size)) +
+          "the run needs " + bytesText(static_cast<double>(arenas[d].size)) +
           " of memory on " + device.describe() + " (" +
           std::to_string(sharing) + (sharing == 1 ? " rank" : " ranks") +
           ", temporaries " +
-          gigabytes(static_cast<double>(program.header().arenaBytes)) +
-          " each), of whose " + gigabytes(static_cast<double>(total)) + " " +
-          gigabytes(static_cast<double>(free)) +
+          bytesText(static_cast<double>(program.header().arenaBytes)) +
+          " each), of whose " + bytesText(static_cast<double>(total)) + " " +
+          bytesText(static_cast<double>(free)) +
           " are free; use a larger mesh, smaller shapes, or fewer ranks per "
           "GPU");
     if (r != CUDA_SUCCESS)

@@ -1,6 +1,8 @@
 // Setting up ranks, running a step of all of them, collecting results.
 #include "host/Execution.h"
 
+#include "shoal/Support/Bytes.h"
+
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -13,15 +15,6 @@ Execution::Execution(const Package &package, const RunOptions &options)
     : package(package), program(package.program()), options(options),
       slots(program.slots()),
       groups(program.section<program::Group>(Section::Groups)) {}
-
-static std::string bytesText(double bytes) {
-  char text[64];
-  if (bytes >= 1e9)
-    std::snprintf(text, sizeof(text), "%.1f GB", bytes / 1e9);
-  else
-    std::snprintf(text, sizeof(text), "%.1f MB", bytes / 1e6);
-  return text;
-}
 
 Status Execution::checkMemory() const {
   const program::Header &h = program.header();

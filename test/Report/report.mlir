@@ -64,5 +64,5 @@ func.func @main(%x: tensor<8x64xf32> {shoal.sharding = #shoal.sharding<@m, [{"dp
 // TABLE: Mesh: dp=2 tp=4 (8 devices)
 // TABLE: collective  axes  ranks  times  sent per device  why
 // TABLE: all_reduce  tp        4      1            768 B  partial sums
-// TABLE: all_gather  dp        2      3           1.5 KB
-// TABLE: Sent per device and step: 2.3 KB in 4 collectives
+// TABLE: all_gather  dp        2      3           1.54 KB
+// TABLE: Sent per device and step: 2.30 KB in 4 collectives

@@ -6,7 +6,7 @@
 // %a and %b live across the product at the peak. %b is cheap: computed again from
 // the argument where it is read. %a takes a product, which nobody wants twice.
 // The view that is read is one of the value that is computed again.
-// SAYS: remark: 1 values of together 4.10 kB are computed again
+// SAYS: remark: 1 values of together 4.10 KB are computed again
 // CHECK-LABEL: func.func @main
 // CHECK: %[[A:.*]] = plan.matmul %arg0, %arg1
 // CHECK: plan.launch @cheap(%arg0)

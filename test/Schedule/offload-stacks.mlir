@@ -7,7 +7,7 @@
 // iteration begins. Rows of %h are made last: they are copied at the start of the
 // next iteration, and the last one, which is read first, stays on the device. The
 // second loop fetches its rows an iteration ahead.
-// SAYS: remark: 2 stacks go to the memory of the host row by row and back, in {{.*}} ms of copies beside, instead of being held: 294.91 kB
+// SAYS: remark: 2 stacks go to the memory of the host row by row and back, in {{.*}} ms of copies beside, instead of being held: 295 KB
 // CHECK-LABEL: func.func @main
 // CHECK-DAG: %[[SX:.*]] = plan.host_stack : tensor<8x8x128xf32, #plan.host>
 // CHECK-DAG: %[[SH:.*]] = plan.host_stack : tensor<8x8x1024xf32, #plan.host>

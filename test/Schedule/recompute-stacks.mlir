@@ -6,7 +6,7 @@
 // computed again, at the row that the second loop reads; the barrier goes.
 // NONE-LABEL: func.func @saved
 // NONE: stablehlo.while({{.*}}) : {{.*}}tensor<4x8x256xf32>
-// SAYS: remark: 1 stacks are computed again row by row instead of being held: 32.77 kB less
+// SAYS: remark: 1 stacks are computed again row by row instead of being held: 32.8 KB less
 // CHECK-LABEL: func.func @saved
 // CHECK: stablehlo.while
 // CHECK: plan.launch @up
@@ -80,7 +80,7 @@ func.func @saved(%x: tensor<8x32xf32>, %w: tensor<4x32x256xf32>, %xs: tensor<4x8
 
 // What the first loop carries is needed and nowhere stacked: now it is, in a
 // stack that is an eighth of what goes.
-// SAYS: remark: 1 stacks are computed again row by row instead of being held: 28.67 kB less
+// SAYS: remark: 1 stacks are computed again row by row instead of being held: 28.7 KB less
 // CHECK-LABEL: func.func @added
 // CHECK: %[[S:.*]] = stablehlo.broadcast_in_dim {{.*}} -> tensor<4x8x32xf32>
 // CHECK: stablehlo.while

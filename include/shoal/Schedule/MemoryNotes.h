@@ -2,11 +2,9 @@
 #ifndef SHOAL_SCHEDULE_MEMORYNOTES_H
 #define SHOAL_SCHEDULE_MEMORYNOTES_H
 
-#include "llvm/ADT/StringRef.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/raw_ostream.h"
+#include "shoal/Support/Bytes.h"
 
-#include <string>
+#include "llvm/ADT/StringRef.h"
 
 namespace shoal {
 
@@ -22,21 +20,6 @@ inline constexpr llvm::StringLiteral kLiveAtPeakAttr = "live_at_peak";
 /// plan.program: the bytes that these take there.
 inline constexpr llvm::StringLiteral kHostAttr = "host";
 inline constexpr llvm::StringLiteral kHostBytesAttr = "host_bytes";
-
-/// "1.5 MB", for messages.
-inline std::string bytesText(int64_t bytes) {
-  auto number = static_cast<double>(bytes);
-  const char *unit = "bytes";
-  for (const char *larger : {"kB", "MB", "GB"})
-    if (number >= 1e3 || number <= -1e3) {
-      number /= 1e3;
-      unit = larger;
-    }
-  std::string text;
-  llvm::raw_string_ostream(text)
-      << llvm::format(*unit == 'b' ? "%.0f " : "%.2f ", number) << unit;
-  return text;
-}
 
 } // namespace shoal
 

@@ -94,7 +94,7 @@ TEST(CudaMessages, FewerDevicesThanRanks) {
 
 TEST(CudaMessages, NotEnoughMemory) {
   expectMessage("SHOAL_TEST_CUDA_MEMORY=134217728 SAMPLE_RANKS_PER_DEVICE=4",
-                {"code 2", "needs 268.4 MB of memory on GPU 0", "4 ranks",
+                {"code 2", "needs 268 MB of memory on GPU 0", "4 ranks",
                  "67.1 MB", "are free"});
 }
 

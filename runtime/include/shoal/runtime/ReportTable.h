@@ -11,9 +11,6 @@ namespace shoal::rt {
 /// with their bytes and reasons, totals. Missing parts are left out.
 std::string reportTable(std::string_view json);
 
-/// "1.5 KB", "64 B", "2.3 GB".
-std::string bytesText(double bytes);
-
 /// The section `profile` of a report as text: where a step's time goes.
 std::string profileTable(std::string_view json);
 
