@@ -2,6 +2,7 @@
 #ifndef SHOAL_TOOLS_RUN_OPTIONS_H
 #define SHOAL_TOOLS_RUN_OPTIONS_H
 
+#include "shoal/runtime/Npz.h"
 #include "shoal/runtime/Run.h"
 
 #include <set>
@@ -36,6 +37,26 @@ struct Options {
 inline bool isEmptyToken(DType type, const std::vector<int64_t> &shape) {
   return type == DType::I1 && shape.size() == 1 && shape[0] == 0;
 }
+
+/// Where arguments come from: a file, or numbers drawn from a seed.
+struct InputSource {
+  bool random = false;
+  uint64_t seed = 0;
+  NpzReader file;
+};
+
+/// Opens what --input says: FILE.npz, random, or random:SEED.
+Result<InputSource> openInput(const std::string &text);
+
+/// Shapes of the arrays that are arguments, as --argument-shapes of
+/// shoal-compile takes them. Those of a program that is polymorphic in its
+/// sizes follow from them.
+Result<std::string> argumentShapes(const NpzReader &file);
+
+/// The global values of all arguments.
+Result<std::vector<HostTensor>> readArguments(const program::View &program,
+                                              const Options &options,
+                                              const InputSource &source);
 
 /// A compiled model on disk: the file given, or one from the cache, or one just
 /// made. `temporary` is to be removed when it has been opened.

@@ -1,17 +1,14 @@
 // shoal-run: runs a model, compiled or not, on in-process ranks.
 #include "Options.h"
 
+#include "shoal/Support/Bytes.h"
 #include "shoal/runtime/CommandLine.h"
 #include "shoal/runtime/Cuda.h"
-#include "shoal/runtime/Npz.h"
-#include "shoal/runtime/Random.h"
 #include "shoal/runtime/ReportTable.h"
 #include "shoal/runtime/World.h"
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <set>
 #include <unistd.h>
 
 using namespace shoal::rt;
@@ -30,110 +27,6 @@ static int fail(const Status &status) {
   ::_exit(code);
 }
 
-struct InputSource {
-  bool random = false;
-  uint64_t seed = 0;
-  NpzReader file;
-};
-
-static Result<InputSource> openInput(const std::string &text) {
-  InputSource source;
-  if (text != "random" && text.rfind("random:", 0) != 0) {
-    Result<NpzReader> file = NpzReader::open(text);
-    if (!file)
-      return file.status();
-    source.file = std::move(*file);
-    return source;
-  }
-  source.random = true;
-  if (text.size() > 7) {
-    char *end;
-    source.seed = std::strtoull(text.c_str() + 7, &end, 10);
-    if (*end || text[7] == '-')
-      return Status::badInput("--input: '" + text +
-                              "' has no number after 'random:'");
-  } else if (text.size() == 7) {
-    return Status::badInput("--input: 'random:' needs a number after it");
-  }
-  return source;
-}
-
-/// Shapes of the arrays that are arguments. Those of a program that is
-/// polymorphic in its sizes follow from them.
-static Result<std::string> argumentShapes(const NpzReader &file) {
-  std::string text;
-  for (const std::string &name : file.names()) {
-    if (name.size() < 4 || name.compare(0, 3, "arg") != 0 ||
-        name.find_first_not_of("0123456789", 3) != std::string::npos)
-      continue;
-    Result<std::vector<int64_t>> shape = file.shape(name);
-    if (!shape)
-      return shape.status();
-    text += (text.empty() ? "" : ",") + name + ":";
-    if (shape->empty())
-      text += "scalar";
-    for (size_t i = 0; i < shape->size(); ++i)
-      text += (i ? "x" : "") + std::to_string((*shape)[i]);
-  }
-  return text;
-}
-
-/// The global values of all arguments.
-static Result<std::vector<HostTensor>>
-readArguments(const program::View &p, const Options &options,
-              const InputSource &source) {
-  std::vector<HostTensor> arguments;
-  std::set<std::string> known;
-  std::set<size_t> added = addedArguments(p);
-  auto records = p.section<program::Argument>(program::Section::Arguments);
-  for (size_t i = 0; i < records.size(); ++i) {
-    DType type = p.type(records[i].globalType).dtype;
-    auto dims = p.shape(records[i].globalType);
-    std::vector<int64_t> shape(dims.begin(), dims.end());
-    std::string key = "arg" + std::to_string(i);
-    known.insert(key);
-    // A token needs no value.
-    bool isToken = isEmptyToken(type, shape) && !source.file.contains(key);
-    // State that the compiler added is zero at first.
-    bool isFirst = !source.file.contains(key) && added.count(i);
-    if (source.random || type == DType::Invalid || isToken || isFirst) {
-      HostTensor t{type, shape, {}};
-      int64_t bytes = numBytes(type, shape);
-      t.buffer =
-          AlignedBuffer(static_cast<size_t>(std::max<int64_t>(bytes, 0)));
-      if (bytes < 0 || !t.buffer.isValid())
-        return Status::badInput("not enough memory for argument " + key + ", " +
-                                describe(type, shape));
-      if (isFirst)
-        std::memset(t.buffer.data(), 0, static_cast<size_t>(bytes));
-      else if (type != DType::Invalid)
-        fillRandom(t, source.seed, i);
-      arguments.push_back(std::move(t));
-      continue;
-    }
-    if (options.input.empty())
-      return Status::badInput("argument '" + key + "', " +
-                              describe(type, shape) +
-                              ", has no value; give --input=FILE.npz with '" +
-                              key + "' in it, or --input=random");
-    if (!source.file.contains(key))
-      return Status::badInput("'" + options.input + "' has no array '" + key +
-                              "' for the argument " + describe(type, shape));
-    Result<HostTensor> t = source.file.read(key, type, shape);
-    if (!t)
-      return t.status();
-    arguments.push_back(std::move(*t));
-  }
-  if (!source.random && !options.input.empty())
-    for (const std::string &name : source.file.names())
-      if (!known.count(name))
-        std::fprintf(stderr,
-                     "shoal-run: warning: '%s': array '%s' is not an argument "
-                     "of the model and is ignored\n",
-                     options.input.c_str(), name.c_str());
-  return arguments;
-}
-
 /// What a package was made for, then its program.
 static std::string describePackage(const program::View &p) {
   const program::Header &h = p.header();
@@ -143,7 +36,7 @@ static std::string describePackage(const program::View &p) {
          (p.str(h.features).empty() ? "any processor of this kind"
                                     : text(h.features)) +
          "\nranks:    " + std::to_string(h.numRanks) +
-         "\nmemory:   " + bytesText(static_cast<double>(h.arenaBytes)) +
+         "\nmemory:   " + shoal::bytesText(static_cast<double>(h.arenaBytes)) +
          " of temporaries per rank\n\n" + program::print(p);
 }
 
@@ -174,15 +67,198 @@ static CudaOptions cudaOptions(const Options &o) {
   return cuda;
 }
 
+/// Files that appear only if the run succeeds, opened before it.
+struct Outputs {
+  NpzWriter results;
+  AtomicFile report, hardware;
+
+  Status open(const Options &o) {
+    if (!o.output.empty()) {
+      Result<NpzWriter> opened = NpzWriter::open(o.output);
+      if (!opened)
+        return opened.status();
+      results = std::move(*opened);
+    }
+    for (auto [file, path] :
+         {std::pair(&report, &o.report), std::pair(&hardware, &o.calibrate)}) {
+      if (path->empty())
+        continue;
+      Result<AtomicFile> opened = AtomicFile::open(*path);
+      if (!opened)
+        return opened.status();
+      *file = std::move(*opened);
+    }
+    return Status::ok();
+  }
+  void discard() {
+    report.discard();
+    hardware.discard();
+    results = NpzWriter();
+  }
+};
+
+/// Joins the other processes of the launcher; null where there are none.
+static Result<std::unique_ptr<World>> joinWorld(const Options &o) {
+  Result<ProcessPlace> place = findPlace();
+  if (!place)
+    return place.status();
+  if (place->size == 1 || o.inspect)
+    return std::unique_ptr<World>();
+  return World::join(*place);
+}
+
+/// Compiles the model unless it is compiled. Process 0 does so first: the
+/// others find its work in the cache, if they share it.
+static Result<CompiledModel> findModel(Options &o, const InputSource &source,
+                                       World *world) {
+  if (looksLikePackage(o.model) || o.model.ends_with(".so")) {
+    if (o.singleDevice)
+      return Status::badInput("--single-device: '" + o.model +
+                              "' is compiled for its devices; give the .mlir "
+                              "file");
+    return CompiledModel{o.model, false, ""};
+  }
+  if (!o.input.empty() && !source.random) {
+    Result<std::string> shapes = argumentShapes(source.file);
+    if (!shapes)
+      return shapes.status();
+    o.argumentShapes = *shapes;
+  }
+  constexpr World::Key ready{100, 0, 0, 0};
+  bool isMain = !world || world->rank() == 0;
+  if (!isMain && !world->take(0, ready))
+    return Status::fault("process 0 could not compile the model");
+  Result<CompiledModel> made = compileModel(o);
+  if (!made) {
+    if (world)
+      world->abort("the model does not compile");
+    return made;
+  }
+  for (int i = 1; isMain && world && i < world->size(); ++i)
+    world->post(i, ready, {});
+  return made;
+}
+
+/// Whether the package is what the options ask for.
+static Status checkPackage(const program::View &p, const Options &o,
+                           const CommandLine &line) {
+  const program::Header &h = p.header();
+  auto text = [&](program::Str s) { return std::string(p.str(s)); };
+  if (!o.entry.empty() && p.str(h.entry) != o.entry)
+    return Status::badInput("--entry: '" + o.model + "' was compiled for '" +
+                            text(h.entry) + "', not for '" + o.entry + "'");
+  if (!o.inspect && line.given("target") &&
+      (text(h.target) == "cuda") != (o.target == "cuda"))
+    return Status::badInput("--target=" + o.target + ": '" + o.model +
+                            "' was compiled for target '" + text(h.target) +
+                            "'");
+  return Status::ok();
+}
+
+static Result<RunOptions> runOptions(const Options &o, bool onGpu) {
+  RunOptions run;
+  run.repeat = o.repeat;
+  run.measure = !o.report.empty();
+  run.profile = o.profile || !o.calibrate.empty();
+  run.deadline = o.deadline;
+  run.timeLimit = o.timeLimit;
+  Result<std::vector<EmulatedLink>> links = parseLinks(o.links);
+  if (!links)
+    return Status::badInput("--emulate-links: " + links.status().message());
+  if (onGpu && !links->empty())
+    return Status::badInput("--emulate-links is for the target cpu");
+  run.links = std::move(*links);
+  run.progress = ::isatty(2);
+  run.customCallLibraries = o.customCalls;
+  if (const char *value = std::getenv("SHOAL_TEST_POISON"))
+    run.poison = *value && *value != '0';
+  if (const char *value = std::getenv("SHOAL_TEST_FAULT")) {
+    run.fault = Fault::parse(value);
+    if (!run.fault)
+      return Status::badInput("SHOAL_TEST_FAULT: cannot read '" +
+                              std::string(value) + "'");
+  }
+  if (const char *value = std::getenv("SHOAL_TEST_STALL_SECONDS"))
+    run.stallSeconds = std::max(0.1, std::strtod(value, nullptr));
+  return run;
+}
+
+static Status writeResults(NpzWriter &file, RunResult &result) {
+  for (size_t i = 0; i < result.results.size(); ++i) {
+    HostTensor &t = result.results[i];
+    if (t.type == DType::Invalid)
+      continue; // a token
+    if (Status s =
+            file.add("out" + std::to_string(i), t.type, t.shape, t.data());
+        !s)
+      return s;
+  }
+  return file.finish();
+}
+
+static Status writeText(AtomicFile &file, const std::string &text) {
+  if (Status s = file.write(text); !s)
+    return s;
+  return file.commit();
+}
+
+/// Writes what was asked for, and prints the tables.
+static Status writeOutputs(Outputs &outputs, const Options &o,
+                           const program::View &p, RunResult &result,
+                           const RunOptions &run, const std::string &timings) {
+  if (!o.output.empty())
+    if (Status s = writeResults(outputs.results, result); !s)
+      return s;
+  std::string report = o.report.empty() && !o.table && !o.profile
+                           ? ""
+                           : makeReport(p, result, timings);
+  if (!o.report.empty())
+    if (Status s = writeText(outputs.report, report); !s)
+      return s;
+  if (!o.calibrate.empty()) {
+    std::string hardware = makeHardware(result.profile, run.links,
+                                        p.str(p.header().target) == "cuda");
+    if (hardware.empty())
+      return Status::badInput(
+          "--calibrate: the program has no kernels to measure");
+    if (Status s = writeText(outputs.hardware, hardware); !s)
+      return s;
+  }
+  if (o.table)
+    std::fputs(reportTable(report).c_str(), stdout);
+  if (o.profile)
+    std::fputs(profileTable(report).c_str(), stdout);
+  return Status::ok();
+}
+
+/// The exit code that the program's own checks and --check lead to.
+static int judge(const Options &o, const RunResult &result) {
+  std::vector<std::string> failures = result.failedChecks;
+  if (!o.check.empty()) {
+    std::vector<std::string> differences;
+    double largest = 0;
+    if (Status s = compareWithExpected(o, result.results, differences, largest);
+        !s)
+      return fail(s);
+    if (differences.empty())
+      std::printf("%zu results match '%s' (largest difference %.3g)\n",
+                  result.results.size(), o.check.c_str(), largest);
+    failures.insert(failures.end(), differences.begin(), differences.end());
+  }
+  for (const std::string &failure : failures)
+    std::fprintf(stderr, "%s\n", failure.c_str());
+  return failures.empty() ? 0 : 1;
+}
+
 static int runModel(Options &o, const CommandLine &line) {
   auto begin = std::chrono::steady_clock::now();
   if (o.timeLimit > 0)
     o.deadline =
         begin + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                     std::chrono::duration<double>(o.timeLimit));
+  // Everything that can be known to be wrong is found before the work starts.
   if (Status s = checkOptions(o, line); !s)
     return fail(s);
-  // Everything that can be known to be wrong is found before the work starts.
   InputSource source;
   if (!o.input.empty()) {
     Result<InputSource> opened = openInput(o.input);
@@ -193,36 +269,12 @@ static int runModel(Options &o, const CommandLine &line) {
   if (!o.check.empty())
     if (Result<NpzReader> expected = NpzReader::open(o.check); !expected)
       return fail(expected.status());
-  NpzWriter output;
-  if (!o.output.empty()) {
-    Result<NpzWriter> opened = NpzWriter::open(o.output);
-    if (!opened)
-      return fail(opened.status());
-    output = std::move(*opened);
-  }
-  AtomicFile reportFile, hardwareFile;
-  for (auto [file, path] : {std::pair(&reportFile, &o.report),
-                            std::pair(&hardwareFile, &o.calibrate)}) {
-    if (path->empty())
-      continue;
-    Result<AtomicFile> opened = AtomicFile::open(*path);
-    if (!opened)
-      return fail(opened.status());
-    *file = std::move(*opened);
-  }
-
-  Result<ProcessPlace> place = findPlace();
-  if (!place)
-    return fail(place.status());
-  std::unique_ptr<World> world;
-  if (place->size > 1 && !o.inspect) {
-    Result<std::unique_ptr<World>> joined = World::join(*place);
-    if (!joined)
-      return fail(joined.status());
-    world = std::move(*joined);
-  }
-  bool isMain = !world || world->rank() == 0;
-
+  Outputs outputs;
+  if (Status s = outputs.open(o); !s)
+    return fail(s);
+  Result<std::unique_ptr<World>> world = joinWorld(o);
+  if (!world)
+    return fail(world.status());
   // Before a model is compiled that could not run.
   if (o.target == "cuda" && !o.inspect) {
     Result<std::string> chip = chipOfThisMachine();
@@ -231,160 +283,51 @@ static int runModel(Options &o, const CommandLine &line) {
     if (o.chip.empty())
       o.chip = *chip;
   }
-  bool compiled = looksLikePackage(o.model) || o.model.ends_with(".so");
-  CompiledModel model{o.model, false, ""};
-  if (!compiled) {
-    if (!o.input.empty() && !source.random) {
-      Result<std::string> shapes = argumentShapes(source.file);
-      if (!shapes)
-        return fail(shapes.status());
-      o.argumentShapes = *shapes;
-    }
-    // Process 0 first: the others find its work in the cache, if they share it.
-    constexpr World::Key ready{100, 0, 0, 0};
-    if (!isMain && !world->take(0, ready))
-      return fail(Status::fault("process 0 could not compile the model"));
-    Result<CompiledModel> made = compileModel(o);
-    if (!made) {
-      if (world)
-        world->abort("the model does not compile");
-      return fail(made.status());
-    }
-    model = *made;
-    for (int i = 1; isMain && world && i < world->size(); ++i)
-      world->post(i, ready, {});
-  } else if (o.singleDevice) {
-    return fail(Status::badInput("--single-device: '" + o.model +
-                                 "' is compiled for its devices; give "
-                                 "the .mlir file"));
-  }
-  Result<Package> package = Package::open(model.path);
-  if (model.temporary)
-    ::unlink(model.path.c_str());
+  Result<CompiledModel> model = findModel(o, source, world->get());
+  if (!model)
+    return fail(model.status());
+  Result<Package> package = Package::open(model->path);
+  if (model->temporary)
+    ::unlink(model->path.c_str());
   if (!package)
     return fail(package.status());
   const program::View &p = package->program();
-  if (compiled && !o.entry.empty() && p.str(p.header().entry) != o.entry)
-    return fail(Status::badInput(
-        "--entry: '" + o.model + "' was compiled for '" +
-        std::string(p.str(p.header().entry)) + "', not for '" + o.entry + "'"));
-
+  if (Status s = checkPackage(p, o, line); !s)
+    return fail(s);
   if (o.inspect) {
     std::fputs(describePackage(p).c_str(), stdout);
     return 0;
   }
-  bool onGpu = p.str(p.header().target) == "cuda";
-  if (line.given("target") && onGpu != (o.target == "cuda"))
-    return fail(Status::badInput("--target=" + o.target + ": '" + o.model +
-                                 "' was compiled for target '" +
-                                 std::string(p.str(p.header().target)) + "'"));
   Result<std::vector<HostTensor>> arguments = readArguments(p, o, source);
   if (!arguments)
     return fail(arguments.status());
 
-  RunOptions run;
-  run.repeat = o.repeat;
-  run.measure = !o.report.empty();
-  run.profile = o.profile || !o.calibrate.empty();
-  run.world = world.get();
-  run.deadline = o.deadline;
-  run.timeLimit = o.timeLimit;
-  Result<std::vector<EmulatedLink>> links = parseLinks(o.links);
-  if (!links)
-    return fail(
-        Status::badInput("--emulate-links: " + links.status().message()));
-  if (onGpu && !links->empty())
-    return fail(Status::badInput("--emulate-links is for the target cpu"));
-  run.links = std::move(*links);
-  run.progress = ::isatty(2);
-  run.customCallLibraries = o.customCalls;
-  if (const char *value = std::getenv("SHOAL_TEST_POISON"))
-    run.poison = *value && *value != '0';
-  if (const char *value = std::getenv("SHOAL_TEST_FAULT")) {
-    run.fault = Fault::parse(value);
-    if (!run.fault)
-      return fail(Status::badInput("SHOAL_TEST_FAULT: cannot read '" +
-                                   std::string(value) + "'"));
-  }
-  if (const char *value = std::getenv("SHOAL_TEST_STALL_SECONDS"))
-    run.stallSeconds = std::max(0.1, std::strtod(value, nullptr));
+  bool onGpu = p.str(p.header().target) == "cuda";
+  Result<RunOptions> run = runOptions(o, onGpu);
+  if (!run)
+    return fail(run.status());
+  run->world = world->get();
   installCrashHandler();
   Result<RunResult> result =
-      onGpu ? runPackageOnCuda(*package, std::move(*arguments), run,
+      onGpu ? runPackageOnCuda(*package, std::move(*arguments), *run,
                                cudaOptions(o))
-            : runPackage(*package, std::move(*arguments), run);
+            : runPackage(*package, std::move(*arguments), *run);
   if (!result) {
     int code = fail(result.status());
-    reportFile.discard();
-    hardwareFile.discard();
-    output = NpzWriter();
+    outputs.discard();
     leave(code);
   }
-  if (world && !world->meetAtEnd())
-    return fail(world->status());
-  if (!isMain) {
-    reportFile.discard();
-    hardwareFile.discard();
-    output = NpzWriter();
-    return 0;
-  }
-
-  int code = 0;
-  for (const std::string &failure : result->failedChecks) {
-    std::fprintf(stderr, "%s\n", failure.c_str());
-    code = 1;
-  }
-  if (!o.output.empty()) {
-    for (size_t i = 0; i < result->results.size(); ++i) {
-      HostTensor &t = result->results[i];
-      if (t.type == DType::Invalid)
-        continue; // a token
-      if (Status s =
-              output.add("out" + std::to_string(i), t.type, t.shape, t.data());
-          !s)
-        return fail(s);
+  if (World *others = world->get()) {
+    if (!others->meetAtEnd())
+      return fail(others->status());
+    if (others->rank() != 0) {
+      outputs.discard();
+      return 0;
     }
-    if (Status s = output.finish(); !s)
-      return fail(s);
   }
-  std::string report = o.report.empty() && !o.table && !o.profile
-                           ? ""
-                           : makeReport(p, *result, model.timings);
-  if (!o.report.empty()) {
-    if (Status s = reportFile.write(report); !s)
-      return fail(s);
-    if (Status s = reportFile.commit(); !s)
-      return fail(s);
-  }
-  if (!o.calibrate.empty()) {
-    std::string hardware = makeHardware(result->profile, run.links, onGpu);
-    if (hardware.empty())
-      return fail(Status::badInput(
-          "--calibrate: the program has no kernels to measure"));
-    if (Status s = hardwareFile.write(hardware); !s)
-      return fail(s);
-    if (Status s = hardwareFile.commit(); !s)
-      return fail(s);
-  }
-  if (o.table)
-    std::fputs(reportTable(report).c_str(), stdout);
-  if (o.profile)
-    std::fputs(profileTable(report).c_str(), stdout);
-  if (!o.check.empty()) {
-    std::vector<std::string> failures;
-    double largest = 0;
-    if (Status s = compareWithExpected(o, result->results, failures, largest);
-        !s)
-      return fail(s);
-    for (const std::string &failure : failures) {
-      std::fprintf(stderr, "%s\n", failure.c_str());
-      code = 1;
-    }
-    if (failures.empty())
-      std::printf("%zu results match '%s' (largest difference %.3g)\n",
-                  result->results.size(), o.check.c_str(), largest);
-  }
-  return code;
+  if (Status s = writeOutputs(outputs, o, p, *result, *run, model->timings); !s)
+    return fail(s);
+  return judge(o, *result);
 }
 
 int main(int argc, char **argv) {
@@ -432,10 +375,11 @@ int main(int argc, char **argv) {
       "count");
   line.integer("ranks-per-device", o.ranksPerDevice, 1,
                "put N ranks on each GPU (default: one)");
-  line.text("emulate-links", o.links, "AXIS:GB/s:us,…",
-            "let collectives over a mesh axis take as long as over a link of "
-            "this\nbandwidth and latency (tp:10:2; '*' for all other axes, @host for "
-            "copies to\nand from the memory of the host), to measure overlap");
+  line.text(
+      "emulate-links", o.links, "AXIS:GB/s:us,…",
+      "let collectives over a mesh axis take as long as over a link of "
+      "this\nbandwidth and latency (tp:10:2; '*' for all other axes, @host for "
+      "copies to\nand from the memory of the host), to measure overlap");
   line.list("custom-calls", o.customCalls, "LIB.so",
             "library with functions for the model's custom calls");
   line.number("time-limit", o.timeLimit,
