@@ -33,10 +33,10 @@ static LogicalResult verifyGroups(Operation *op, GroupsAttr groups) {
     size = group.size();
     for (int64_t id : group)
       if (id < 0 || id >= kMaxDevices || !seen.insert(id).second)
-        return op->emitOpError() << "device id " << id
-                                 << (id < 0 || id >= kMaxDevices
-                                         ? " is out of range"
-                                         : " is in two groups");
+        return op->emitOpError()
+               << "device id " << id
+               << (id < 0 || id >= kMaxDevices ? " is out of range"
+                                               : " is in two groups");
   }
   if (!size)
     return op->emitOpError() << "has no groups";
@@ -51,15 +51,16 @@ static LogicalResult verifySame(Operation *op, Type a, Type b,
     return op->emitOpError() << "has element types " << x.getElementType()
                              << " and " << y.getElementType();
   if (x.getRank() != y.getRank())
-    return op->emitOpError() << "has ranks " << x.getRank() << " and "
-                             << y.getRank();
+    return op->emitOpError()
+           << "has ranks " << x.getRank() << " and " << y.getRank();
   for (int64_t d : but)
     if (d < 0 || d >= x.getRank())
       return op->emitOpError() << "has no dimension " << d;
   for (int64_t d = 0; d < x.getRank(); ++d)
     if (!llvm::is_contained(but, d) && x.getDimSize(d) != y.getDimSize(d))
-      return op->emitOpError() << "dimension " << d << " differs: "
-                               << x.getDimSize(d) << " and " << y.getDimSize(d);
+      return op->emitOpError()
+             << "dimension " << d << " differs: " << x.getDimSize(d) << " and "
+             << y.getDimSize(d);
   return success();
 }
 
@@ -69,8 +70,8 @@ static LogicalResult verifyBlocks(Operation *op, int64_t whole, int64_t block,
   if (ShapedType::isDynamic(whole) || ShapedType::isDynamic(block))
     return success();
   if (whole > block * n)
-    return op->emitOpError() << n << " blocks of " << block
-                             << " elements do not hold " << whole;
+    return op->emitOpError()
+           << n << " blocks of " << block << " elements do not hold " << whole;
   return success();
 }
 
@@ -88,8 +89,7 @@ static LogicalResult verifyKind(Operation *op, ReductionKind kind, Type type) {
   bool bits = kind == ReductionKind::And || kind == ReductionKind::Or ||
               kind == ReductionKind::Xor;
   bool order = kind == ReductionKind::Min || kind == ReductionKind::Max;
-  if ((bits && !element.isIntOrIndex()) ||
-      (order && isa<ComplexType>(element)))
+  if ((bits && !element.isIntOrIndex()) || (order && isa<ComplexType>(element)))
     return op->emitOpError() << "cannot reduce " << element << " with '"
                              << stringifyReductionKind(kind) << "'";
   return success();
@@ -102,8 +102,8 @@ static LogicalResult verifyKind(Operation *op, ReductionKind kind, Type type) {
 LogicalResult AllGatherOp::verify() {
   int64_t d = getDim();
   if (failed(verifyGroups(*this, getGroups())) ||
-      failed(verifySame(*this, getInput().getType(), getResult().getType(),
-                        {d})))
+      failed(
+          verifySame(*this, getInput().getType(), getResult().getType(), {d})))
     return failure();
   return verifyBlocks(*this, dimSize(getResult(), d), dimSize(getInput(), d),
                       getGroups().getGroupSize(*this));
@@ -117,8 +117,8 @@ LogicalResult ReduceScatterOp::verify() {
   int64_t d = getDim();
   if (failed(verifyGroups(*this, getGroups())) ||
       failed(verifyKind(*this, getKind(), getInput().getType())) ||
-      failed(verifySame(*this, getInput().getType(), getResult().getType(),
-                        {d})))
+      failed(
+          verifySame(*this, getInput().getType(), getResult().getType(), {d})))
     return failure();
   return verifyBlocks(*this, dimSize(getInput(), d), dimSize(getResult(), d),
                       getGroups().getGroupSize(*this));
@@ -173,8 +173,8 @@ int64_t AllToAllOp::getBytesSentPerDevice() {
 LogicalResult AllSliceOp::verify() {
   int64_t d = getDim();
   if (failed(verifyGroups(*this, getGroups())) ||
-      failed(verifySame(*this, getInput().getType(), getResult().getType(),
-                        {d})))
+      failed(
+          verifySame(*this, getInput().getType(), getResult().getType(), {d})))
     return failure();
   return verifyBlocks(*this, dimSize(getInput(), d), dimSize(getResult(), d),
                       getGroups().getGroupSize(*this));
@@ -214,8 +214,8 @@ static LogicalResult verifyWindow(Operation *op, Value input, Value fill,
     auto fillType = cast<RankedTensorType>(fill.getType());
     if (fillType.getRank() != 0 ||
         fillType.getElementType() != type.getElementType())
-      return op->emitOpError() << "fill must be a scalar tensor of "
-                               << type.getElementType();
+      return op->emitOpError()
+             << "fill must be a scalar tensor of " << type.getElementType();
   }
   if (size < 0)
     return op->emitOpError() << "size must not be negative";
@@ -233,8 +233,8 @@ LogicalResult HaloOp::verify() {
                           getSize(), getGroups())))
     return failure();
   int64_t block = dimSize(getInput(), d);
-  int64_t expected = block + static_cast<int64_t>(getLow()) +
-                     static_cast<int64_t>(getHigh());
+  int64_t expected =
+      block + static_cast<int64_t>(getLow()) + static_cast<int64_t>(getHigh());
   if (expected < 0 || dimSize(getResult(), d) != expected)
     return emitOpError() << "a block of " << block << " with low "
                          << static_cast<int64_t>(getLow()) << " and high "
@@ -274,11 +274,10 @@ static ParseResult parsePairs(OpAsmParser &p, DenseI64ArrayAttr &sources,
   SmallVector<int64_t> from, to;
   if (p.parseCommaSeparatedList(
           AsmParser::Delimiter::Square, [&]() -> ParseResult {
-            return failure(p.parseLSquare() ||
-                           p.parseInteger(from.emplace_back()) ||
-                           p.parseComma() ||
-                           p.parseInteger(to.emplace_back()) ||
-                           p.parseRSquare());
+            return failure(
+                p.parseLSquare() || p.parseInteger(from.emplace_back()) ||
+                p.parseComma() || p.parseInteger(to.emplace_back()) ||
+                p.parseRSquare());
           }))
     return failure();
   sources = DenseI64ArrayAttr::get(p.getContext(), from);
@@ -413,8 +412,7 @@ CollectiveOpInterface StartOp::getCollective() {
 LogicalResult StartOp::verify() {
   Block &block = getBody().front();
   if (block.getOperations().size() != 2 ||
-      !isa<CollectiveOpInterface>(block.front()) ||
-      !isa<YieldOp>(block.back()))
+      !isa<CollectiveOpInterface>(block.front()) || !isa<YieldOp>(block.back()))
     return emitOpError() << "must hold one collective and comm.yield";
   if (getInputs().getTypes() != block.getArgumentTypes())
     return emitOpError() << "operands and block arguments differ in type";
@@ -465,11 +463,11 @@ ParseResult StartOp::parse(OpAsmParser &p, OperationState &state) {
 
 void StartOp::print(OpAsmPrinter &p) {
   p << '(';
-  llvm::interleaveComma(
-      llvm::zip(getBody().getArguments(), getInputs()), p, [&](auto it) {
-        p << std::get<0>(it) << " = " << std::get<1>(it) << " : "
-          << std::get<1>(it).getType();
-      });
+  llvm::interleaveComma(llvm::zip(getBody().getArguments(), getInputs()), p,
+                        [&](auto it) {
+                          p << std::get<0>(it) << " = " << std::get<1>(it)
+                            << " : " << std::get<1>(it).getType();
+                        });
   p << ") ";
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
   p.printOptionalAttrDict((*this)->getAttrs());

@@ -22,8 +22,8 @@ static ShardingRule makeRule(Operation *op, ArrayRef<int64_t> whole,
     }
     int64_t resultSize =
         cast<ShapedType>(op->getResult(0).getType()).getDimSize(d);
-    builder.mapOperand(
-        0, d, builder.createFactor(size, FactorKind::NeedReplication));
+    builder.mapOperand(0, d,
+                       builder.createFactor(size, FactorKind::NeedReplication));
     builder.mapResult(
         0, d, builder.createFactor(resultSize, FactorKind::NeedReplication));
   }
@@ -54,7 +54,9 @@ ShardingRule HaloOp::getShardingRule() {
 ShardingRule ReblockOp::getShardingRule() {
   return makeRule(*this, {static_cast<int64_t>(getDim())}, 0);
 }
-ShardingRule PermuteOp::getShardingRule() { return makeRule(*this, {}, kAnyKind); }
+ShardingRule PermuteOp::getShardingRule() {
+  return makeRule(*this, {}, kAnyKind);
+}
 ShardingRule BroadcastOp::getShardingRule() {
   return makeRule(*this, {}, kAnyKind);
 }
@@ -66,11 +68,12 @@ ShardingRule RaggedAllToAllOp::getShardingRule() {
   auto output = cast<ShapedType>(getOutput().getType());
   for (int64_t d = 1; d < output.getRank(); ++d) {
     int64_t factor = builder.createFactor(output.getDimSize(d));
-    builder.mapOperand(0, d, factor).mapOperand(1, d, factor).mapResult(0, d,
-                                                                       factor);
+    builder.mapOperand(0, d, factor)
+        .mapOperand(1, d, factor)
+        .mapResult(0, d, factor);
   }
-  int64_t rows = builder.createFactor(output.getDimSize(0),
-                                      FactorKind::NeedReplication);
+  int64_t rows =
+      builder.createFactor(output.getDimSize(0), FactorKind::NeedReplication);
   builder.mapOperand(1, 0, rows).mapResult(0, 0, rows);
   builder.mapOperand(
       0, 0,

@@ -132,8 +132,8 @@ AxisList getCommonPrefix(AxisListRef a, AxisListRef b, MeshAttr mesh) {
     int64_t small = std::min(sizeX, sizeY), large = std::max(sizeX, sizeY);
     if (small == 0 || large % small)
       break;
-    result.push_back(AxisRefAttr::getNormalized(x.getName(), x.getPre(), small,
-                                                mesh));
+    result.push_back(
+        AxisRefAttr::getNormalized(x.getName(), x.getPre(), small, mesh));
     auto advance = [&](AxisList &list, size_t &at, AxisRefAttr axis,
                        int64_t size) {
       if (size == small)
@@ -183,8 +183,8 @@ splitAxes(AxisListRef axes, int64_t size, MeshAttr mesh) {
   int64_t axisSize = axis.getSize(mesh);
   if (axisSize % size)
     return std::nullopt;
-  front.push_back(AxisRefAttr::getNormalized(axis.getName(), axis.getPre(),
-                                             size, mesh));
+  front.push_back(
+      AxisRefAttr::getNormalized(axis.getName(), axis.getPre(), size, mesh));
   back[0] = AxisRefAttr::getNormalized(axis.getName(), axis.getPre() * size,
                                        axisSize / size, mesh);
   return std::make_pair(front, back);
@@ -213,9 +213,8 @@ std::optional<AxisList> getAtoms(llvm::ArrayRef<AxisListRef> lists,
         return std::nullopt;
       AxisRefAttr atom = AxisRefAttr::getNormalized(
           name, cuts[i], cuts[i + 1] / cuts[i], mesh);
-      if (llvm::any_of(entries, [&](AxisRefAttr e) {
-            return e.contains(atom, mesh);
-          }))
+      if (llvm::any_of(entries,
+                       [&](AxisRefAttr e) { return e.contains(atom, mesh); }))
         atoms.push_back(atom);
     }
   }
@@ -250,8 +249,7 @@ std::optional<AxisList> getUnusedAxes(AxisListRef axes, MeshAttr mesh) {
       if (pre > at) {
         if (pre % at)
           return std::nullopt;
-        unused.push_back(
-            AxisRefAttr::getNormalized(name, at, pre / at, mesh));
+        unused.push_back(AxisRefAttr::getNormalized(name, at, pre / at, mesh));
       }
       at = std::max(at, next);
     }

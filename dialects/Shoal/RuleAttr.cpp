@@ -133,13 +133,13 @@ void DimFactorsAttr::print(AsmPrinter &p) const {
 
 Attribute TensorFactorsAttr::parse(AsmParser &p, Type) {
   SmallVector<DimFactorsAttr> dims;
-  if (p.parseCommaSeparatedList(
-          AsmParser::Delimiter::LessGreater, [&]() -> ParseResult {
-            auto dim = cast_if_present<DimFactorsAttr>(
-                DimFactorsAttr::parse(p, Type()));
-            dims.push_back(dim);
-            return success(dim != nullptr);
-          }))
+  if (p.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                [&]() -> ParseResult {
+                                  auto dim = cast_if_present<DimFactorsAttr>(
+                                      DimFactorsAttr::parse(p, Type()));
+                                  dims.push_back(dim);
+                                  return success(dim != nullptr);
+                                }))
     return {};
   return get(p.getContext(), dims);
 }
@@ -253,8 +253,7 @@ void OpRuleAttr::print(AsmPrinter &p) const {
     if (factors.empty())
       return;
     p << ' ' << name << "={";
-    llvm::interleaveComma(factors, p,
-                          [&](int64_t f) { p << factorName(f); });
+    llvm::interleaveComma(factors, p, [&](int64_t f) { p << factorName(f); });
     p << '}';
   };
   p << '<';

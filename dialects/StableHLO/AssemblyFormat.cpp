@@ -44,12 +44,12 @@ FailureOr<SmallVector<int64_t>> mlir::hlo::parseDimSizes(AsmParser &parser) {
 
 /// Spreads a function type over operands (the first ones) and the result.
 static ParseResult assignFunctionType(OpAsmParser &parser, SMLoc loc,
-                                      FunctionType type, ArrayRef<Type *> operands,
-                                      Type &result) {
+                                      FunctionType type,
+                                      ArrayRef<Type *> operands, Type &result) {
   if (type.getNumInputs() != operands.size())
-    return parser.emitError(loc) << operands.size()
-                                 << " operands present, but expected "
-                                 << type.getNumInputs();
+    return parser.emitError(loc)
+           << operands.size() << " operands present, but expected "
+           << type.getNumInputs();
   if (type.getNumResults() != 1)
     return parser.emitError(loc, "expected a single result type");
   for (auto [operand, input] : llvm::zip(operands, type.getInputs()))
@@ -72,13 +72,14 @@ ParseResult mlir::hlo::assembly::parseSameOperandsAndResultTypeList(
   return success();
 }
 
-void mlir::hlo::assembly::printSameOperandsAndResultTypeList(OpAsmPrinter &p,
-                                                   ArrayRef<Type> types) {
+void mlir::hlo::assembly::printSameOperandsAndResultTypeList(
+    OpAsmPrinter &p, ArrayRef<Type> types) {
   if (llvm::all_equal(types)) {
     p << types.back();
     return;
   }
-  p.printFunctionalType(TypeRange(types.drop_back()), TypeRange(types.take_back()));
+  p.printFunctionalType(TypeRange(types.drop_back()),
+                        TypeRange(types.take_back()));
 }
 
 ParseResult mlir::hlo::assembly::parseVariadicSameOperandsAndResultType(
@@ -100,8 +101,9 @@ void mlir::hlo::assembly::printVariadicSameOperandsAndResultType(
   printSameOperandsAndResultTypeList(p, types);
 }
 
-ParseResult mlir::hlo::assembly::parseComplexOpType(OpAsmParser &parser, Type &lhs,
-                                          Type &rhs, Type &result) {
+ParseResult mlir::hlo::assembly::parseComplexOpType(OpAsmParser &parser,
+                                                    Type &lhs, Type &rhs,
+                                                    Type &result) {
   SMLoc loc = parser.getCurrentLocation();
   Type type;
   if (parser.parseType(type))
@@ -116,8 +118,8 @@ ParseResult mlir::hlo::assembly::parseComplexOpType(OpAsmParser &parser, Type &l
   return success();
 }
 
-void mlir::hlo::assembly::printComplexOpType(OpAsmPrinter &p, Operation *, Type lhs,
-                                   Type rhs, Type result) {
+void mlir::hlo::assembly::printComplexOpType(OpAsmPrinter &p, Operation *,
+                                             Type lhs, Type rhs, Type result) {
   if (lhs == rhs && lhs == createRealType(result)) {
     p << result;
     return;
@@ -125,9 +127,10 @@ void mlir::hlo::assembly::printComplexOpType(OpAsmPrinter &p, Operation *, Type 
   p.printFunctionalType(TypeRange{lhs, rhs}, TypeRange{result});
 }
 
-ParseResult mlir::hlo::assembly::parseSelectOpType(OpAsmParser &parser, Type &pred,
-                                         Type &onTrue, Type &onFalse,
-                                         Type &result) {
+ParseResult mlir::hlo::assembly::parseSelectOpType(OpAsmParser &parser,
+                                                   Type &pred, Type &onTrue,
+                                                   Type &onFalse,
+                                                   Type &result) {
   SMLoc loc = parser.getCurrentLocation();
   SmallVector<Type> types;
   if (parser.parseTypeList(types))
@@ -139,13 +142,14 @@ ParseResult mlir::hlo::assembly::parseSelectOpType(OpAsmParser &parser, Type &pr
   }
   if (types.size() == 1)
     if (auto function = dyn_cast<FunctionType>(types[0]))
-      return assignFunctionType(parser, loc, function, {&pred, &onTrue, &onFalse},
-                                result);
+      return assignFunctionType(parser, loc, function,
+                                {&pred, &onTrue, &onFalse}, result);
   return parser.emitError(loc, "expected functional type or list of two types");
 }
 
-void mlir::hlo::assembly::printSelectOpType(OpAsmPrinter &p, Operation *, Type pred,
-                                  Type onTrue, Type onFalse, Type result) {
+void mlir::hlo::assembly::printSelectOpType(OpAsmPrinter &p, Operation *,
+                                            Type pred, Type onTrue,
+                                            Type onFalse, Type result) {
   if (onTrue == onFalse && onTrue == result) {
     p << pred << ", " << result;
     return;
@@ -153,9 +157,8 @@ void mlir::hlo::assembly::printSelectOpType(OpAsmPrinter &p, Operation *, Type p
   p.printFunctionalType(TypeRange{pred, onTrue, onFalse}, TypeRange{result});
 }
 
-ParseResult mlir::hlo::assembly::parseTupleOpType(OpAsmParser &parser,
-                                        SmallVectorImpl<Type> &operands,
-                                        Type &result) {
+ParseResult mlir::hlo::assembly::parseTupleOpType(
+    OpAsmParser &parser, SmallVectorImpl<Type> &operands, Type &result) {
   SMLoc loc = parser.getCurrentLocation();
   Type type;
   if (parser.parseType(type))
@@ -174,7 +177,7 @@ ParseResult mlir::hlo::assembly::parseTupleOpType(OpAsmParser &parser,
 }
 
 void mlir::hlo::assembly::printTupleOpType(OpAsmPrinter &p, Operation *,
-                                 TypeRange operands, Type result) {
+                                           TypeRange operands, Type result) {
   auto tuple = dyn_cast<TupleType>(result);
   if (tuple && TypeRange(tuple.getTypes()) == operands)
     p << result;
@@ -182,9 +185,10 @@ void mlir::hlo::assembly::printTupleOpType(OpAsmPrinter &p, Operation *,
     p.printFunctionalType(operands, TypeRange{result});
 }
 
-ParseResult mlir::hlo::assembly::parsePairwiseOpType(OpAsmParser &parser,
-                                           SmallVectorImpl<Type> &operands,
-                                           SmallVectorImpl<Type> &results) {
+ParseResult
+mlir::hlo::assembly::parsePairwiseOpType(OpAsmParser &parser,
+                                         SmallVectorImpl<Type> &operands,
+                                         SmallVectorImpl<Type> &results) {
   if (parser.parseTypeList(operands))
     return failure();
   llvm::append_range(results, operands);
@@ -192,7 +196,7 @@ ParseResult mlir::hlo::assembly::parsePairwiseOpType(OpAsmParser &parser,
 }
 
 void mlir::hlo::assembly::printPairwiseOpType(OpAsmPrinter &p, Operation *,
-                                    TypeRange operands, TypeRange) {
+                                              TypeRange operands, TypeRange) {
   llvm::interleaveComma(operands, p);
 }
 
@@ -218,16 +222,16 @@ ParseResult mlir::hlo::assembly::parseVariadicOperandWithAttribute(
   }
 }
 
-void mlir::hlo::assembly::printVariadicOperandWithAttribute(OpAsmPrinter &p, Operation *,
-                                                  OperandRange operands) {
+void mlir::hlo::assembly::printVariadicOperandWithAttribute(
+    OpAsmPrinter &p, Operation *, OperandRange operands) {
   p.printOperands(operands);
   p << ',';
 }
 
 ParseResult mlir::hlo::assembly::parseSliceRanges(OpAsmParser &parser,
-                                        DenseI64ArrayAttr &starts,
-                                        DenseI64ArrayAttr &limits,
-                                        DenseI64ArrayAttr &strides) {
+                                                  DenseI64ArrayAttr &starts,
+                                                  DenseI64ArrayAttr &limits,
+                                                  DenseI64ArrayAttr &strides) {
   SmallVector<int64_t> start, limit, stride;
   auto parseRange = [&]() -> ParseResult {
     if (parser.parseInteger(start.emplace_back()) || parser.parseColon() ||
@@ -247,9 +251,9 @@ ParseResult mlir::hlo::assembly::parseSliceRanges(OpAsmParser &parser,
 }
 
 void mlir::hlo::assembly::printSliceRanges(OpAsmPrinter &p, Operation *,
-                                 DenseI64ArrayAttr starts,
-                                 DenseI64ArrayAttr limits,
-                                 DenseI64ArrayAttr strides) {
+                                           DenseI64ArrayAttr starts,
+                                           DenseI64ArrayAttr limits,
+                                           DenseI64ArrayAttr strides) {
   p << '[';
   llvm::interleaveComma(
       llvm::zip(starts.asArrayRef(), limits.asArrayRef(), strides.asArrayRef()),
@@ -263,8 +267,8 @@ void mlir::hlo::assembly::printSliceRanges(OpAsmPrinter &p, Operation *,
 }
 
 ParseResult mlir::hlo::assembly::parseExponentMantissa(OpAsmParser &parser,
-                                             IntegerAttr &exponent,
-                                             IntegerAttr &mantissa) {
+                                                       IntegerAttr &exponent,
+                                                       IntegerAttr &mantissa) {
   SMLoc loc = parser.getCurrentLocation();
   StringRef text;
   if (parser.parseKeyword(&text))
@@ -282,18 +286,18 @@ ParseResult mlir::hlo::assembly::parseExponentMantissa(OpAsmParser &parser,
 }
 
 void mlir::hlo::assembly::printExponentMantissa(OpAsmPrinter &p, Operation *,
-                                      IntegerAttr exponent,
-                                      IntegerAttr mantissa) {
+                                                IntegerAttr exponent,
+                                                IntegerAttr mantissa) {
   p << 'e' << exponent.getValue() << 'm' << mantissa.getValue();
 }
 
 ParseResult mlir::hlo::assembly::parseCustomCallTarget(OpAsmParser &parser,
-                                             StringAttr &target) {
+                                                       StringAttr &target) {
   return parser.parseSymbolName(target);
 }
 
 void mlir::hlo::assembly::printCustomCallTarget(OpAsmPrinter &p, Operation *,
-                                      StringAttr target) {
+                                                StringAttr target) {
   p.printSymbolName(target.getValue());
 }
 
@@ -301,8 +305,9 @@ void mlir::hlo::assembly::printCustomCallTarget(OpAsmPrinter &p, Operation *,
 // Dots
 //===----------------------------------------------------------------------===//
 
-ParseResult mlir::hlo::assembly::parseDotDimensionNumbers(OpAsmParser &parser,
-                                                DotDimensionNumbersAttr &dims) {
+ParseResult
+mlir::hlo::assembly::parseDotDimensionNumbers(OpAsmParser &parser,
+                                              DotDimensionNumbersAttr &dims) {
   auto parsePair = [&](SmallVector<int64_t> &lhs, SmallVector<int64_t> &rhs) {
     if (parser.parseEqual())
       return failure();
@@ -328,8 +333,8 @@ ParseResult mlir::hlo::assembly::parseDotDimensionNumbers(OpAsmParser &parser,
   return success();
 }
 
-void mlir::hlo::assembly::printDotDimensionNumbers(OpAsmPrinter &p, Operation *,
-                                         DotDimensionNumbersAttr dims) {
+void mlir::hlo::assembly::printDotDimensionNumbers(
+    OpAsmPrinter &p, Operation *, DotDimensionNumbersAttr dims) {
   if (!dims.getLhsBatchingDimensions().empty() ||
       !dims.getRhsBatchingDimensions().empty()) {
     p << "batching_dims = ";
@@ -345,7 +350,8 @@ void mlir::hlo::assembly::printDotDimensionNumbers(OpAsmPrinter &p, Operation *,
 }
 
 /// What follows `precision`.
-static ParseResult parsePrecisionList(OpAsmParser &parser, ArrayAttr &precision) {
+static ParseResult parsePrecisionList(OpAsmParser &parser,
+                                      ArrayAttr &precision) {
   SmallVector<Attribute> list;
   auto parseOne = [&]() -> ParseResult {
     SMLoc loc = parser.getCurrentLocation();
@@ -367,7 +373,7 @@ static ParseResult parsePrecisionList(OpAsmParser &parser, ArrayAttr &precision)
 }
 
 ParseResult mlir::hlo::assembly::parsePrecisionConfig(OpAsmParser &parser,
-                                            ArrayAttr &precision) {
+                                                      ArrayAttr &precision) {
   if (failed(parser.parseOptionalComma()))
     return success();
   if (parser.parseKeyword("precision"))
@@ -376,7 +382,7 @@ ParseResult mlir::hlo::assembly::parsePrecisionConfig(OpAsmParser &parser,
 }
 
 void mlir::hlo::assembly::printPrecisionConfig(OpAsmPrinter &p, Operation *,
-                                     ArrayAttr precision) {
+                                               ArrayAttr precision) {
   if (!precision)
     return;
   p << ", precision = [";
@@ -410,10 +416,9 @@ ParseResult mlir::hlo::assembly::parsePrecisionConfigAndAlgorithm(
   return success();
 }
 
-void mlir::hlo::assembly::printPrecisionConfigAndAlgorithm(OpAsmPrinter &p,
-                                                 Operation *op,
-                                                 ArrayAttr precision,
-                                                 DotAlgorithmAttr algorithm) {
+void mlir::hlo::assembly::printPrecisionConfigAndAlgorithm(
+    OpAsmPrinter &p, Operation *op, ArrayAttr precision,
+    DotAlgorithmAttr algorithm) {
   printPrecisionConfig(p, op, precision);
   if (!algorithm)
     return;
@@ -425,14 +430,14 @@ void mlir::hlo::assembly::printPrecisionConfigAndAlgorithm(OpAsmPrinter &p,
 // Convolutions
 //===----------------------------------------------------------------------===//
 
-ParseResult
-mlir::hlo::assembly::parseConvolutionDimensions(OpAsmParser &parser,
-                                      ConvDimensionNumbersAttr &dims) {
-  return hlo::parseConvolutionDimensions(static_cast<AsmParser &>(parser), dims);
+ParseResult mlir::hlo::assembly::parseConvolutionDimensions(
+    OpAsmParser &parser, ConvDimensionNumbersAttr &dims) {
+  return hlo::parseConvolutionDimensions(static_cast<AsmParser &>(parser),
+                                         dims);
 }
 
-void mlir::hlo::assembly::printConvolutionDimensions(OpAsmPrinter &p, Operation *,
-                                           ConvDimensionNumbersAttr dims) {
+void mlir::hlo::assembly::printConvolutionDimensions(
+    OpAsmPrinter &p, Operation *, ConvDimensionNumbersAttr dims) {
   hlo::printConvolutionDimensions(static_cast<AsmPrinter &>(p), dims);
 }
 
@@ -444,15 +449,16 @@ static ParseResult parsePaddingList(OpAsmParser &parser,
   SMLoc loc = parser.getCurrentLocation();
   auto parseRow = [&]() -> ParseResult {
     ++rows;
-    return parser.parseCommaSeparatedList(
-        AsmParser::Delimiter::Square,
-        [&] { return parser.parseInteger(values.emplace_back()); });
+    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
+      return parser.parseInteger(values.emplace_back());
+    });
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseRow))
     return failure();
   if (static_cast<int64_t>(values.size()) != 2 * rows)
     return parser.emitError(loc, "expected a pair of paddings per dimension");
-  auto type = RankedTensorType::get({rows, 2}, parser.getBuilder().getI64Type());
+  auto type =
+      RankedTensorType::get({rows, 2}, parser.getBuilder().getI64Type());
   padding = DenseIntElementsAttr::get(type, values);
   return success();
 }
@@ -505,8 +511,8 @@ ParseResult mlir::hlo::assembly::parseWindowAttributes(
                  (keyword == "reverse" && reversal);
     if (again)
       return parser.emitError(loc) << keyword << " is given twice";
-    ParseResult parsed = keyword == "stride"       ? parseInts(strides)
-                         : keyword == "pad"        ? parsePaddingList(parser, padding)
+    ParseResult parsed = keyword == "stride" ? parseInts(strides)
+                         : keyword == "pad"  ? parsePaddingList(parser, padding)
                          : keyword == "lhs_dilate" ? parseInts(lhsDilation)
                          : keyword == "rhs_dilate" ? parseInts(rhsDilation)
                                                    : parseBools(reversal);
@@ -516,7 +522,8 @@ ParseResult mlir::hlo::assembly::parseWindowAttributes(
       break;
     loc = parser.getCurrentLocation();
     if (failed(parser.parseOptionalKeyword(
-            &keyword, {"stride", "pad", "lhs_dilate", "rhs_dilate", "reverse"})))
+            &keyword,
+            {"stride", "pad", "lhs_dilate", "rhs_dilate", "reverse"})))
       return parser.emitError(
           loc, "expected stride, pad, lhs_dilate, rhs_dilate or reverse");
   }
@@ -524,11 +531,11 @@ ParseResult mlir::hlo::assembly::parseWindowAttributes(
 }
 
 void mlir::hlo::assembly::printWindowAttributes(OpAsmPrinter &p, Operation *,
-                                      DenseI64ArrayAttr strides,
-                                      DenseIntElementsAttr padding,
-                                      DenseI64ArrayAttr lhsDilation,
-                                      DenseI64ArrayAttr rhsDilation,
-                                      DenseBoolArrayAttr reversal) {
+                                                DenseI64ArrayAttr strides,
+                                                DenseIntElementsAttr padding,
+                                                DenseI64ArrayAttr lhsDilation,
+                                                DenseI64ArrayAttr rhsDilation,
+                                                DenseBoolArrayAttr reversal) {
   StringRef separator = "";
   auto begin = [&](StringRef name) {
     p << separator << name << " = ";

@@ -34,7 +34,8 @@ static Attribute parseBounds(DialectAsmParser &parser) {
     }
     return parser.parseInteger(bounds.emplace_back());
   };
-  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseBound))
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                     parseBound))
     return {};
   return TypeExtensionsAttr::get(parser.getContext(), bounds);
 }
@@ -58,12 +59,13 @@ void StablehloDialect::printAttribute(Attribute attr,
                                       DialectAsmPrinter &os) const {
   if (auto extensions = dyn_cast<TypeExtensionsAttr>(attr)) {
     os << "bounds<";
-    llvm::interleaveComma(extensions.getBounds(), os.getStream(), [&](int64_t bound) {
-      if (ShapedType::isDynamic(bound))
-        os << '?';
-      else
-        os << bound;
-    });
+    llvm::interleaveComma(extensions.getBounds(), os.getStream(),
+                          [&](int64_t bound) {
+                            if (ShapedType::isDynamic(bound))
+                              os << '?';
+                            else
+                              os << bound;
+                          });
     os << '>';
     return;
   }
@@ -89,12 +91,13 @@ static ParseResult parseFields(AsmParser &parser, ArrayRef<Field> fields) {
     SMLoc loc = parser.getCurrentLocation();
     if (parser.parseKeyword(&name))
       return failure();
-    const Field *field =
-        llvm::find_if(fields, [&](const Field &each) { return each.name == name; });
+    const Field *field = llvm::find_if(
+        fields, [&](const Field &each) { return each.name == name; });
     if (field == fields.end()) {
       auto diag = parser.emitError(loc) << "expected one of ";
-      llvm::interleaveComma(fields, diag,
-                            [&](const Field &each) { diag << '`' << each.name << '`'; });
+      llvm::interleaveComma(fields, diag, [&](const Field &each) {
+        diag << '`' << each.name << '`';
+      });
       return diag;
     }
     if (!seen.insert(field->name).second)
@@ -226,16 +229,14 @@ void DotDimensionNumbersAttr::print(AsmPrinter &p) const {
   p << '>';
 }
 
-LogicalResult
-DotAlgorithmAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                         Type lhsPrecisionType, Type rhsPrecisionType,
-                         Type accumulationType, int64_t lhsComponentCount,
-                         int64_t rhsComponentCount, int64_t numPrimitiveOperations,
-                         bool) {
+LogicalResult DotAlgorithmAttr::verify(
+    function_ref<InFlightDiagnostic()> emitError, Type lhsPrecisionType,
+    Type rhsPrecisionType, Type accumulationType, int64_t lhsComponentCount,
+    int64_t rhsComponentCount, int64_t numPrimitiveOperations, bool) {
   for (Type type : {lhsPrecisionType, rhsPrecisionType, accumulationType})
     if (!isa<FloatType, IntegerType>(type))
-      return emitError() << "dot algorithm types must be floats or integers, got "
-                         << type;
+      return emitError()
+             << "dot algorithm types must be floats or integers, got " << type;
   if (lhsComponentCount < 1 || rhsComponentCount < 1)
     return emitError() << "dot algorithm component counts must be at least 1";
   if (numPrimitiveOperations < 1)
@@ -250,7 +251,8 @@ DotAlgorithmAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 /// `[b, 0, 1, f]`: letters for the two special dimensions, numbers for the
 /// spatial ones.
-static ParseResult parseConvolutionDims(AsmParser &parser, StringRef firstLetter,
+static ParseResult parseConvolutionDims(AsmParser &parser,
+                                        StringRef firstLetter,
                                         StringRef secondLetter, int64_t &first,
                                         int64_t &second,
                                         SmallVectorImpl<int64_t> &spatial) {
@@ -263,21 +265,24 @@ static ParseResult parseConvolutionDims(AsmParser &parser, StringRef firstLetter
     SMLoc loc = parser.getCurrentLocation();
     if (succeeded(parser.parseOptionalKeyword(firstLetter))) {
       if (first != -1)
-        return parser.emitError(loc) << "`" << firstLetter << "` is given twice";
+        return parser.emitError(loc)
+               << "`" << firstLetter << "` is given twice";
       first = position++;
       return success();
     }
     if (succeeded(parser.parseOptionalKeyword(secondLetter))) {
       if (second != -1)
-        return parser.emitError(loc) << "`" << secondLetter << "` is given twice";
+        return parser.emitError(loc)
+               << "`" << secondLetter << "` is given twice";
       second = position++;
       return success();
     }
     int64_t number = 0;
     OptionalParseResult parsed = parser.parseOptionalInteger(number);
     if (!parsed.has_value())
-      return parser.emitError(loc) << "expected `" << firstLetter << "`, `"
-                                   << secondLetter << "` or a spatial dimension";
+      return parser.emitError(loc)
+             << "expected `" << firstLetter << "`, `" << secondLetter
+             << "` or a spatial dimension";
     if (failed(*parsed))
       return failure();
     found.emplace_back(number, position++);
@@ -286,14 +291,13 @@ static ParseResult parseConvolutionDims(AsmParser &parser, StringRef firstLetter
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseOne))
     return failure();
   if (first == -1 || second == -1)
-    return parser.emitError(loc) << "expected both `" << firstLetter << "` and `"
-                                 << secondLetter << "`";
+    return parser.emitError(loc) << "expected both `" << firstLetter
+                                 << "` and `" << secondLetter << "`";
   llvm::sort(found);
   for (auto [i, entry] : llvm::enumerate(found)) {
     if (entry.first != static_cast<int64_t>(i))
-      return parser.emitError(loc)
-             << "expected spatial dimensions 0 to " << found.size() - 1
-             << ", each once";
+      return parser.emitError(loc) << "expected spatial dimensions 0 to "
+                                   << found.size() - 1 << ", each once";
     spatial.push_back(entry.second);
   }
   return success();
@@ -305,11 +309,14 @@ ParseResult hlo::parseConvolutionDimensions(AsmParser &parser,
       outputFeature;
   SmallVector<int64_t> inputSpatial, kernelSpatial, outputSpatial;
   SMLoc loc = parser.getCurrentLocation();
-  if (parseConvolutionDims(parser, "b", "f", inputBatch, inputFeature, inputSpatial) ||
+  if (parseConvolutionDims(parser, "b", "f", inputBatch, inputFeature,
+                           inputSpatial) ||
       parser.parseKeyword("x") ||
-      parseConvolutionDims(parser, "i", "o", kernelInput, kernelOutput, kernelSpatial) ||
+      parseConvolutionDims(parser, "i", "o", kernelInput, kernelOutput,
+                           kernelSpatial) ||
       parser.parseArrow() ||
-      parseConvolutionDims(parser, "b", "f", outputBatch, outputFeature, outputSpatial))
+      parseConvolutionDims(parser, "b", "f", outputBatch, outputFeature,
+                           outputSpatial))
     return failure();
   if (inputSpatial.size() != kernelSpatial.size() ||
       inputSpatial.size() != outputSpatial.size())
@@ -324,8 +331,9 @@ ParseResult hlo::parseConvolutionDimensions(AsmParser &parser,
 /// The dimensions in their order, as letters and numbers; nothing if they are
 /// not exactly 0 to n-1.
 static std::optional<SmallVector<std::string>>
-nameConvolutionDims(StringRef firstLetter, int64_t first, StringRef secondLetter,
-                    int64_t second, ArrayRef<int64_t> spatial) {
+nameConvolutionDims(StringRef firstLetter, int64_t first,
+                    StringRef secondLetter, int64_t second,
+                    ArrayRef<int64_t> spatial) {
   int64_t rank = spatial.size() + 2;
   SmallVector<std::string> names(rank);
   auto set = [&](int64_t dim, std::string name) {
@@ -348,8 +356,8 @@ static bool tryPrintConvolutionDimensions(AsmPrinter &p,
   auto input = nameConvolutionDims("b", dims.getInputBatchDimension(), "f",
                                    dims.getInputFeatureDimension(),
                                    dims.getInputSpatialDimensions());
-  auto kernel = nameConvolutionDims("i", dims.getKernelInputFeatureDimension(), "o",
-                                    dims.getKernelOutputFeatureDimension(),
+  auto kernel = nameConvolutionDims("i", dims.getKernelInputFeatureDimension(),
+                                    "o", dims.getKernelOutputFeatureDimension(),
                                     dims.getKernelSpatialDimensions());
   auto output = nameConvolutionDims("b", dims.getOutputBatchDimension(), "f",
                                     dims.getOutputFeatureDimension(),
@@ -362,7 +370,8 @@ static bool tryPrintConvolutionDimensions(AsmPrinter &p,
   return true;
 }
 
-void hlo::printConvolutionDimensions(AsmPrinter &p, ConvDimensionNumbersAttr dims) {
+void hlo::printConvolutionDimensions(AsmPrinter &p,
+                                     ConvDimensionNumbersAttr dims) {
   // A verified op always has dimensions that can be printed.
   if (!tryPrintConvolutionDimensions(p, dims))
     p << dims;
@@ -375,16 +384,17 @@ Attribute ConvDimensionNumbersAttr::parse(AsmParser &parser, Type) {
     int64_t inputBatch = 0, inputFeature = 0, kernelInput = 0, kernelOutput = 0,
             outputBatch = 0, outputFeature = 0;
     SmallVector<int64_t> inputSpatial, kernelSpatial, outputSpatial;
-    if (parseFields(parser,
-                    {{"input_batch_dimension", nullptr, &inputBatch},
-                     {"input_feature_dimension", nullptr, &inputFeature},
-                     {"input_spatial_dimensions", &inputSpatial, nullptr},
-                     {"kernel_input_feature_dimension", nullptr, &kernelInput},
-                     {"kernel_output_feature_dimension", nullptr, &kernelOutput},
-                     {"kernel_spatial_dimensions", &kernelSpatial, nullptr},
-                     {"output_batch_dimension", nullptr, &outputBatch},
-                     {"output_feature_dimension", nullptr, &outputFeature},
-                     {"output_spatial_dimensions", &outputSpatial, nullptr}}))
+    if (parseFields(
+            parser,
+            {{"input_batch_dimension", nullptr, &inputBatch},
+             {"input_feature_dimension", nullptr, &inputFeature},
+             {"input_spatial_dimensions", &inputSpatial, nullptr},
+             {"kernel_input_feature_dimension", nullptr, &kernelInput},
+             {"kernel_output_feature_dimension", nullptr, &kernelOutput},
+             {"kernel_spatial_dimensions", &kernelSpatial, nullptr},
+             {"output_batch_dimension", nullptr, &outputBatch},
+             {"output_feature_dimension", nullptr, &outputFeature},
+             {"output_spatial_dimensions", &outputSpatial, nullptr}}))
       return {};
     return get(parser.getContext(), inputBatch, inputFeature, inputSpatial,
                kernelInput, kernelOutput, kernelSpatial, outputBatch,
@@ -404,11 +414,14 @@ void ConvDimensionNumbersAttr::print(AsmPrinter &p) const {
     fields.number("input_batch_dimension", getInputBatchDimension(), true);
     fields.number("input_feature_dimension", getInputFeatureDimension(), true);
     fields.list("input_spatial_dimensions", getInputSpatialDimensions());
-    fields.number("kernel_input_feature_dimension", getKernelInputFeatureDimension(), true);
-    fields.number("kernel_output_feature_dimension", getKernelOutputFeatureDimension(), true);
+    fields.number("kernel_input_feature_dimension",
+                  getKernelInputFeatureDimension(), true);
+    fields.number("kernel_output_feature_dimension",
+                  getKernelOutputFeatureDimension(), true);
     fields.list("kernel_spatial_dimensions", getKernelSpatialDimensions());
     fields.number("output_batch_dimension", getOutputBatchDimension(), true);
-    fields.number("output_feature_dimension", getOutputFeatureDimension(), true);
+    fields.number("output_feature_dimension", getOutputFeatureDimension(),
+                  true);
     fields.list("output_spatial_dimensions", getOutputSpatialDimensions());
   }
   p << '>';
@@ -419,7 +432,8 @@ void ConvDimensionNumbersAttr::print(AsmPrinter &p) const {
 //===----------------------------------------------------------------------===//
 
 Attribute TypeExtensionsAttr::parse(AsmParser &parser, Type) {
-  if (parser.parseLess() || parser.parseKeyword("bounds") || parser.parseEqual())
+  if (parser.parseLess() || parser.parseKeyword("bounds") ||
+      parser.parseEqual())
     return {};
   auto bounds = hlo::parseDimSizes(parser);
   if (failed(bounds) || parser.parseGreater())
@@ -445,7 +459,8 @@ LogicalResult TypeExtensionsAttr::verifyEncoding(
     if (ShapedType::isDynamic(bound))
       continue;
     if (!ShapedType::isDynamic(size))
-      return emitError() << "Static dimension " << dim << " cannot have a bound, use "
+      return emitError() << "Static dimension " << dim
+                         << " cannot have a bound, use "
                             "ShapedType::kDynamic to indicate a missing bound";
     if (bound < 0)
       return emitError() << "Bound of dimension " << dim << " is negative";
@@ -457,7 +472,8 @@ LogicalResult TypeExtensionsAttr::verifyEncoding(
 // Result accuracy
 //===----------------------------------------------------------------------===//
 
-ResultAccuracyAttr mlir::stablehlo::getDefaultResultAccuracy(MLIRContext *context) {
+ResultAccuracyAttr
+mlir::stablehlo::getDefaultResultAccuracy(MLIRContext *context) {
   return ResultAccuracyAttr::get(
       context, APFloat(0.0), APFloat(0.0), 0,
       ResultAccuracyModeAttr::get(context, ResultAccuracyMode::DEFAULT));
@@ -483,7 +499,8 @@ Attribute ResultAccuracyAttr::parse(AsmParser &parser, Type) {
       return parser.parseCustomAttributeWithFallback(mode);
     return parser.emitError(loc, "expected atol, rtol, ulps or mode");
   };
-  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                     parseField))
     return {};
   if (!mode)
     mode = ResultAccuracyModeAttr::get(parser.getContext(),
@@ -518,6 +535,7 @@ ResultAccuracyAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       ulps < 0)
     return emitError() << "expected tolerances that are not negative";
   if (tolerances && mode.getValue() != ResultAccuracyMode::TOLERANCE)
-    return emitError() << "expected no tolerances where the mode is not TOLERANCE";
+    return emitError()
+           << "expected no tolerances where the mode is not TOLERANCE";
   return success();
 }

@@ -25,7 +25,8 @@ static bool isInStorageRange(quant::QuantizedType type, int64_t zeroPoint) {
 
 bool mlir::hlo::isPerTensorQuantizedElementType(Type type) {
   auto quantized = dyn_cast<quant::UniformQuantizedType>(type);
-  return quantized && hasQuantizedStorage(quantized) && quantized.getScale() > 0 &&
+  return quantized && hasQuantizedStorage(quantized) &&
+         quantized.getScale() > 0 &&
          isInStorageRange(quantized, quantized.getZeroPoint());
 }
 
@@ -61,8 +62,7 @@ bool mlir::hlo::isCompatibleDimSize(int64_t a, int64_t b) {
 }
 
 bool mlir::hlo::areCompatibleShapes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-  return a.size() == b.size() &&
-         llvm::all_of(llvm::zip(a, b), [](auto sizes) {
+  return a.size() == b.size() && llvm::all_of(llvm::zip(a, b), [](auto sizes) {
            return isCompatibleDimSize(std::get<0>(sizes), std::get<1>(sizes));
          });
 }
@@ -95,7 +95,8 @@ bool mlir::hlo::isCompatibleForHloTypeInference(Type a, Type b) {
     return true;
   auto tupleA = dyn_cast<TupleType>(a), tupleB = dyn_cast<TupleType>(b);
   if (tupleA && tupleB)
-    return isCompatibleForHloTypeInference(tupleA.getTypes(), tupleB.getTypes());
+    return isCompatibleForHloTypeInference(tupleA.getTypes(),
+                                           tupleB.getTypes());
   auto shapedA = dyn_cast<ShapedType>(a), shapedB = dyn_cast<ShapedType>(b);
   if (!shapedA || !shapedB)
     return false;
@@ -106,11 +107,14 @@ bool mlir::hlo::isCompatibleForHloTypeInference(Type a, Type b) {
     return true;
   if (!areCompatibleShapes(shapedA.getShape(), shapedB.getShape()))
     return false;
-  auto rankedA = dyn_cast<RankedTensorType>(a), rankedB = dyn_cast<RankedTensorType>(b);
+  auto rankedA = dyn_cast<RankedTensorType>(a),
+       rankedB = dyn_cast<RankedTensorType>(b);
   if (!rankedA || !rankedB)
     return true;
-  return fitsBounds(rankedA.getShape(), encodingToBounds(rankedB.getEncoding())) &&
-         fitsBounds(rankedB.getShape(), encodingToBounds(rankedA.getEncoding()));
+  return fitsBounds(rankedA.getShape(),
+                    encodingToBounds(rankedB.getEncoding())) &&
+         fitsBounds(rankedB.getShape(),
+                    encodingToBounds(rankedA.getEncoding()));
 }
 
 bool mlir::hlo::isCompatibleForHloTypeInference(TypeRange a, TypeRange b) {
@@ -130,7 +134,8 @@ ArrayRef<int64_t> mlir::hlo::encodingToBounds(Attribute encoding) {
   return {};
 }
 
-Attribute mlir::hlo::boundsToEncoding(MLIRContext *context, ArrayRef<int64_t> bounds) {
+Attribute mlir::hlo::boundsToEncoding(MLIRContext *context,
+                                      ArrayRef<int64_t> bounds) {
   if (llvm::all_of(bounds, ShapedType::isDynamic))
     return {};
   return stablehlo::TypeExtensionsAttr::get(context, bounds);
@@ -187,13 +192,14 @@ static FailureOr<Type> combineTypes(std::optional<Location> location,
   if (llvm::all_equal(types))
     return first;
   for (Type type : types.drop_front()) {
-    auto a = dyn_cast<RankedTensorType>(first), b = dyn_cast<RankedTensorType>(type);
+    auto a = dyn_cast<RankedTensorType>(first),
+         b = dyn_cast<RankedTensorType>(type);
     if (!a || !b ? first != type
                  : a.getRank() != b.getRank() ||
                        !isCompatibleElementTypeForHloTypeInference(
                            a.getElementType(), b.getElementType()))
-      return emitOptionalError(location, "Mismatched result types ", first, " and ",
-                               type);
+      return emitOptionalError(location, "Mismatched result types ", first,
+                               " and ", type);
   }
   auto result = cast<RankedTensorType>(first);
   int64_t rank = result.getRank();
@@ -213,24 +219,28 @@ static FailureOr<Type> combineTypes(std::optional<Location> location,
       }
       auto both = meet(combined, of(type));
       if (failed(both))
-        return emitOptionalError(location, "Mismatched dimension sizes in dimension ",
+        return emitOptionalError(location,
+                                 "Mismatched dimension sizes in dimension ",
                                  dim, " of ", first, " and ", type);
       combined = *both;
     }
     shape.push_back(combined.size);
     bounds.push_back(combined.bound);
   }
-  return Type(RankedTensorType::get(shape, result.getElementType(),
-                                    boundsToEncoding(result.getContext(), bounds)));
+  return Type(
+      RankedTensorType::get(shape, result.getElementType(),
+                            boundsToEncoding(result.getContext(), bounds)));
 }
 
-FailureOr<Type> mlir::hlo::inferMostSpecificType(std::optional<Location> location,
-                                                 TypeRange types) {
+FailureOr<Type>
+mlir::hlo::inferMostSpecificType(std::optional<Location> location,
+                                 TypeRange types) {
   return combineTypes(location, types, /*mostSpecific=*/true);
 }
 
-FailureOr<Type> mlir::hlo::inferLeastSpecificType(std::optional<Location> location,
-                                                  TypeRange types) {
+FailureOr<Type>
+mlir::hlo::inferLeastSpecificType(std::optional<Location> location,
+                                  TypeRange types) {
   return combineTypes(location, types, /*mostSpecific=*/false);
 }
 
@@ -238,9 +248,11 @@ FailureOr<Type> mlir::hlo::inferLeastSpecificType(std::optional<Location> locati
 // Small helpers
 //===----------------------------------------------------------------------===//
 
-ShapedType mlir::hlo::getSameShapeTensorType(ShapedType type, Type elementType) {
+ShapedType mlir::hlo::getSameShapeTensorType(ShapedType type,
+                                             Type elementType) {
   if (auto ranked = dyn_cast<RankedTensorType>(type))
-    return RankedTensorType::get(ranked.getShape(), elementType, ranked.getEncoding());
+    return RankedTensorType::get(ranked.getShape(), elementType,
+                                 ranked.getEncoding());
   return UnrankedTensorType::get(elementType);
 }
 
@@ -254,11 +266,12 @@ Type mlir::hlo::createRealType(Type type) {
   auto shaped = dyn_cast<ShapedType>(type);
   if (!shaped)
     return getComplexElementOrSelf(type);
-  return getSameShapeTensorType(shaped,
-                                getComplexElementOrSelf(shaped.getElementType()));
+  return getSameShapeTensorType(
+      shaped, getComplexElementOrSelf(shaped.getElementType()));
 }
 
-LogicalResult mlir::hlo::matchInts(Value value, SmallVectorImpl<int64_t> &result) {
+LogicalResult mlir::hlo::matchInts(Value value,
+                                   SmallVectorImpl<int64_t> &result) {
   DenseIntElementsAttr attr;
   if (!matchPattern(value, m_Constant(&attr)))
     return failure();
@@ -289,12 +302,14 @@ LogicalResult mlir::hlo::verifyCompatibleOperandsAndResultType(Operation *op) {
   return success();
 }
 
-LogicalResult mlir::hlo::verifyCompatibleElementTypes(Operation *op, TypeRange types) {
+LogicalResult mlir::hlo::verifyCompatibleElementTypes(Operation *op,
+                                                      TypeRange types) {
   if (types.empty())
     return success();
   Type first = getElementTypeOrSelf(types.front());
   for (Type type : types.drop_front())
-    if (!isCompatibleElementTypeForHloTypeInference(first, getElementTypeOrSelf(type)))
+    if (!isCompatibleElementTypeForHloTypeInference(first,
+                                                    getElementTypeOrSelf(type)))
       return op->emitOpError() << "requires compatible element types, got "
                                << types.front() << " and " << type;
   return success();

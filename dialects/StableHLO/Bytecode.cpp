@@ -94,7 +94,9 @@ void writeField(DialectBytecodeWriter &writer, bool value) {
 void writeField(DialectBytecodeWriter &writer, StringRef value) {
   writer.writeOwnedString(value);
 }
-void writeField(DialectBytecodeWriter &writer, Type value) { writer.writeType(value); }
+void writeField(DialectBytecodeWriter &writer, Type value) {
+  writer.writeType(value);
+}
 void writeField(DialectBytecodeWriter &writer, const APFloat &value) {
   writer.writeAPFloatWithKnownSemantics(value);
 }
@@ -104,7 +106,8 @@ void writeField(DialectBytecodeWriter &writer, Attribute value) {
 
 /// Writes the code and all fields, in order.
 template <typename... Fields>
-void write(DialectBytecodeWriter &writer, AttributeCode code, const Fields &...fields) {
+void write(DialectBytecodeWriter &writer, AttributeCode code,
+           const Fields &...fields) {
   writer.writeVarInt(static_cast<uint64_t>(code));
   (writeField(writer, fields), ...);
 }
@@ -153,7 +156,8 @@ public:
   LogicalResult writeAttribute(Attribute attr,
                                DialectBytecodeWriter &writer) const override;
   Type readType(DialectBytecodeReader &reader) const override;
-  LogicalResult writeType(Type type, DialectBytecodeWriter &writer) const override;
+  LogicalResult writeType(Type type,
+                          DialectBytecodeWriter &writer) const override;
 
   /// Says who wrote it; nothing has changed so far that reading depends on.
   std::unique_ptr<DialectVersion>
@@ -188,8 +192,8 @@ Attribute StablehloBytecodeInterface::readDimensionNumbers(
               outputBatch, outputFeature, c))
       return {};
     return ConvDimensionNumbersAttr::get(context, inputBatch, inputFeature, a,
-                                         kernelInput, kernelOutput, b, outputBatch,
-                                         outputFeature, c);
+                                         kernelInput, kernelOutput, b,
+                                         outputBatch, outputFeature, c);
   }
   case AttributeCode::DotDimensionNumbers:
     if (!read(reader, a, b, c, d))
@@ -217,8 +221,9 @@ Attribute StablehloBytecodeInterface::readDimensionNumbers(
 }
 
 /// Meshes and their axes, which have verifiers of their own.
-Attribute StablehloBytecodeInterface::readMesh(AttributeCode code,
-                                               DialectBytecodeReader &reader) const {
+Attribute
+StablehloBytecodeInterface::readMesh(AttributeCode code,
+                                     DialectBytecodeReader &reader) const {
   MLIRContext *context = getContext();
   auto emitError = [&]() { return reader.emitError(); };
   StringRef name;
@@ -274,8 +279,9 @@ StablehloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) const {
   using Number = uint32_t;
   switch (code) {
   case AttributeCode::ComparisonDirection:
-    return readEnum<ComparisonDirectionAttr>(
-        reader, context, [](Number n) { return symbolizeComparisonDirection(n); });
+    return readEnum<ComparisonDirectionAttr>(reader, context, [](Number n) {
+      return symbolizeComparisonDirection(n);
+    });
   case AttributeCode::ComparisonType:
     return readEnum<ComparisonTypeAttr>(
         reader, context, [](Number n) { return symbolizeComparisonType(n); });
@@ -283,8 +289,8 @@ StablehloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) const {
     return readEnum<FftTypeAttr>(reader, context,
                                  [](Number n) { return symbolizeFftType(n); });
   case AttributeCode::Precision:
-    return readEnum<PrecisionAttr>(reader, context,
-                                   [](Number n) { return symbolizePrecision(n); });
+    return readEnum<PrecisionAttr>(
+        reader, context, [](Number n) { return symbolizePrecision(n); });
   case AttributeCode::RngAlgorithm:
     return readEnum<RngAlgorithmAttr>(
         reader, context, [](Number n) { return symbolizeRngAlgorithm(n); });
@@ -292,11 +298,12 @@ StablehloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) const {
     return readEnum<RngDistributionAttr>(
         reader, context, [](Number n) { return symbolizeRngDistribution(n); });
   case AttributeCode::Transpose:
-    return readEnum<TransposeAttr>(reader, context,
-                                   [](Number n) { return symbolizeTranspose(n); });
+    return readEnum<TransposeAttr>(
+        reader, context, [](Number n) { return symbolizeTranspose(n); });
   case AttributeCode::ResultAccuracyMode:
-    return readEnum<ResultAccuracyModeAttr>(
-        reader, context, [](Number n) { return symbolizeResultAccuracyMode(n); });
+    return readEnum<ResultAccuracyModeAttr>(reader, context, [](Number n) {
+      return symbolizeResultAccuracyMode(n);
+    });
   case AttributeCode::ChannelHandle: {
     int64_t handle, type;
     if (!read(reader, handle, type))
@@ -307,10 +314,12 @@ StablehloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) const {
     Type lhs, rhs, accumulation;
     int64_t lhsCount, rhsCount, operations;
     bool imprecise;
-    if (!read(reader, lhs, rhs, accumulation, lhsCount, rhsCount, operations, imprecise))
+    if (!read(reader, lhs, rhs, accumulation, lhsCount, rhsCount, operations,
+              imprecise))
       return {};
-    return DotAlgorithmAttr::getChecked(emitError, context, lhs, rhs, accumulation,
-                                        lhsCount, rhsCount, operations, imprecise);
+    return DotAlgorithmAttr::getChecked(emitError, context, lhs, rhs,
+                                        accumulation, lhsCount, rhsCount,
+                                        operations, imprecise);
   }
   case AttributeCode::ResultAccuracy: {
     APFloat atol(0.0), rtol(0.0);
@@ -318,7 +327,8 @@ StablehloBytecodeInterface::readAttribute(DialectBytecodeReader &reader) const {
     ResultAccuracyModeAttr mode;
     if (!read(reader, atol, rtol, ulps, mode))
       return {};
-    return ResultAccuracyAttr::getChecked(emitError, context, atol, rtol, ulps, mode);
+    return ResultAccuracyAttr::getChecked(emitError, context, atol, rtol, ulps,
+                                          mode);
   }
   case AttributeCode::ConvDimensionNumbers:
   case AttributeCode::DotDimensionNumbers:
@@ -349,15 +359,21 @@ StablehloBytecodeInterface::writeAttribute(Attribute attr,
       .Case([&](ComparisonTypeAttr a) {
         return writeEnum(w, Code::ComparisonType, a), success();
       })
-      .Case([&](FftTypeAttr a) { return writeEnum(w, Code::FftType, a), success(); })
-      .Case([&](PrecisionAttr a) { return writeEnum(w, Code::Precision, a), success(); })
+      .Case([&](FftTypeAttr a) {
+        return writeEnum(w, Code::FftType, a), success();
+      })
+      .Case([&](PrecisionAttr a) {
+        return writeEnum(w, Code::Precision, a), success();
+      })
       .Case([&](RngAlgorithmAttr a) {
         return writeEnum(w, Code::RngAlgorithm, a), success();
       })
       .Case([&](RngDistributionAttr a) {
         return writeEnum(w, Code::RngDistribution, a), success();
       })
-      .Case([&](TransposeAttr a) { return writeEnum(w, Code::Transpose, a), success(); })
+      .Case([&](TransposeAttr a) {
+        return writeEnum(w, Code::Transpose, a), success();
+      })
       .Case([&](ResultAccuracyModeAttr a) {
         return writeEnum(w, Code::ResultAccuracyMode, a), success();
       })
@@ -368,7 +384,8 @@ StablehloBytecodeInterface::writeAttribute(Attribute attr,
       .Case([&](ConvDimensionNumbersAttr a) {
         write(w, Code::ConvDimensionNumbers, a.getInputBatchDimension(),
               a.getInputFeatureDimension(), a.getInputSpatialDimensions(),
-              a.getKernelInputFeatureDimension(), a.getKernelOutputFeatureDimension(),
+              a.getKernelInputFeatureDimension(),
+              a.getKernelOutputFeatureDimension(),
               a.getKernelSpatialDimensions(), a.getOutputBatchDimension(),
               a.getOutputFeatureDimension(), a.getOutputSpatialDimensions());
         return success();
@@ -389,8 +406,8 @@ StablehloBytecodeInterface::writeAttribute(Attribute attr,
       .Case([&](ScatterDimensionNumbersAttr a) {
         write(w, Code::ScatterDimensionNumbers, a.getUpdateWindowDims(),
               a.getInsertedWindowDims(), a.getInputBatchingDims(),
-              a.getScatterIndicesBatchingDims(), a.getScatterDimsToOperandDims(),
-              a.getIndexVectorDim());
+              a.getScatterIndicesBatchingDims(),
+              a.getScatterDimsToOperandDims(), a.getIndexVectorDim());
         return success();
       })
       .Case([&](TypeExtensionsAttr a) {
@@ -403,10 +420,10 @@ StablehloBytecodeInterface::writeAttribute(Attribute attr,
         return success();
       })
       .Case([&](DotAlgorithmAttr a) {
-        write(w, Code::DotAlgorithm, a.getLhsPrecisionType(), a.getRhsPrecisionType(),
-              a.getAccumulationType(), a.getLhsComponentCount(),
-              a.getRhsComponentCount(), a.getNumPrimitiveOperations(),
-              a.getAllowImpreciseAccumulation());
+        write(w, Code::DotAlgorithm, a.getLhsPrecisionType(),
+              a.getRhsPrecisionType(), a.getAccumulationType(),
+              a.getLhsComponentCount(), a.getRhsComponentCount(),
+              a.getNumPrimitiveOperations(), a.getAllowImpreciseAccumulation());
         return success();
       })
       .Case([&](ResultAccuracyAttr a) {
@@ -426,7 +443,8 @@ StablehloBytecodeInterface::writeAttribute(Attribute attr,
         return success();
       })
       .Case([&](AxisRefAttr a) {
-        write(w, Code::AxisRef, a.getName(), static_cast<bool>(a.getSubAxisInfo()));
+        write(w, Code::AxisRef, a.getName(),
+              static_cast<bool>(a.getSubAxisInfo()));
         if (a.getSubAxisInfo())
           w.writeAttribute(a.getSubAxisInfo());
         return success();
@@ -456,16 +474,17 @@ Type StablehloBytecodeInterface::readType(DialectBytecodeReader &reader) const {
     SmallVector<Type> types;
     if (failed(reader.readTypes(types)))
       return {};
-    return FutureType::getChecked([&]() { return reader.emitError(); }, getContext(),
-                                  ArrayRef<Type>(types));
+    return FutureType::getChecked([&]() { return reader.emitError(); },
+                                  getContext(), ArrayRef<Type>(types));
   }
   }
   reader.emitError() << "unknown stablehlo type code: " << number;
   return {};
 }
 
-LogicalResult StablehloBytecodeInterface::writeType(Type type,
-                                                    DialectBytecodeWriter &writer) const {
+LogicalResult
+StablehloBytecodeInterface::writeType(Type type,
+                                      DialectBytecodeWriter &writer) const {
   if (isa<TokenType>(type)) {
     writer.writeVarInt(static_cast<uint64_t>(TypeCode::Token));
     return success();

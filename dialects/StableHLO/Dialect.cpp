@@ -38,8 +38,8 @@ LogicalResult FutureType::verify(function_ref<InFlightDiagnostic()> emitError,
                                  ArrayRef<Type> types) {
   for (Type type : types)
     if (!isa<RankedTensorType>(type))
-      return emitError() << "future element type must be a ranked tensor, but got "
-                         << type;
+      return emitError()
+             << "future element type must be a ranked tensor, but got " << type;
   return success();
 }
 
@@ -51,7 +51,8 @@ ReturnOp mlir::stablehlo::getRegionReturn(Region &region) {
 
 void mlir::stablehlo::buildSortComparisonBody(
     TypeRange elementTypes, ComparisonDirection direction,
-    std::optional<ComparisonType> compareType, Region *body, OpBuilder *builder) {
+    std::optional<ComparisonType> compareType, Region *body,
+    OpBuilder *builder) {
   OpBuilder::InsertionGuard guard(*builder);
   Location loc = body->getLoc();
   Block *block = builder->createBlock(body);

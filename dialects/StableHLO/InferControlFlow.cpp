@@ -20,18 +20,21 @@ static LogicalResult inferBranches(std::optional<Location> location,
     if (branch->empty())
       return emitOptionalError(location, "branch ", i, " is empty");
     if (branch->front().getNumArguments() != 0)
-      return emitOptionalError(location, "branch ", i, " must have 0 arguments, but "
-                               "found ", branch->front().getNumArguments());
+      return emitOptionalError(location, "branch ", i,
+                               " must have 0 arguments, but "
+                               "found ",
+                               branch->front().getNumArguments());
     ReturnOp ret = getRegionReturn(*branch);
     if (!ret)
-      return emitOptionalError(location, "branch ", i, " does not end in a return");
+      return emitOptionalError(location, "branch ", i,
+                               " does not end in a return");
     if (!returns.empty() &&
         !isCompatibleForHloTypeInference(returns.front()->getOperandTypes(),
                                          ret->getOperandTypes()))
-      return emitOptionalError(location, "branch 0 and branch ", i,
-                               " have mismatched return types: ",
-                               returns.front()->getOperandTypes(), " vs ",
-                               ret->getOperandTypes());
+      return emitOptionalError(
+          location, "branch 0 and branch ", i,
+          " have mismatched return types: ", returns.front()->getOperandTypes(),
+          " vs ", ret->getOperandTypes());
     returns.push_back(ret);
   }
   for (unsigned i = 0, e = returns.front()->getNumOperands(); i < e; ++i) {
@@ -51,7 +54,8 @@ static LogicalResult verifyScalar(std::optional<Location> location, Value value,
                                   StringRef name) {
   auto type = getTensor(value);
   if (!type || type.getRank() != 0)
-    return emitOptionalError(location, "operand should be rank 0 tensor but got ", name,
+    return emitOptionalError(location,
+                             "operand should be rank 0 tensor but got ", name,
                              " of ", value.getType());
   return success();
 }
@@ -101,7 +105,8 @@ STABLEHLO_INFER_TYPES(GetTupleElementOp) {
   int64_t index = op.getIndexAttr().getValue().getSExtValue();
   if (index < 0 || index >= static_cast<int64_t>(tuple.size()))
     return emitOptionalError(location, "index ", index,
-                             " is out of bounds of operand with size ", tuple.size());
+                             " is out of bounds of operand with size ",
+                             tuple.size());
   inferred.push_back(tuple.getType(index));
   return success();
 }
@@ -139,8 +144,8 @@ STABLEHLO_INFER_TYPES(AllReduceOp) {
     if (failed(verifyReducer(location, op.getComputation(), {operand.getType()},
                              {operand.getType()}, elements)))
       return failure();
-    inferred.push_back(getSameShapeTensorType(cast<ShapedType>(operand.getType()),
-                                              elements.front()));
+    inferred.push_back(getSameShapeTensorType(
+        cast<ShapedType>(operand.getType()), elements.front()));
   }
   return success();
 }
@@ -154,7 +159,8 @@ STABLEHLO_INFER_TYPES(AllToAllOp) {
     auto type = getTensor(operand);
     if (!type || !isDimInRange(split, type.getRank()))
       return emitOptionalError(location, "AllToAll split_dimension ", split,
-                               " is out-of-bounds for input ", operand.getType());
+                               " is out-of-bounds for input ",
+                               operand.getType());
     if (!isDimInRange(concat, type.getRank()))
       return emitOptionalError(location, "AllToAll concat_dimension ", concat,
                                " is out-of-bounds for input ", type);
@@ -164,8 +170,9 @@ STABLEHLO_INFER_TYPES(AllToAllOp) {
     auto exchange = [&](SmallVectorImpl<int64_t> &sizes) -> LogicalResult {
       if (isStaticDimSize(sizes[split])) {
         if (sizes[split] % count != 0)
-          return emitOptionalError(location, "split dimension has size ", sizes[split],
-                                   ", expected to be a multiple of split_count ", count);
+          return emitOptionalError(
+              location, "split dimension has size ", sizes[split],
+              ", expected to be a multiple of split_count ", count);
         sizes[split] /= count;
       }
       if (isStaticDimSize(sizes[concat]) &&

@@ -62,8 +62,8 @@ STABLEHLO_INFER_TYPES(ImagOp) {
 }
 
 STABLEHLO_INFER_TYPES(IsFiniteOp) {
-  inferred.push_back(getSameShapeTensorType(cast<ShapedType>(op.getX().getType()),
-                                            IntegerType::get(context, 1)));
+  inferred.push_back(getSameShapeTensorType(
+      cast<ShapedType>(op.getX().getType()), IntegerType::get(context, 1)));
   return success();
 }
 
@@ -71,8 +71,10 @@ STABLEHLO_INFER_TYPES(UniformDequantizeOp) {
   auto type = cast<ShapedType>(op.getOperand().getType());
   auto quantized = dyn_cast<quant::QuantizedType>(type.getElementType());
   if (!quantized)
-    return emitOptionalError(location, "expected a quantized operand, got ", type);
-  inferred.push_back(getSameShapeTensorType(type, quantized.getExpressedType()));
+    return emitOptionalError(location, "expected a quantized operand, got ",
+                             type);
+  inferred.push_back(
+      getSameShapeTensorType(type, quantized.getExpressedType()));
   return success();
 }
 
@@ -91,8 +93,8 @@ STABLEHLO_INFER_TYPES(ComplexOp) {
   auto tensor = dyn_cast<RankedTensorType>(*type);
   if (!tensor || !isa<FloatType>(tensor.getElementType()))
     return emitOptionalError(location, "expected float operands, got ", *type);
-  inferred.push_back(
-      getSameShapeTensorType(tensor, ComplexType::get(tensor.getElementType())));
+  inferred.push_back(getSameShapeTensorType(
+      tensor, ComplexType::get(tensor.getElementType())));
   return success();
 }
 
@@ -103,13 +105,15 @@ STABLEHLO_INFER_TYPES(CompareOp) {
   auto tensor = dyn_cast<ShapedType>(*type);
   if (!tensor)
     return emitOptionalError(location, "expected tensors, got ", *type);
-  inferred.push_back(getSameShapeTensorType(tensor, IntegerType::get(context, 1)));
+  inferred.push_back(
+      getSameShapeTensorType(tensor, IntegerType::get(context, 1)));
   return success();
 }
 
 /// Whether `type` is a scalar or has a shape that may be the one of `of`.
 static bool isScalarOrHasShapeOf(RankedTensorType type, RankedTensorType of) {
-  return type.getRank() == 0 || areCompatibleShapes(type.getShape(), of.getShape());
+  return type.getRank() == 0 ||
+         areCompatibleShapes(type.getShape(), of.getShape());
 }
 
 STABLEHLO_INFER_TYPES(ClampOp) {
@@ -120,11 +124,13 @@ STABLEHLO_INFER_TYPES(ClampOp) {
   if (!isScalarOrHasShapeOf(min, operand))
     return emitOptionalError(location, "min shape [", min,
                              "] is not scalar and is not compatible to operand "
-                             "shape [", operand, "]");
+                             "shape [",
+                             operand, "]");
   if (!isScalarOrHasShapeOf(max, operand))
     return emitOptionalError(location, "max shape [", max,
                              "] is not scalar and is not compatible to operand "
-                             "shape [", operand, "]");
+                             "shape [",
+                             operand, "]");
   inferred.push_back(operand);
   return success();
 }
@@ -139,8 +145,10 @@ STABLEHLO_INFER_TYPES(SelectOp) {
         location, "requires compatible types for non-predicate operands, got ",
         onTrue, " and ", onFalse);
   if (!isScalarOrHasShapeOf(pred, onTrue))
-    return emitOptionalError(location, "requires a scalar predicate, or one of the "
-                             "shape of the other operands, got ", pred);
+    return emitOptionalError(location,
+                             "requires a scalar predicate, or one of the "
+                             "shape of the other operands, got ",
+                             pred);
   // The predicate does not select between shapes: both are of this shape.
   auto type = inferMostSpecificType(location, {onTrue, onFalse});
   if (failed(type))

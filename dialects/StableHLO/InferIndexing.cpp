@@ -12,11 +12,14 @@ using namespace mlir::stablehlo;
 static LogicalResult verifyStartIndices(std::optional<Location> location,
                                         ValueRange starts, int64_t rank) {
   if (static_cast<int64_t>(starts.size()) != rank)
-    return emitOptionalError(location, "has mismatched number of start indices (",
-                             starts.size(), ") and the rank of operand (", rank, ")");
-  if (!llvm::all_equal(llvm::map_range(
-          starts.getTypes(), [](Type type) { return getElementTypeOrSelf(type); })))
-    return emitOptionalError(location, "start indices must have same element type");
+    return emitOptionalError(
+        location, "has mismatched number of start indices (", starts.size(),
+        ") and the rank of operand (", rank, ")");
+  if (!llvm::all_equal(llvm::map_range(starts.getTypes(), [](Type type) {
+        return getElementTypeOrSelf(type);
+      })))
+    return emitOptionalError(location,
+                             "start indices must have same element type");
   return success();
 }
 
@@ -29,19 +32,20 @@ STABLEHLO_INFER_TYPES(DynamicSliceOp) {
     return emitOptionalError(location, "has mismatched number of slice sizes (",
                              sizes.size(), ") and the rank of operand (",
                              operand.getRank(), ")");
-  if (failed(verifyStartIndices(location, op.getStartIndices(), operand.getRank())))
+  if (failed(verifyStartIndices(location, op.getStartIndices(),
+                                operand.getRank())))
     return failure();
   ArrayRef<int64_t> bounds = encodingToBounds(operand.getEncoding());
   for (int64_t dim = 0; dim < operand.getRank(); ++dim) {
     int64_t size = operand.getDimSize(dim);
     int64_t atMost = isStaticDimSize(size) ? size : getBound(bounds, dim);
     if (sizes[dim] < 0)
-      return emitOptionalError(location, "has negative size index to dynamic slice: ",
-                               sizes[dim]);
+      return emitOptionalError(
+          location, "has negative size index to dynamic slice: ", sizes[dim]);
     if (isStaticDimSize(atMost) && sizes[dim] > atMost)
       return emitOptionalError(location, "has slice size ", sizes[dim],
-                               " greater than dimension size ", atMost, " in dimension ",
-                               dim, " of operand");
+                               " greater than dimension size ", atMost,
+                               " in dimension ", dim, " of operand");
   }
   inferred.push_back(RankedTensorType::get(sizes, operand.getElementType()));
   return success();
@@ -52,20 +56,23 @@ STABLEHLO_INFER_TYPES(DynamicUpdateSliceOp) {
   if (!operand || !update)
     return emitOptionalError(location, "expected ranked operands");
   if (operand.getRank() != update.getRank())
-    return emitOptionalError(location, "update rank does not match operand rank: ",
-                             update.getRank(), " vs ", operand.getRank());
+    return emitOptionalError(
+        location, "update rank does not match operand rank: ", update.getRank(),
+        " vs ", operand.getRank());
   if (!isCompatibleElementTypeForHloTypeInference(operand.getElementType(),
                                                   update.getElementType()))
     return emitOptionalError(location, "update ", update,
-                             " has another element type than operand ", operand);
-  if (failed(verifyStartIndices(location, op.getStartIndices(), operand.getRank())))
+                             " has another element type than operand ",
+                             operand);
+  if (failed(verifyStartIndices(location, op.getStartIndices(),
+                                operand.getRank())))
     return failure();
   for (int64_t dim = 0; dim < operand.getRank(); ++dim) {
     int64_t size = operand.getDimSize(dim), updated = update.getDimSize(dim);
     if (isStaticDimSize(size) && isStaticDimSize(updated) && updated > size)
       return emitOptionalError(location, "expects size at dimension ", dim,
-                               " of update to be in range [0, ", size, "]. Got: ",
-                               updated);
+                               " of update to be in range [0, ", size,
+                               "]. Got: ", updated);
   }
   inferred.push_back(operand);
   return success();
@@ -97,48 +104,55 @@ verifyIndexing(std::optional<Location> location, RankedTensorType operand,
   int64_t rank = operand.getRank(), indicesRank = indices.getRank();
   if (indexVectorDim < 0 || indexVectorDim > indicesRank)
     return emitOptionalError(location, "index_vector_dim ", indexVectorDim,
-                             " is out of bounds for indices with rank ", indicesRank);
+                             " is out of bounds for indices with rank ",
+                             indicesRank);
   if (failed(verifyDims(location, gone, rank, names.gone)) ||
       failed(verifySorted(location, gone, names.gone)) ||
       failed(verifyDims(location, batching, rank, names.batching)) ||
       failed(verifySorted(location, batching, names.batching)) ||
-      failed(verifyDims(location, indicesBatching, indicesRank, names.indicesBatching)) ||
+      failed(verifyDims(location, indicesBatching, indicesRank,
+                        names.indicesBatching)) ||
       failed(verifyDims(location, indexMap, rank, names.indexMap)))
     return failure();
   for (int64_t dim : batching) {
     if (llvm::is_contained(gone, dim))
-      return emitOptionalError(location, "has duplicated dimension from ", names.gone,
-                               " and ", names.batching, ": ", dim);
+      return emitOptionalError(location, "has duplicated dimension from ",
+                               names.gone, " and ", names.batching, ": ", dim);
     if (llvm::is_contained(indexMap, dim))
       return emitOptionalError(location, "has duplicated dimension from ",
-                               names.indexMap, " and ", names.batching, ": ", dim);
+                               names.indexMap, " and ", names.batching, ": ",
+                               dim);
   }
   if (llvm::is_contained(indicesBatching, indexVectorDim))
     return emitOptionalError(location, "expects ", names.indicesBatching,
-                             " not to include index_vector_dim ", indexVectorDim);
+                             " not to include index_vector_dim ",
+                             indexVectorDim);
   if (batching.size() != indicesBatching.size())
-    return emitOptionalError(location, names.batching, " and ", names.indicesBatching,
+    return emitOptionalError(location, names.batching, " and ",
+                             names.indicesBatching,
                              " should have the same size");
   for (auto [dim, indicesDim] : llvm::zip(batching, indicesBatching))
-    if (!isCompatibleDimSize(operand.getDimSize(dim), indices.getDimSize(indicesDim)))
-      return emitOptionalError(location, names.batching, " and ", names.indicesBatching,
-                               " should have the same sizes, got ",
-                               operand.getDimSize(dim), " and ",
-                               indices.getDimSize(indicesDim));
-  int64_t vector = indexVectorDim < indicesRank ? indices.getDimSize(indexVectorDim) : 1;
+    if (!isCompatibleDimSize(operand.getDimSize(dim),
+                             indices.getDimSize(indicesDim)))
+      return emitOptionalError(
+          location, names.batching, " and ", names.indicesBatching,
+          " should have the same sizes, got ", operand.getDimSize(dim), " and ",
+          indices.getDimSize(indicesDim));
+  int64_t vector =
+      indexVectorDim < indicesRank ? indices.getDimSize(indexVectorDim) : 1;
   if (!isCompatibleDimSize(vector, indexMap.size()))
-    return emitOptionalError(location, names.indexMap, " size (", indexMap.size(),
+    return emitOptionalError(location, names.indexMap, " size (",
+                             indexMap.size(),
                              ") is not equal to size of index dimension (",
                              indexVectorDim, ") of indices (", vector, ")");
   return success();
 }
 
 /// Checks a gather; `sliceSizes` may hold kDynamic.
-static LogicalResult inferGather(std::optional<Location> location,
-                                 RankedTensorType operand, RankedTensorType indices,
-                                 GatherDimensionNumbersAttr dims,
-                                 ArrayRef<int64_t> sliceSizes,
-                                 SmallVectorImpl<Type> &inferred) {
+static LogicalResult
+inferGather(std::optional<Location> location, RankedTensorType operand,
+            RankedTensorType indices, GatherDimensionNumbersAttr dims,
+            ArrayRef<int64_t> sliceSizes, SmallVectorImpl<Type> &inferred) {
   if (!operand || !indices)
     return emitOptionalError(location, "expected ranked operands");
   int64_t rank = operand.getRank(), indicesRank = indices.getRank();
@@ -151,7 +165,8 @@ static LogicalResult inferGather(std::optional<Location> location,
     return failure();
   if (static_cast<int64_t>(sliceSizes.size()) != rank)
     return emitOptionalError(location, "slice_sizes size (", sliceSizes.size(),
-                             ") not equal to (implied) operand rank (", rank, ")");
+                             ") not equal to (implied) operand rank (", rank,
+                             ")");
   for (int64_t dim = 0; dim < rank; ++dim) {
     int64_t size = sliceSizes[dim], available = operand.getDimSize(dim);
     if (isDynamicDimSize(size))
@@ -160,13 +175,14 @@ static LogicalResult inferGather(std::optional<Location> location,
                   llvm::is_contained(dims.getOperandBatchingDims(), dim);
     if (size < 0 || (isStaticDimSize(available) && size > available) ||
         (single && size > 1))
-      return emitOptionalError(location, "slice size (", size,
-                               ") is out of bounds for operand dimension (", available,
-                               ") at index ", dim,
-                               single ? ", which is collapsed or batching" : "");
+      return emitOptionalError(
+          location, "slice size (", size,
+          ") is out of bounds for operand dimension (", available,
+          ") at index ", dim, single ? ", which is collapsed or batching" : "");
   }
   ArrayRef<int64_t> offsetDims = dims.getOffsetDims();
-  if (static_cast<int64_t>(offsetDims.size() + dims.getCollapsedSliceDims().size() +
+  if (static_cast<int64_t>(offsetDims.size() +
+                           dims.getCollapsedSliceDims().size() +
                            dims.getOperandBatchingDims().size()) != rank)
     return emitOptionalError(location, "offset_dims size (", offsetDims.size(),
                              ") plus collapse_slice_dims size (",
@@ -217,8 +233,8 @@ STABLEHLO_INFER_TYPES(DynamicGatherOp) {
   if (failed(matchInts(op.getSliceSizes(), sizes)))
     sizes.assign(sizesType.getDimSize(0), ShapedType::kDynamic);
   return inferGather(location, getTensor(op.getOperand()),
-                     getTensor(op.getStartIndices()), op.getDimensionNumbers(), sizes,
-                     inferred);
+                     getTensor(op.getStartIndices()), op.getDimensionNumbers(),
+                     sizes, inferred);
 }
 
 //===----------------------------------------------------------------------===//
@@ -227,7 +243,8 @@ STABLEHLO_INFER_TYPES(DynamicGatherOp) {
 
 STABLEHLO_INFER_TYPES(ScatterOp) {
   if (op.getInputs().empty() || op.getInputs().size() != op.getUpdates().size())
-    return emitOptionalError(location, "expected as many inputs as updates, and at "
+    return emitOptionalError(location,
+                             "expected as many inputs as updates, and at "
                              "least one");
   auto first = getTensor(op.getInputs().front());
   auto update = getTensor(op.getUpdates().front());
@@ -239,7 +256,8 @@ STABLEHLO_INFER_TYPES(ScatterOp) {
   for (Value each : op.getUpdates())
     if (!getTensor(each) ||
         !areCompatibleShapes(update.getShape(), getTensor(each).getShape()))
-      return emitOptionalError(location, "expects updates of compatible shapes");
+      return emitOptionalError(location,
+                               "expects updates of compatible shapes");
 
   ScatterDimensionNumbersAttr dims = op.getScatterDimensionNumbers();
   if (failed(verifyIndexing(
@@ -251,21 +269,26 @@ STABLEHLO_INFER_TYPES(ScatterOp) {
     return failure();
   int64_t rank = first.getRank(), indicesRank = indices.getRank();
   ArrayRef<int64_t> windowDims = dims.getUpdateWindowDims();
-  if (static_cast<int64_t>(windowDims.size() + dims.getInsertedWindowDims().size() +
+  if (static_cast<int64_t>(windowDims.size() +
+                           dims.getInsertedWindowDims().size() +
                            dims.getInputBatchingDims().size()) != rank)
-    return emitOptionalError(location, "Expects rank-of operand to match size-of("
-                             "update_window_dims) + size-of(inserted_window_dims) + "
-                             "size-of(input_batching_dims) i.e. ",
-                             windowDims.size() + dims.getInsertedWindowDims().size() +
-                                 dims.getInputBatchingDims().size(),
-                             " but got ", rank);
+    return emitOptionalError(
+        location,
+        "Expects rank-of operand to match size-of("
+        "update_window_dims) + size-of(inserted_window_dims) + "
+        "size-of(input_batching_dims) i.e. ",
+        windowDims.size() + dims.getInsertedWindowDims().size() +
+            dims.getInputBatchingDims().size(),
+        " but got ", rank);
   int64_t scatterRank =
       dims.getIndexVectorDim() < indicesRank ? indicesRank - 1 : indicesRank;
   int64_t updateRank = scatterRank + windowDims.size();
   if (update.getRank() != updateRank)
-    return emitOptionalError(location, "expects updates tensor must be of rank ",
+    return emitOptionalError(location,
+                             "expects updates tensor must be of rank ",
                              updateRank, ", but got ", update.getRank());
-  if (failed(verifyDims(location, windowDims, updateRank, "update_window_dims")) ||
+  if (failed(
+          verifyDims(location, windowDims, updateRank, "update_window_dims")) ||
       failed(verifySorted(location, windowDims, "update_window_dims")))
     return failure();
 
@@ -283,17 +306,21 @@ STABLEHLO_INFER_TYPES(ScatterOp) {
     if (llvm::is_contained(windowDims, dim)) {
       int64_t limit = windowSizes[window++];
       if (isStaticDimSize(size) && isStaticDimSize(limit) && size > limit)
-        return emitOptionalError(location, "expects bounds of the window dimensions of "
-                                 "updates to not exceed the bounds of the corresponding "
-                                 "dimensions of operand. For dimension ", dim,
-                                 ", updates bound is ", size, ", operand bound is ", limit);
+        return emitOptionalError(
+            location,
+            "expects bounds of the window dimensions of "
+            "updates to not exceed the bounds of the corresponding "
+            "dimensions of operand. For dimension ",
+            dim, ", updates bound is ", size, ", operand bound is ", limit);
     } else if (int64_t expected = scatterSizes[scatter++];
                !isCompatibleDimSize(size, expected)) {
-      return emitOptionalError(location, "expects bounds of the scatter dimensions of "
-                               "updates to be same as the bounds of the corresponding "
-                               "dimensions of scatter indices. For scatter dimension ",
-                               dim, ", updates bound is ", size,
-                               ", scatter_indices bound is ", expected);
+      return emitOptionalError(
+          location,
+          "expects bounds of the scatter dimensions of "
+          "updates to be same as the bounds of the corresponding "
+          "dimensions of scatter indices. For scatter dimension ",
+          dim, ", updates bound is ", size, ", scatter_indices bound is ",
+          expected);
     }
   }
 
@@ -302,8 +329,8 @@ STABLEHLO_INFER_TYPES(ScatterOp) {
     for (Value input : op.getInputs())
       elementTypes.push_back(getElementTypeOrSelf(input.getType()));
   } else if (failed(verifyReducer(location, op.getUpdateComputation(),
-                                  op.getInputs().getTypes(), op.getUpdates().getTypes(),
-                                  elementTypes))) {
+                                  op.getInputs().getTypes(),
+                                  op.getUpdates().getTypes(), elementTypes))) {
     return failure();
   }
   for (auto [input, element] : llvm::zip(op.getInputs(), elementTypes))

@@ -30,10 +30,10 @@ bool mlir::stablehlo::isPromotableElementType(Type from, Type to) {
          a.getStorageTypeIntegralWidth() <= b.getStorageTypeIntegralWidth();
 }
 
-LogicalResult mlir::stablehlo::verifyReducer(std::optional<Location> location,
-                                             Region &body, TypeRange inputs,
-                                             TypeRange inits,
-                                             SmallVectorImpl<Type> &elementTypes) {
+LogicalResult
+mlir::stablehlo::verifyReducer(std::optional<Location> location, Region &body,
+                               TypeRange inputs, TypeRange inits,
+                               SmallVectorImpl<Type> &elementTypes) {
   size_t n = inputs.size();
   if (!body.hasOneBlock())
     return emitOptionalError(location, "expected a reducer of one block");
@@ -51,21 +51,30 @@ LogicalResult mlir::stablehlo::verifyReducer(std::optional<Location> location,
     Type type = ret->getOperand(i).getType();
     auto scalar = dyn_cast<RankedTensorType>(type);
     if (!scalar || scalar.getRank() != 0)
-      return emitOptionalError(location, "Reduction-region here must produce tensors "
-                               "of rank 0, but produces ", type);
+      return emitOptionalError(location,
+                               "Reduction-region here must produce tensors "
+                               "of rank 0, but produces ",
+                               type);
     for (size_t arg : {i, n + i})
-      if (!isCompatibleForHloTypeInference(block.getArgument(arg).getType(), type))
-        return emitOptionalError(location, "The type of reduction-region's parameter at "
-                                 "index ", arg, " is ",
-                                 block.getArgument(arg).getType(),
-                                 ", but the result type at index ", i, " is ", type);
+      if (!isCompatibleForHloTypeInference(block.getArgument(arg).getType(),
+                                           type))
+        return emitOptionalError(location,
+                                 "The type of reduction-region's parameter at "
+                                 "index ",
+                                 arg, " is ", block.getArgument(arg).getType(),
+                                 ", but the result type at index ", i, " is ",
+                                 type);
     Type element = scalar.getElementType();
     for (Type from : {inputs[i], i < inits.size() ? inits[i] : inputs[i]})
       if (!isPromotableElementType(getElementTypeOrSelf(from), element))
-        return emitOptionalError(location, "The element-type of reduction-region's "
-                                 "argument at index ", n + i, " is expected to be "
-                                 "promotable from ", getElementTypeOrSelf(from),
-                                 ", but got ", element);
+        return emitOptionalError(location,
+                                 "The element-type of reduction-region's "
+                                 "argument at index ",
+                                 n + i,
+                                 " is expected to be "
+                                 "promotable from ",
+                                 getElementTypeOrSelf(from), ", but got ",
+                                 element);
     elementTypes.push_back(element);
   }
   return success();
@@ -75,7 +84,8 @@ LogicalResult mlir::stablehlo::verifyReducer(std::optional<Location> location,
 static LogicalResult verifyReduceOperands(std::optional<Location> location,
                                           ValueRange inputs, ValueRange inits) {
   if (inputs.empty() || inputs.size() != inits.size())
-    return emitOptionalError(location, "expected as many inputs as initial values, and "
+    return emitOptionalError(location,
+                             "expected as many inputs as initial values, and "
                              "at least one");
   auto first = getTensor(inputs.front());
   for (auto [input, init] : llvm::zip(inputs, inits)) {
@@ -83,29 +93,34 @@ static LogicalResult verifyReduceOperands(std::optional<Location> location,
     if (!type || !scalar)
       return emitOptionalError(location, "expected ranked tensors");
     if (!areCompatibleShapes(first.getShape(), type.getShape()))
-      return emitOptionalError(location, "expects all inputs to have compatible shapes, "
-                               "got ", first, " and ", type);
+      return emitOptionalError(location,
+                               "expects all inputs to have compatible shapes, "
+                               "got ",
+                               first, " and ", type);
     if (scalar.getRank() != 0)
-      return emitOptionalError(location, "expects initial values of rank 0, got ",
-                               scalar);
+      return emitOptionalError(
+          location, "expects initial values of rank 0, got ", scalar);
   }
   return success();
 }
 
 STABLEHLO_INFER_TYPES(ReduceOp) {
-  if (failed(verifyReduceOperands(location, op.getInputs(), op.getInitValues())))
+  if (failed(
+          verifyReduceOperands(location, op.getInputs(), op.getInitValues())))
     return failure();
   SmallVector<Type> elementTypes;
   if (op.getBody().empty()) {
     // Being built: the body comes later.
     for (Value init : op.getInitValues())
       elementTypes.push_back(getElementTypeOrSelf(init.getType()));
-  } else if (failed(verifyReducer(location, op.getBody(), op.getInputs().getTypes(),
-                                  op.getInitValues().getTypes(), elementTypes))) {
+  } else if (failed(verifyReducer(
+                 location, op.getBody(), op.getInputs().getTypes(),
+                 op.getInitValues().getTypes(), elementTypes))) {
     return failure();
   }
   auto first = getTensor(op.getInputs().front());
-  if (failed(verifyDims(location, op.getDimensions(), first.getRank(), "dimensions")))
+  if (failed(verifyDims(location, op.getDimensions(), first.getRank(),
+                        "dimensions")))
     return failure();
   for (auto [input, element] : llvm::zip(op.getInputs(), elementTypes)) {
     auto type = getTensor(input);
@@ -138,18 +153,20 @@ FailureOr<SmallVector<WindowDimension>> mlir::stablehlo::getWindow(
     if (values.size() != window.size())
       return emitOptionalError(location, "expects ", name,
                                " to have as many elements as the window has "
-                               "dimensions, got ", values.size(), " and ", window.size());
+                               "dimensions, got ",
+                               values.size(), " and ", window.size());
     for (auto [dimension, value] : llvm::zip(window, values)) {
       if (value <= 0)
-        return emitOptionalError(location, "expects ", name, " to be positive, got ",
-                                 value);
+        return emitOptionalError(location, "expects ", name,
+                                 " to be positive, got ", value);
       dimension.*field = value;
     }
     return success();
   };
   if (failed(fill(sizes, &WindowDimension::size, "window sizes")) ||
       failed(fill(strides, &WindowDimension::stride, "window strides")) ||
-      failed(fill(baseDilations, &WindowDimension::baseDilation, "base dilations")) ||
+      failed(fill(baseDilations, &WindowDimension::baseDilation,
+                  "base dilations")) ||
       failed(fill(windowDilations, &WindowDimension::windowDilation,
                   "window dilations")))
     return failure();
@@ -161,7 +178,8 @@ FailureOr<SmallVector<WindowDimension>> mlir::stablehlo::getWindow(
     // An empty window's padding may be written as an empty list.
     if (window.empty() && type.getNumElements() == 0)
       return window;
-    return emitOptionalError(location, "expects the padding-entries to have shape ",
+    return emitOptionalError(location,
+                             "expects the padding-entries to have shape ",
                              window.size(), "x2, but got ", type);
   }
   SmallVector<int64_t> values;
@@ -193,35 +211,41 @@ mlir::stablehlo::getWindowedSize(std::optional<Location> location, int64_t base,
   std::optional<int64_t> dilated = dilate(base, window.baseDilation);
   std::optional<int64_t> span = dilate(window.size, window.windowDilation);
   int64_t padded = 0;
-  if (!dilated || !span || llvm::AddOverflow(*dilated, window.paddingLow, padded) ||
+  if (!dilated || !span ||
+      llvm::AddOverflow(*dilated, window.paddingLow, padded) ||
       llvm::AddOverflow(padded, window.paddingHigh, padded))
-    return emitOptionalError(location, "size of the padded and dilated input overflows");
+    return emitOptionalError(location,
+                             "size of the padded and dilated input overflows");
   if (padded <= 0 || *span > padded)
     return 0;
   return (padded - *span) / window.stride + 1;
 }
 
 STABLEHLO_INFER_TYPES(ReduceWindowOp) {
-  if (failed(verifyReduceOperands(location, op.getInputs(), op.getInitValues())))
+  if (failed(
+          verifyReduceOperands(location, op.getInputs(), op.getInitValues())))
     return failure();
   SmallVector<Type> elementTypes;
   if (op.getBody().empty()) {
     for (Value init : op.getInitValues())
       elementTypes.push_back(getElementTypeOrSelf(init.getType()));
-  } else if (failed(verifyReducer(location, op.getBody(), op.getInputs().getTypes(),
-                                  op.getInitValues().getTypes(), elementTypes))) {
+  } else if (failed(verifyReducer(
+                 location, op.getBody(), op.getInputs().getTypes(),
+                 op.getInitValues().getTypes(), elementTypes))) {
     return failure();
   }
   auto first = getTensor(op.getInputs().front());
   if (static_cast<int64_t>(op.getWindowDimensions().size()) != first.getRank())
-    return emitOptionalError(location, "expects window-dimensions size == input rank, "
-                             "but got ", op.getWindowDimensions().size(), " and ",
+    return emitOptionalError(location,
+                             "expects window-dimensions size == input rank, "
+                             "but got ",
+                             op.getWindowDimensions().size(), " and ",
                              first.getRank());
-  auto window = getWindow(location, op.getWindowDimensions(),
-                          op.getWindowStrides().value_or(ArrayRef<int64_t>()),
-                          op.getPadding(),
-                          op.getBaseDilations().value_or(ArrayRef<int64_t>()),
-                          op.getWindowDilations().value_or(ArrayRef<int64_t>()));
+  auto window = getWindow(
+      location, op.getWindowDimensions(),
+      op.getWindowStrides().value_or(ArrayRef<int64_t>()), op.getPadding(),
+      op.getBaseDilations().value_or(ArrayRef<int64_t>()),
+      op.getWindowDilations().value_or(ArrayRef<int64_t>()));
   if (failed(window))
     return failure();
   for (auto [input, element] : llvm::zip(op.getInputs(), elementTypes)) {
@@ -230,7 +254,8 @@ STABLEHLO_INFER_TYPES(ReduceWindowOp) {
     SmallVector<int64_t> shape, bounds;
     for (auto [dim, dimension] : llvm::enumerate(*window)) {
       auto size = getWindowedSize(location, type.getDimSize(dim), dimension);
-      auto bound = getWindowedSize(location, getBound(typeBounds, dim), dimension);
+      auto bound =
+          getWindowedSize(location, getBound(typeBounds, dim), dimension);
       if (failed(size) || failed(bound))
         return failure();
       shape.push_back(*size);
@@ -248,7 +273,8 @@ STABLEHLO_INFER_TYPES(SelectAndScatterOp) {
   Type element = operand.getElementType();
   if (!op.getScatter().empty()) {
     SmallVector<Type> elements;
-    if (failed(verifyReducer(location, op.getScatter(), {op.getSource().getType()},
+    if (failed(verifyReducer(location, op.getScatter(),
+                             {op.getSource().getType()},
                              {op.getInitValue().getType()}, elements)))
       return failure();
     element = elements.front();
@@ -270,24 +296,30 @@ STABLEHLO_INFER_TYPES(SortOp) {
 
 /// Checks what the three ops have in common and gives the type of a value per
 /// feature.
-static FailureOr<Type> inferBatchNorm(std::optional<Location> location, Value operand,
-                                      ValueRange perFeature, int64_t featureIndex,
+static FailureOr<Type> inferBatchNorm(std::optional<Location> location,
+                                      Value operand, ValueRange perFeature,
+                                      int64_t featureIndex,
                                       const APFloat &epsilon) {
   auto type = getTensor(operand);
   if (!type || !isDimInRange(featureIndex, type.getRank()))
-    return emitOptionalError(location, "expects featureIndex to be a dimension of the "
-                             "operand, got featureIndex ", featureIndex, " and ",
-                             operand.getType());
+    return emitOptionalError(location,
+                             "expects featureIndex to be a dimension of the "
+                             "operand, got featureIndex ",
+                             featureIndex, " and ", operand.getType());
   int64_t features = type.getDimSize(featureIndex);
   for (Value value : perFeature) {
     auto each = getTensor(value);
-    if (!each || each.getRank() != 1 || !isCompatibleDimSize(each.getDimSize(0), features))
-      return emitOptionalError(location, "expects the size of single-dimensional operands "
-                               "to be compatible with feature count ", features, ", got ",
-                               value.getType());
+    if (!each || each.getRank() != 1 ||
+        !isCompatibleDimSize(each.getDimSize(0), features))
+      return emitOptionalError(
+          location,
+          "expects the size of single-dimensional operands "
+          "to be compatible with feature count ",
+          features, ", got ", value.getType());
     if (!isCompatibleElementTypeForHloTypeInference(each.getElementType(),
                                                     type.getElementType()))
-      return emitOptionalError(location, "expects operands of one element type, got ",
+      return emitOptionalError(location,
+                               "expects operands of one element type, got ",
                                type, " and ", each);
   }
   (void)epsilon;
@@ -296,8 +328,9 @@ static FailureOr<Type> inferBatchNorm(std::optional<Location> location, Value op
 }
 
 STABLEHLO_INFER_TYPES(BatchNormTrainingOp) {
-  auto feature = inferBatchNorm(location, op.getOperand(), {op.getScale(), op.getOffset()},
-                                op.getFeatureIndex(), op.getEpsilon());
+  auto feature =
+      inferBatchNorm(location, op.getOperand(), {op.getScale(), op.getOffset()},
+                     op.getFeatureIndex(), op.getEpsilon());
   if (failed(feature))
     return failure();
   inferred.append({op.getOperand().getType(), *feature, *feature});

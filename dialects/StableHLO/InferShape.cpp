@@ -13,12 +13,14 @@ LogicalResult mlir::stablehlo::verifyDims(std::optional<Location> location,
       return emitOptionalError(location, name, " has dimension ", dim,
                                ", expected one in [0, ", rank, ")");
     if (!seen.insert(dim).second)
-      return emitOptionalError(location, name, " has dimension ", dim, " twice");
+      return emitOptionalError(location, name, " has dimension ", dim,
+                               " twice");
   }
   return success();
 }
 
-Type mlir::stablehlo::getBoundedTensor(ArrayRef<int64_t> shape, Type elementType,
+Type mlir::stablehlo::getBoundedTensor(ArrayRef<int64_t> shape,
+                                       Type elementType,
                                        ArrayRef<int64_t> bounds) {
   return RankedTensorType::get(
       shape, elementType,
@@ -33,8 +35,8 @@ STABLEHLO_INFER_TYPES(BroadcastOp) {
   SmallVector<int64_t> shape(op.getBroadcastSizes());
   for (int64_t size : shape)
     if (size < 0)
-      return emitOptionalError(location, "Broadcast with negative dimension size ",
-                               size);
+      return emitOptionalError(location,
+                               "Broadcast with negative dimension size ", size);
   SmallVector<int64_t> bounds(shape.size(), ShapedType::kDynamic);
   ArrayRef<int64_t> operandBounds = encodingToBounds(operand.getEncoding());
   for (int64_t dim = 0; dim < operand.getRank(); ++dim) {
@@ -66,19 +68,23 @@ STABLEHLO_INFER_TYPES(ConcatenateOp) {
                                " and ", input.getType());
     if (!isCompatibleElementTypeForHloTypeInference(first.getElementType(),
                                                     type.getElementType()))
-      return emitOptionalError(location, "operands do not match element type: ",
-                               first, " and ", type);
+      return emitOptionalError(location,
+                               "operands do not match element type: ", first,
+                               " and ", type);
     ArrayRef<int64_t> typeBounds = encodingToBounds(type.getEncoding());
     for (int64_t dim = 0; dim < rank; ++dim) {
       int64_t size = type.getDimSize(dim), bound = getBound(typeBounds, dim);
       if (dim != dimension) {
         if (!isCompatibleDimSize(shape[dim], size))
-          return emitOptionalError(location, "shapes of operands (", first, " and ",
-                                   type, ") do not match at non-concat index ", dim);
+          return emitOptionalError(location, "shapes of operands (", first,
+                                   " and ", type,
+                                   ") do not match at non-concat index ", dim);
         if (isDynamicDimSize(shape[dim]))
           shape[dim] = size;
         if (isStaticDimSize(bound))
-          bounds[dim] = isStaticDimSize(bounds[dim]) ? std::min(bounds[dim], bound) : bound;
+          bounds[dim] = isStaticDimSize(bounds[dim])
+                            ? std::min(bounds[dim], bound)
+                            : bound;
         if (isStaticDimSize(shape[dim]))
           bounds[dim] = ShapedType::kDynamic;
         continue;
@@ -87,7 +93,8 @@ STABLEHLO_INFER_TYPES(ConcatenateOp) {
       auto limit = [](int64_t size, int64_t bound) {
         return isStaticDimSize(size) ? size : bound;
       };
-      int64_t before = limit(shape[dim], bounds[dim]), added = limit(size, bound);
+      int64_t before = limit(shape[dim], bounds[dim]),
+              added = limit(size, bound);
       int64_t sum = ShapedType::kDynamic;
       if (isStaticDimSize(before) && isStaticDimSize(added) &&
           llvm::AddOverflow(before, added, sum))
@@ -107,40 +114,49 @@ STABLEHLO_INFER_TYPES(PadOp) {
   if (!operand || !value)
     return emitOptionalError(location, "expected ranked operands");
   if (value.getRank() != 0)
-    return emitOptionalError(location, "padding value type should be a rank-0 "
-                             "tensor, is rank ", value.getRank());
+    return emitOptionalError(location,
+                             "padding value type should be a rank-0 "
+                             "tensor, is rank ",
+                             value.getRank());
   if (!isCompatibleElementTypeForHloTypeInference(operand.getElementType(),
                                                   value.getElementType()))
     return emitOptionalError(location, "padding value of ", value,
                              " does not match operand ", operand);
   int64_t rank = operand.getRank();
-  ArrayRef<int64_t> low = op.getEdgePaddingLow(), high = op.getEdgePaddingHigh(),
+  ArrayRef<int64_t> low = op.getEdgePaddingLow(),
+                    high = op.getEdgePaddingHigh(),
                     interior = op.getInteriorPadding();
   if (static_cast<int64_t>(low.size()) != rank ||
       static_cast<int64_t>(high.size()) != rank ||
       static_cast<int64_t>(interior.size()) != rank)
-    return emitOptionalError(location, "edge_padding_low, edge_padding_high and "
-                             "interior_padding must have as many elements as the "
-                             "operand has dimensions (", rank, ")");
+    return emitOptionalError(
+        location,
+        "edge_padding_low, edge_padding_high and "
+        "interior_padding must have as many elements as the "
+        "operand has dimensions (",
+        rank, ")");
   SmallVector<int64_t> shape, bounds;
   ArrayRef<int64_t> operandBounds = encodingToBounds(operand.getEncoding());
   for (int64_t dim = 0; dim < rank; ++dim) {
     if (interior[dim] < 0)
-      return emitOptionalError(location, "Interior padding cannot be negative: ",
-                               interior[dim]);
+      return emitOptionalError(
+          location, "Interior padding cannot be negative: ", interior[dim]);
     auto padded = [&](int64_t size) -> FailureOr<int64_t> {
       if (isDynamicDimSize(size))
         return size;
       int64_t inside = 0, result = 0;
-      if (llvm::MulOverflow(std::max<int64_t>(size - 1, 0), interior[dim], inside) ||
+      if (llvm::MulOverflow(std::max<int64_t>(size - 1, 0), interior[dim],
+                            inside) ||
           llvm::AddOverflow(size, inside, result) ||
           llvm::AddOverflow(result, low[dim], result) ||
           llvm::AddOverflow(result, high[dim], result))
-        return emitOptionalError(location, "size of the result overflows in dimension ",
-                                 dim);
+        return emitOptionalError(
+            location, "size of the result overflows in dimension ", dim);
       if (result < 0)
-        return emitOptionalError(location, "Padding result in negative size for "
-                                 "dimension ", dim);
+        return emitOptionalError(location,
+                                 "Padding result in negative size for "
+                                 "dimension ",
+                                 dim);
       return result;
     };
     auto size = padded(operand.getDimSize(dim));
@@ -164,9 +180,11 @@ STABLEHLO_INFER_TYPES(SliceOp) {
   if (static_cast<int64_t>(start.size()) != rank ||
       static_cast<int64_t>(limit.size()) != rank ||
       static_cast<int64_t>(stride.size()) != rank)
-    return emitOptionalError(location, "start_indices, limit_indices and strides must "
-                             "have as many elements as the operand has dimensions (",
-                             rank, ")");
+    return emitOptionalError(
+        location,
+        "start_indices, limit_indices and strides must "
+        "have as many elements as the operand has dimensions (",
+        rank, ")");
   SmallVector<int64_t> shape;
   ArrayRef<int64_t> bounds = encodingToBounds(operand.getEncoding());
   for (int64_t dim = 0; dim < rank; ++dim) {
@@ -187,25 +205,28 @@ STABLEHLO_INFER_TYPES(SliceOp) {
       return emitOptionalError(location, "stride must be positive but got ",
                                stride[dim], " in dimension ", dim);
     // Both are known even where the operand's size is not.
-    shape.push_back(static_cast<int64_t>(llvm::divideCeil(
-        static_cast<uint64_t>(limit[dim] - start[dim]),
-        static_cast<uint64_t>(stride[dim]))));
+    shape.push_back(static_cast<int64_t>(
+        llvm::divideCeil(static_cast<uint64_t>(limit[dim] - start[dim]),
+                         static_cast<uint64_t>(stride[dim]))));
   }
   inferred.push_back(RankedTensorType::get(shape, operand.getElementType()));
   return success();
 }
 
 /// Moves the quantized dimension along with a permutation.
-static Type permuteQuantizedDimension(Type elementType, ArrayRef<int64_t> permutation) {
+static Type permuteQuantizedDimension(Type elementType,
+                                      ArrayRef<int64_t> permutation) {
   auto quantized = dyn_cast<quant::UniformQuantizedPerAxisType>(elementType);
   if (!quantized)
     return elementType;
-  const int64_t *found = llvm::find(permutation, quantized.getQuantizedDimension());
+  const int64_t *found =
+      llvm::find(permutation, quantized.getQuantizedDimension());
   if (found == permutation.end())
     return elementType;
   return quant::UniformQuantizedPerAxisType::get(
-      quantized.getFlags(), quantized.getStorageType(), quantized.getExpressedType(),
-      quantized.getScales(), quantized.getZeroPoints(),
+      quantized.getFlags(), quantized.getStorageType(),
+      quantized.getExpressedType(), quantized.getScales(),
+      quantized.getZeroPoints(),
       static_cast<int32_t>(found - permutation.begin()),
       quantized.getStorageTypeMin(), quantized.getStorageTypeMax());
 }
@@ -216,8 +237,9 @@ STABLEHLO_INFER_TYPES(TransposeOp) {
     return emitOptionalError(location, "expected a ranked operand");
   ArrayRef<int64_t> permutation = op.getPermutation();
   if (static_cast<int64_t>(permutation.size()) != operand.getRank())
-    return emitOptionalError(location, "TransposeOp operand rank ", operand.getRank(),
-                             " does not match permutation size ", permutation.size());
+    return emitOptionalError(
+        location, "TransposeOp operand rank ", operand.getRank(),
+        " does not match permutation size ", permutation.size());
   if (failed(verifyDims(location, permutation, operand.getRank(),
                         "attribute permutation")))
     return failure();
@@ -228,7 +250,8 @@ STABLEHLO_INFER_TYPES(TransposeOp) {
     bounds.push_back(getBound(operandBounds, dim));
   }
   inferred.push_back(getBoundedTensor(
-      shape, permuteQuantizedDimension(operand.getElementType(), permutation), bounds));
+      shape, permuteQuantizedDimension(operand.getElementType(), permutation),
+      bounds));
   return success();
 }
 
@@ -239,9 +262,9 @@ STABLEHLO_INFER_TYPES(TransposeOp) {
 STABLEHLO_INFER_TYPES(GetDimensionSizeOp) {
   auto operand = getTensor(op.getOperand());
   if (!operand || !isDimInRange(op.getDimension(), operand.getRank()))
-    return emitOptionalError(location, "requires dimension attribute in range [0, ",
-                             operand ? operand.getRank() : 0, "); found (",
-                             op.getDimension(), ")");
+    return emitOptionalError(
+        location, "requires dimension attribute in range [0, ",
+        operand ? operand.getRank() : 0, "); found (", op.getDimension(), ")");
   inferred.push_back(RankedTensorType::get({}, IntegerType::get(context, 32)));
   return success();
 }
@@ -251,8 +274,8 @@ STABLEHLO_INFER_TYPES(SetDimensionSizeOp) {
   int64_t dimension = op.getDimension();
   if (!operand || !isDimInRange(dimension, operand.getRank()))
     return emitOptionalError(location, "expects dimension to be in range [0, ",
-                             operand ? operand.getRank() : 0, "); got: [", dimension,
-                             "]");
+                             operand ? operand.getRank() : 0, "); got: [",
+                             dimension, "]");
   auto size = getTensor(op.getSize());
   if (!size || size.getRank() != 0)
     return emitOptionalError(location, "size operand should be of rank-0");
@@ -276,10 +299,11 @@ STABLEHLO_INFER_TYPES(RngOp) {
   Type a = getElementTypeOrSelf(op.getA().getType());
   Type b = getElementTypeOrSelf(op.getB().getType());
   if (a != b)
-    return emitOptionalError(location, "expected a and b of one type, got ", a, " and ",
-                             b);
+    return emitOptionalError(location, "expected a and b of one type, got ", a,
+                             " and ", b);
   if (op.getRngDistribution() == RngDistribution::NORMAL && !isa<FloatType>(a))
-    return emitOptionalError(location, "normal distribution needs floats, got ", a);
+    return emitOptionalError(location, "normal distribution needs floats, got ",
+                             a);
   auto shapeType = getTensor(op.getShape());
   if (!shapeType || shapeType.getRank() != 1 || shapeType.isDynamicDim(0))
     return emitOptionalError(location, "expected a shape of static length");

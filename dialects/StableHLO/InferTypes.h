@@ -10,10 +10,9 @@
 /// be repeated for every op. A result type is appended to `inferred`; errors
 /// go through emitOptionalError(location, …).
 #define STABLEHLO_INFER_TYPES(OP)                                              \
-  static LogicalResult infer##OP(MLIRContext *context,                         \
-                                 std::optional<Location> location,             \
-                                 OP::Adaptor op,                               \
-                                 SmallVectorImpl<Type> &inferred);             \
+  static LogicalResult infer##OP(                                              \
+      MLIRContext *context, std::optional<Location> location, OP::Adaptor op,  \
+      SmallVectorImpl<Type> &inferred);                                        \
   LogicalResult OP::inferReturnTypes(                                          \
       MLIRContext *context, std::optional<Location> location,                  \
       ValueRange operands, DictionaryAttr attributes,                          \
@@ -36,12 +35,14 @@ inline RankedTensorType getTensor(Value value) {
 }
 
 /// 0 <= dim < rank.
-inline bool isDimInRange(int64_t dim, int64_t rank) { return dim >= 0 && dim < rank; }
+inline bool isDimInRange(int64_t dim, int64_t rank) {
+  return dim >= 0 && dim < rank;
+}
 
 /// Checks that `dims` are dimensions of something of rank `rank`, none twice;
 /// `name` is used in the message.
-LogicalResult verifyDims(std::optional<Location> location, ArrayRef<int64_t> dims,
-                         int64_t rank, StringRef name);
+LogicalResult verifyDims(std::optional<Location> location,
+                         ArrayRef<int64_t> dims, int64_t rank, StringRef name);
 
 /// The bound or, without bounds, kDynamic.
 inline int64_t getBound(ArrayRef<int64_t> bounds, int64_t dim) {
@@ -66,13 +67,14 @@ struct WindowDimension {
 /// all of length `sizes.size()`, sizes, strides and dilations at least 1.
 FailureOr<SmallVector<WindowDimension>>
 getWindow(std::optional<Location> location, ArrayRef<int64_t> sizes,
-          ArrayRef<int64_t> strides, std::optional<DenseIntElementsAttr> padding,
+          ArrayRef<int64_t> strides,
+          std::optional<DenseIntElementsAttr> padding,
           ArrayRef<int64_t> baseDilations, ArrayRef<int64_t> windowDilations);
 
 /// How many places the window has in something of size `base`; kDynamic if
 /// that is unknown. Fails, with an error, on overflow.
-FailureOr<int64_t> getWindowedSize(std::optional<Location> location, int64_t base,
-                                   const WindowDimension &window);
+FailureOr<int64_t> getWindowedSize(std::optional<Location> location,
+                                   int64_t base, const WindowDimension &window);
 
 /// Verifies a region that folds pairs of scalars: 2n arguments, n results, of
 /// types that the n inputs and initial values can be promoted to. Fills in the

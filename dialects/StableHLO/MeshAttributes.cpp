@@ -25,7 +25,8 @@ LogicalResult MeshAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     if (!axis)
       return emitError() << "expected a mesh axis, got " << attr;
     if (!names.insert(axis.getName()).second)
-      return emitError() << "mesh has two axes named '" << axis.getName() << "'";
+      return emitError() << "mesh has two axes named '" << axis.getName()
+                         << "'";
     if (llvm::MulOverflow(devices, axis.getSize(), devices))
       return emitError() << "mesh has too many devices";
   }
@@ -50,7 +51,8 @@ Attribute MeshAttr::parse(AsmParser &parser, Type) {
     axes.push_back(axis);
     return success();
   };
-  if (parser.parseLess() || parser.parseKeyword("axes") || parser.parseEqual() ||
+  if (parser.parseLess() || parser.parseKeyword("axes") ||
+      parser.parseEqual() ||
       parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseAxis))
     return {};
   if (succeeded(parser.parseOptionalComma()))
@@ -75,19 +77,21 @@ void MeshAttr::print(AsmPrinter &p) const {
   p << '>';
 }
 
-LogicalResult SubAxisInfoAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                      int64_t preSize, int64_t size) {
+LogicalResult
+SubAxisInfoAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                        int64_t preSize, int64_t size) {
   if (preSize < 1 || size < 2)
-    return emitError() << "expected a sub-axis with a pre-size of at least 1 and a "
-                          "size of at least 2";
+    return emitError()
+           << "expected a sub-axis with a pre-size of at least 1 and a "
+              "size of at least 2";
   return success();
 }
 
 Attribute AxisRefAttr::parse(AsmParser &parser, Type) {
   std::string name;
   SubAxisInfoAttr subAxis;
-  if (parser.parseLess() || parser.parseKeyword("name") || parser.parseEqual() ||
-      parser.parseString(&name))
+  if (parser.parseLess() || parser.parseKeyword("name") ||
+      parser.parseEqual() || parser.parseString(&name))
     return {};
   if (succeeded(parser.parseOptionalComma()))
     if (parser.parseKeyword("sub_axis_info") || parser.parseEqual() ||

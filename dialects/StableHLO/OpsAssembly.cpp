@@ -31,9 +31,9 @@ ParseResult ConstantOp::parse(OpAsmParser &parser, OperationState &result) {
         (parser.parseAttribute(result.propertiesAttr) || parser.parseGreater()))
       return failure();
     Type type;
-    if (parser.parseOptionalAttrDict(result.attributes) || parser.parseColon() ||
-        parser.parseLParen() || parser.parseRParen() || parser.parseArrow() ||
-        parser.parseType(type))
+    if (parser.parseOptionalAttrDict(result.attributes) ||
+        parser.parseColon() || parser.parseLParen() || parser.parseRParen() ||
+        parser.parseArrow() || parser.parseType(type))
       return failure();
     result.addTypes(type);
     return success();
@@ -114,11 +114,10 @@ static Operation *getCompactReducer(ReduceOp op) {
 
 void ReduceOp::print(OpAsmPrinter &p) {
   size_t inputs = getInputs().size();
-  llvm::interleaveComma(llvm::zip_equal(getInputs(), getInitValues()), p,
-                        [&](auto pair) {
-                          p << '(' << std::get<0>(pair) << " init: "
-                            << std::get<1>(pair) << ')';
-                        });
+  llvm::interleaveComma(
+      llvm::zip_equal(getInputs(), getInitValues()), p, [&](auto pair) {
+        p << '(' << std::get<0>(pair) << " init: " << std::get<1>(pair) << ')';
+      });
   Operation *compact = getCompactReducer(*this);
   if (compact)
     p << " applies " << compact->getName();
@@ -210,7 +209,8 @@ ParseResult ReduceOp::parse(OpAsmParser &parser, OperationState &result) {
     return failure();
   result.addTypes(type.getResults());
   llvm::append_range(inputs, inits);
-  if (parser.resolveOperands(inputs, type.getInputs(), operandLoc, result.operands))
+  if (parser.resolveOperands(inputs, type.getInputs(), operandLoc,
+                             result.operands))
     return failure();
 
   Region *body = result.addRegion();
@@ -221,7 +221,8 @@ ParseResult ReduceOp::parse(OpAsmParser &parser, OperationState &result) {
       return failure();
     if (loc)
       result.location = *loc;
-    return buildCompactBody(parser, nameLoc, *compact, type, result.location, *body);
+    return buildCompactBody(parser, nameLoc, *compact, type, result.location,
+                            *body);
   }
 
   if (parser.parseKeyword("reducer"))
@@ -242,7 +243,8 @@ ParseResult ReduceOp::parse(OpAsmParser &parser, OperationState &result) {
 // while
 //===----------------------------------------------------------------------===//
 
-void WhileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setNameFn) {
+void WhileOp::getAsmBlockArgumentNames(Region &region,
+                                       OpAsmSetValueNameFn setNameFn) {
   for (BlockArgument arg : region.getArguments())
     setNameFn(arg, "iterArg");
 }
@@ -250,12 +252,12 @@ void WhileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setNa
 void WhileOp::print(OpAsmPrinter &p) {
   Region &cond = getCond();
   p << '(';
-  llvm::interleaveComma(
-      llvm::zip(cond.getArguments(), getOperands()), p, [&](auto pair) {
-        p.printOperand(std::get<0>(pair));
-        p << " = ";
-        p.printOperand(std::get<1>(pair));
-      });
+  llvm::interleaveComma(llvm::zip(cond.getArguments(), getOperands()), p,
+                        [&](auto pair) {
+                          p.printOperand(std::get<0>(pair));
+                          p << " = ";
+                          p.printOperand(std::get<1>(pair));
+                        });
   p << ')';
   if (getNumOperands()) {
     p << " : ";
@@ -284,18 +286,19 @@ ParseResult WhileOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parsePair))
     return failure();
   SmallVector<Type> types;
-  if (!operands.empty() &&
-      (parser.parseColon() || parser.parseTypeList(types)))
+  if (!operands.empty() && (parser.parseColon() || parser.parseTypeList(types)))
     return failure();
   if (types.size() != operands.size())
-    return parser.emitError(loc) << "expected " << operands.size()
-                                 << " types, got " << types.size();
+    return parser.emitError(loc)
+           << "expected " << operands.size() << " types, got " << types.size();
   for (auto [arg, type] : llvm::zip(args, types))
     arg.type = type;
   if (parser.resolveOperands(operands, types, loc, result.operands) ||
       parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
-      parser.parseKeyword("cond") || parser.parseRegion(*result.addRegion(), args) ||
-      parser.parseKeyword("do") || parser.parseRegion(*result.addRegion(), args))
+      parser.parseKeyword("cond") ||
+      parser.parseRegion(*result.addRegion(), args) ||
+      parser.parseKeyword("do") ||
+      parser.parseRegion(*result.addRegion(), args))
     return failure();
   result.addTypes(types);
   return success();

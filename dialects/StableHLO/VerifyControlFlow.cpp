@@ -23,13 +23,16 @@ LogicalResult WhileOp::verify() {
                   ? dyn_cast<RankedTensorType>(cond->getOperand(0).getType())
                   : RankedTensorType();
   if (!pred || pred.getRank() != 0 || !pred.getElementType().isInteger(1))
-    return emitOpError() << "expect condition block return a zero-ranked tensor of i1 but "
-                            "got "
-                         << cond->getOperandTypes();
-  if (!isCompatibleForHloTypeInference(body->getOperandTypes(), getOperandTypes()))
-    return emitOpError() << "expect operands to be compatible with body block return types "
-                            "but got "
-                         << getOperandTypes() << " vs " << body->getOperandTypes();
+    return emitOpError()
+           << "expect condition block return a zero-ranked tensor of i1 but "
+              "got "
+           << cond->getOperandTypes();
+  if (!isCompatibleForHloTypeInference(body->getOperandTypes(),
+                                       getOperandTypes()))
+    return emitOpError()
+           << "expect operands to be compatible with body block return types "
+              "but got "
+           << getOperandTypes() << " vs " << body->getOperandTypes();
   return success();
 }
 
@@ -37,26 +40,27 @@ LogicalResult WhileOp::verify() {
 // custom_call
 //===----------------------------------------------------------------------===//
 
-/// A layout per value: the dimensions of a tensor from minor to major; empty for
-/// tokens and whatever else has no dimensions.
-static LogicalResult verifyLayouts(Operation *op, TypeRange types, ArrayAttr layouts,
-                                   StringRef name) {
+/// A layout per value: the dimensions of a tensor from minor to major; empty
+/// for tokens and whatever else has no dimensions.
+static LogicalResult verifyLayouts(Operation *op, TypeRange types,
+                                   ArrayAttr layouts, StringRef name) {
   if (layouts.size() != types.size())
-    return op->emitOpError() << "Number of " << name
-                             << "s must match the number of " << name << " layouts, "
-                             << types.size() << " != " << layouts.size();
+    return op->emitOpError()
+           << "Number of " << name << "s must match the number of " << name
+           << " layouts, " << types.size() << " != " << layouts.size();
   for (auto [i, pair] : llvm::enumerate(llvm::zip(types, layouts))) {
     Type type = std::get<0>(pair);
     auto layout = cast<DenseIntElementsAttr>(std::get<1>(pair));
     auto tensor = dyn_cast<ShapedType>(type);
     if (isa<TupleType>(type))
-      return op->emitOpError() << "Tuple types are not fully supported with layout "
-                                  "constraints yet";
+      return op->emitOpError()
+             << "Tuple types are not fully supported with layout "
+                "constraints yet";
     if (!tensor) {
       if (layout.getNumElements() != 0)
-        return op->emitOpError() << "Only tensor types can have non-empty layout: " << name
-                                 << " #" << i << " of type " << type << " has layout "
-                                 << layout;
+        return op->emitOpError()
+               << "Only tensor types can have non-empty layout: " << name
+               << " #" << i << " of type " << type << " has layout " << layout;
       continue;
     }
     if (!tensor.hasRank())
@@ -70,9 +74,10 @@ static LogicalResult verifyLayouts(Operation *op, TypeRange types, ArrayAttr lay
     for (auto [dim, value] : llvm::enumerate(sorted))
       isPermutation &= value == static_cast<int64_t>(dim);
     if (!isPermutation)
-      return op->emitOpError() << "incorrect layout " << layout << " for type " << type
-                               << ", layout must be a permutation of [0, "
-                               << tensor.getRank() << ")";
+      return op->emitOpError()
+             << "incorrect layout " << layout << " for type " << type
+             << ", layout must be a permutation of [0, " << tensor.getRank()
+             << ")";
   }
   return success();
 }
@@ -92,8 +97,9 @@ LogicalResult CustomCallOp::verify() {
   std::optional<ArrayAttr> operandLayouts = getOperandLayouts(),
                            resultLayouts = getResultLayouts();
   if (operandLayouts.has_value() != resultLayouts.has_value())
-    return emitOpError() << "Layout attributes should be specified for either both operands "
-                            "and results or none.";
+    return emitOpError()
+           << "Layout attributes should be specified for either both operands "
+              "and results or none.";
   if (operandLayouts) {
     // Results given as one tuple have their layouts one by one.
     SmallVector<Type> results(getResultTypes());
@@ -101,7 +107,8 @@ LogicalResult CustomCallOp::verify() {
       if (auto tuple = dyn_cast<TupleType>(results.front())) {
         results.assign(tuple.begin(), tuple.end());
       }
-    if (failed(verifyLayouts(*this, getOperandTypes(), *operandLayouts, "operand")) ||
+    if (failed(verifyLayouts(*this, getOperandTypes(), *operandLayouts,
+                             "operand")) ||
         failed(verifyLayouts(*this, results, *resultLayouts, "result")))
       return failure();
   }
@@ -109,14 +116,17 @@ LogicalResult CustomCallOp::verify() {
     auto alias = cast<OutputOperandAliasAttr>(attr);
     int64_t operand = alias.getOperandIndex();
     if (operand < 0 || operand >= static_cast<int64_t>(getNumOperands()))
-      return emitOpError() << "expects operandIndex in the output_operand_alias attribute to "
-                              "be in range [0, "
-                           << getNumOperands() << "); got: " << operand << ".";
-    Type from = getNestedType(getOperand(operand).getType(), alias.getOperandTupleIndices());
+      return emitOpError()
+             << "expects operandIndex in the output_operand_alias attribute to "
+                "be in range [0, "
+             << getNumOperands() << "); got: " << operand << ".";
+    Type from = getNestedType(getOperand(operand).getType(),
+                              alias.getOperandTupleIndices());
     // With several results the first index chooses one.
     ArrayRef<int64_t> path = alias.getOutputTupleIndices();
     Type to;
-    if (getNumResults() == 1 && (path.empty() || isa<TupleType>(getResult(0).getType()))) {
+    if (getNumResults() == 1 &&
+        (path.empty() || isa<TupleType>(getResult(0).getType()))) {
       to = getNestedType(getResult(0).getType(), path);
     } else if (!path.empty() && path.front() >= 0 &&
                path.front() < static_cast<int64_t>(getNumResults())) {
@@ -126,15 +136,17 @@ LogicalResult CustomCallOp::verify() {
       return emitOpError() << "output_operand_alias " << alias
                            << " names no operand or no output";
     if (from != to)
-      return emitOpError() << "shapes mismatch in the output_operand_alias attribute: "
-                              "operand part has type "
-                           << from << " and output part has type " << to;
+      return emitOpError()
+             << "shapes mismatch in the output_operand_alias attribute: "
+                "operand part has type "
+             << from << " and output part has type " << to;
   }
   return success();
 }
 
 void CustomCallOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
   if (!getHasSideEffect())
     return;
   effects.emplace_back(MemoryEffects::Allocate::get());
@@ -162,8 +174,8 @@ static bool isCompositeName(StringRef name) {
 
 LogicalResult CompositeOp::verify() {
   if (!isCompositeName(getName()))
-    return emitOpError() << "name must be a valid namespaced op name, got \"" << getName()
-                         << "\"";
+    return emitOpError() << "name must be a valid namespaced op name, got \""
+                         << getName() << "\"";
   return success();
 }
 
@@ -171,13 +183,15 @@ LogicalResult CompositeOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto callee = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(
       *this, getDecompositionAttr());
   if (!callee)
-    return emitOpError() << "reference to undefined function '" << getDecomposition() << "'";
+    return emitOpError() << "reference to undefined function '"
+                         << getDecomposition() << "'";
   // Regions are arguments of the composite that its decomposition may not have.
   if (!isCompatibleForHloTypeInference(TypeRange(callee.getArgumentTypes()),
                                        getOperandTypes()) ||
       !isCompatibleForHloTypeInference(TypeRange(callee.getResultTypes()),
                                        getResultTypes()))
     return emitOpError() << "has mismatched types with its decomposition '"
-                         << getDecomposition() << "': " << callee.getFunctionType();
+                         << getDecomposition()
+                         << "': " << callee.getFunctionType();
   return success();
 }

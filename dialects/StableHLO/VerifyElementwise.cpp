@@ -8,7 +8,8 @@ LogicalResult IotaOp::verify() {
   auto type = cast<ShapedType>(getType());
   // The accessor is unsigned, so that a negative dimension is a huge one.
   if (!isDimInRange(static_cast<int64_t>(getIotaDimension()), type.getRank()))
-    return emitOpError() << "iota dimension " << static_cast<int64_t>(getIotaDimension())
+    return emitOpError() << "iota dimension "
+                         << static_cast<int64_t>(getIotaDimension())
                          << " is not a dimension of " << type;
   return success();
 }
@@ -17,9 +18,11 @@ LogicalResult ReducePrecisionOp::verify() {
   int32_t exponent = static_cast<int32_t>(getExponentBits());
   int32_t mantissa = static_cast<int32_t>(getMantissaBits());
   if (exponent < 1)
-    return emitOpError() << "exponent_bits must be at least 1, got " << exponent;
+    return emitOpError() << "exponent_bits must be at least 1, got "
+                         << exponent;
   if (mantissa < 0)
-    return emitOpError() << "mantissa_bits must be at least 0, got " << mantissa;
+    return emitOpError() << "mantissa_bits must be at least 0, got "
+                         << mantissa;
   return success();
 }
 
@@ -31,8 +34,8 @@ LogicalResult UniformQuantizeOp::verify() {
   if (auto quantized = dyn_cast<quant::QuantizedType>(from))
     from = quantized.getExpressedType();
   if (from != to.getExpressedType())
-    return emitOpError() << "expected the result to stand for " << from << ", got "
-                         << to;
+    return emitOpError() << "expected the result to stand for " << from
+                         << ", got " << to;
   return success();
 }
 
@@ -50,9 +53,10 @@ LogicalResult AddOp::verify() {
   for (Type type : getOperandTypes()) {
     int64_t dim = getQuantizedDimension(type);
     if (dim != -1 && dim != result)
-      return emitOpError() << "expected operands and result to be quantized along one "
-                              "dimension, got "
-                           << type << " and " << getType();
+      return emitOpError()
+             << "expected operands and result to be quantized along one "
+                "dimension, got "
+             << type << " and " << getType();
   }
   return success();
 }
@@ -65,8 +69,9 @@ LogicalResult CompareOp::verify() {
   // The numbers are compared, whatever they are stored as.
   if (isa<quant::QuantizedType>(element))
     return success();
-  bool floatOrder = *type == ComparisonType::FLOAT || *type == ComparisonType::TOTALORDER;
-  if (isa<FloatType>(element) ? !floatOrder
+  bool floatOrder =
+      *type == ComparisonType::FLOAT || *type == ComparisonType::TOTALORDER;
+  if (isa<FloatType>(element)     ? !floatOrder
       : isa<ComplexType>(element) ? *type != ComparisonType::FLOAT
                                   : floatOrder)
     return emitOpError() << "comparison type " << stringifyComparisonType(*type)
@@ -77,14 +82,16 @@ LogicalResult CompareOp::verify() {
 LogicalResult MapOp::verify() {
   Block &block = getComputation().front();
   if (block.getNumArguments() != getNumOperands())
-    return emitOpError() << "expects number of operands to match the arity of map "
-                            "computation, but got: "
-                         << getNumOperands() << " and " << block.getNumArguments();
+    return emitOpError()
+           << "expects number of operands to match the arity of map "
+              "computation, but got: "
+           << getNumOperands() << " and " << block.getNumArguments();
   for (auto [arg, input] : llvm::zip(block.getArguments(), getInputs())) {
     auto scalar = dyn_cast<RankedTensorType>(arg.getType());
     if (!scalar || scalar.getRank() != 0)
-      return emitOpError() << "computation arguments must be 0-rank tensors, got "
-                           << arg.getType();
+      return emitOpError()
+             << "computation arguments must be 0-rank tensors, got "
+             << arg.getType();
     if (!isCompatibleElementTypeForHloTypeInference(
             scalar.getElementType(), getElementTypeOrSelf(input.getType())))
       return emitOpError() << "computation argument " << arg.getType()
@@ -94,14 +101,15 @@ LogicalResult MapOp::verify() {
   int64_t rank = getTensor(getInputs().front()).getRank();
   ArrayRef<int64_t> dimensions = getDimensions();
   if (static_cast<int64_t>(dimensions.size()) != rank)
-    return emitOpError() << "applied to a subset of dimensions currently not supported: "
-                            "operand dimensions = "
-                         << rank << ", requested map dimensions size = "
-                         << dimensions.size();
+    return emitOpError()
+           << "applied to a subset of dimensions currently not supported: "
+              "operand dimensions = "
+           << rank << ", requested map dimensions size = " << dimensions.size();
   for (auto [i, dim] : llvm::enumerate(dimensions))
     if (dim != static_cast<int64_t>(i))
-      return emitOpError() << "requires monotonically increasing dimension numbers, got "
-                           << dim << " at " << i;
+      return emitOpError()
+             << "requires monotonically increasing dimension numbers, got "
+             << dim << " at " << i;
   return success();
 }
 
@@ -111,17 +119,20 @@ LogicalResult MapOp::verify() {
 
 void ConvertOp::build(OpBuilder &builder, OperationState &result, Value operand,
                       Type elementType) {
-  build(builder, result,
-        getSameShapeTensorType(cast<ShapedType>(operand.getType()), elementType),
-        operand);
+  build(
+      builder, result,
+      getSameShapeTensorType(cast<ShapedType>(operand.getType()), elementType),
+      operand);
 }
 
-void CompareOp::build(OpBuilder &builder, OperationState &result, Value lhs, Value rhs,
-                      ComparisonDirection direction, ComparisonType type) {
+void CompareOp::build(OpBuilder &builder, OperationState &result, Value lhs,
+                      Value rhs, ComparisonDirection direction,
+                      ComparisonType type) {
   MLIRContext *context = builder.getContext();
   // NOTYPE is what the absence of the attribute means.
   build(builder, result, lhs, rhs,
         ComparisonDirectionAttr::get(context, direction),
-        type == ComparisonType::NOTYPE ? ComparisonTypeAttr()
-                                       : ComparisonTypeAttr::get(context, type));
+        type == ComparisonType::NOTYPE
+            ? ComparisonTypeAttr()
+            : ComparisonTypeAttr::get(context, type));
 }

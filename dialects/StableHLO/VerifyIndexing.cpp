@@ -11,16 +11,18 @@ LogicalResult TorchIndexSelectOp::verify() {
   int64_t dim = static_cast<int64_t>(getDim());
   int64_t batch = static_cast<int64_t>(getBatchDims());
   if (!isDimInRange(dim, operand.getRank()))
-    return emitOpError() << "dim " << dim << " is not a dimension of " << operand;
+    return emitOpError() << "dim " << dim << " is not a dimension of "
+                         << operand;
   if (!isa<IntegerType>(index.getElementType()))
     return emitOpError() << "expected integer indices, got " << index;
   if (batch < 0 || batch > index.getRank() || batch > dim)
-    return emitOpError() << "batch_dims " << batch << " must be at most dim " << dim
-                         << " and the rank of the indices " << index.getRank();
+    return emitOpError() << "batch_dims " << batch << " must be at most dim "
+                         << dim << " and the rank of the indices "
+                         << index.getRank();
   for (int64_t i = 0; i < batch; ++i)
     if (!isCompatibleDimSize(operand.getDimSize(i), index.getDimSize(i)))
-      return emitOpError() << "batch dimension " << i << " differs in " << operand
-                           << " and " << index;
+      return emitOpError() << "batch dimension " << i << " differs in "
+                           << operand << " and " << index;
   // The indexed dimension is replaced by those of the index.
   SmallVector<int64_t> shape(operand.getShape().take_front(dim));
   llvm::append_range(shape, index.getShape().drop_front(batch));
@@ -28,7 +30,8 @@ LogicalResult TorchIndexSelectOp::verify() {
   if (!areCompatibleShapes(shape, result.getShape()) ||
       operand.getElementType() != result.getElementType())
     return emitOpError() << "expected a result of "
-                         << RankedTensorType::get(shape, operand.getElementType())
+                         << RankedTensorType::get(shape,
+                                                  operand.getElementType())
                          << ", got " << result;
   return success();
 }

@@ -49,9 +49,8 @@ void TileDialect::initialize() {
 }
 
 static bool isPowerOfTwoShape(ArrayRef<int64_t> shape) {
-  return llvm::all_of(shape, [](int64_t dim) {
-    return dim > 0 && llvm::isPowerOf2_64(dim);
-  });
+  return llvm::all_of(
+      shape, [](int64_t dim) { return dim > 0 && llvm::isPowerOf2_64(dim); });
 }
 
 bool shoal::tile::isTileType(Type type) {
@@ -92,9 +91,8 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
     if (parser.parseKeyword(&name) || parser.parseEqual())
       return failure();
     input.first = name.str();
-    return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
-      return parseBasis(input.second);
-    });
+    return parser.parseCommaSeparatedList(
+        AsmParser::Delimiter::Square, [&] { return parseBasis(input.second); });
   };
   if (parser.parseLess())
     return {};
@@ -289,8 +287,7 @@ LogicalResult SharedType::verify(function_ref<InFlightDiagnostic()> emitError,
 }
 
 int64_t SharedType::getStageBytes() const {
-  int64_t bytes =
-      llvm::divideCeil(getElementType().getIntOrFloatBitWidth(), 8);
+  int64_t bytes = llvm::divideCeil(getElementType().getIntOrFloatBitWidth(), 8);
   for (int64_t dim : getShape())
     bytes *= dim;
   return bytes;

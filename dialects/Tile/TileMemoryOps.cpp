@@ -18,8 +18,12 @@ static void writes(Effects &effects, OpOperand &view) {
 }
 
 void LoadOp::getEffects(Effects &effects) { reads(effects, getViewMutable()); }
-void StoreOp::getEffects(Effects &effects) { writes(effects, getViewMutable()); }
-void GatherOp::getEffects(Effects &effects) { reads(effects, getViewMutable()); }
+void StoreOp::getEffects(Effects &effects) {
+  writes(effects, getViewMutable());
+}
+void GatherOp::getEffects(Effects &effects) {
+  reads(effects, getViewMutable());
+}
 void ScatterOp::getEffects(Effects &effects) {
   reads(effects, getViewMutable());
   writes(effects, getViewMutable());
@@ -35,11 +39,11 @@ void AsyncCopyOp::getEffects(Effects &effects) {
 }
 
 /// A tile (or buffer) of `shape` at `offsets` of a view.
-static LogicalResult
-verifyAccess(Operation *op, ViewType view, ArrayRef<int64_t> shape,
-             Type elementType, size_t offsets,
-             std::optional<ArrayRef<bool>> inBounds,
-             std::optional<ArrayRef<int64_t>> divisible) {
+static LogicalResult verifyAccess(Operation *op, ViewType view,
+                                  ArrayRef<int64_t> shape, Type elementType,
+                                  size_t offsets,
+                                  std::optional<ArrayRef<bool>> inBounds,
+                                  std::optional<ArrayRef<int64_t>> divisible) {
   size_t rank = view.getRank();
   if (shape.size() != rank)
     return op->emitOpError() << "a tile of rank " << shape.size()
@@ -50,15 +54,15 @@ verifyAccess(Operation *op, ViewType view, ArrayRef<int64_t> shape,
     return op->emitOpError() << "needs one offset per dimension of the view";
   if (inBounds && inBounds->size() != rank)
     return op->emitOpError() << "'in_bounds' needs one value per dimension";
-  if (divisible &&
-      (divisible->size() != rank ||
-       llvm::any_of(*divisible, [](int64_t d) { return d < 1; })))
+  if (divisible && (divisible->size() != rank ||
+                    llvm::any_of(*divisible, [](int64_t d) { return d < 1; })))
     return op->emitOpError() << "'divisible' needs one divisor per dimension";
   return success();
 }
 
 static LogicalResult verifyPad(Operation *op, TypedAttr pad, Type elementType) {
-  if (pad && (pad.getType() != elementType || !isa<IntegerAttr, FloatAttr>(pad)))
+  if (pad &&
+      (pad.getType() != elementType || !isa<IntegerAttr, FloatAttr>(pad)))
     return op->emitOpError() << "'pad' must be a number of the element type";
   return success();
 }
@@ -76,15 +80,15 @@ LogicalResult LoadOp::verify() {
   if (failed(verifyPad(*this, getPadAttr(), tile.getElementType())))
     return failure();
   return verifyAccess(*this, getView().getType(), tile.getShape(),
-                      tile.getElementType(), getOffsets().size(),
-                      getInBounds(), getDivisible());
+                      tile.getElementType(), getOffsets().size(), getInBounds(),
+                      getDivisible());
 }
 
 LogicalResult StoreOp::verify() {
   RankedTensorType tile = getValue().getType();
   return verifyAccess(*this, getView().getType(), tile.getShape(),
-                      tile.getElementType(), getOffsets().size(),
-                      getInBounds(), getDivisible());
+                      tile.getElementType(), getOffsets().size(), getInBounds(),
+                      getDivisible());
 }
 
 LogicalResult AsyncCopyOp::verify() {
@@ -165,7 +169,8 @@ LogicalResult LocalLoadOp::verify() {
   RankedTensorType tile = getType();
   if (failed(verifyOneStage(*this, buffer, tile)))
     return failure();
-  SmallVector<int64_t> dims = llvm::to_vector(llvm::seq<int64_t>(0, tile.getRank()));
+  SmallVector<int64_t> dims =
+      llvm::to_vector(llvm::seq<int64_t>(0, tile.getRank()));
   if (auto permutation = getPermutation()) {
     if (!std::is_permutation(permutation->begin(), permutation->end(),
                              dims.begin(), dims.end()))
@@ -186,8 +191,8 @@ LogicalResult LocalLoadOp::verify() {
 }
 
 LogicalResult LocalStoreOp::verify() {
-  if (failed(verifyOneStage(*this, getBuffer().getType(),
-                            getValue().getType())))
+  if (failed(
+          verifyOneStage(*this, getBuffer().getType(), getValue().getType())))
     return failure();
   if (getBuffer().getType().getShape() != getValue().getType().getShape())
     return emitOpError() << "fills the whole buffer";

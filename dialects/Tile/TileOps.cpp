@@ -85,7 +85,8 @@ LogicalResult FuncOp::verify() {
 
 static LogicalResult verifyNumber(Operation *op, TypedAttr value, Type type) {
   if (value.getType() != type || !isa<IntegerAttr, FloatAttr>(value))
-    return op->emitOpError() << "the value must be a number of the element type";
+    return op->emitOpError()
+           << "the value must be a number of the element type";
   return success();
 }
 
@@ -199,17 +200,16 @@ static LogicalResult verifyScalarRegion(Operation *op, Region &region,
   };
   Block &block = region.front();
   if (block.getNumArguments() != arguments.size())
-    return op->emitOpError() << "the region needs " << arguments.size()
-                             << " arguments";
-  for (auto [argument, type] :
-       llvm::zip_equal(block.getArguments(), arguments))
+    return op->emitOpError()
+           << "the region needs " << arguments.size() << " arguments";
+  for (auto [argument, type] : llvm::zip_equal(block.getArguments(), arguments))
     if (!isScalarOf(argument.getType(), type))
       return op->emitOpError() << "arguments of the region are rank-0 tensors "
                                   "of the operands' element types";
   auto yield = cast<YieldOp>(block.getTerminator());
   if (yield.getNumOperands() != results.size())
-    return op->emitOpError() << "the region must yield " << results.size()
-                             << " values";
+    return op->emitOpError()
+           << "the region must yield " << results.size() << " values";
   for (auto [value, type] : llvm::zip_equal(yield.getOperands(), results))
     if (!isScalarOf(value.getType(), type))
       return op->emitOpError() << "the region yields rank-0 tensors of the "
@@ -234,16 +234,14 @@ LogicalResult MapOp::verify() {
     return emitOpError() << "needs a result";
   if (failed(verifySameTiles(*this, types)))
     return failure();
-  return verifyScalarRegion(*this, getBody(),
-                            SmallVector<Type>(getOperandTypes()),
-                            getResultTypes());
+  return verifyScalarRegion(
+      *this, getBody(), SmallVector<Type>(getOperandTypes()), getResultTypes());
 }
 
 /// Operands twice as arguments, results as yielded values.
 static LogicalResult verifyCombiner(Operation *op, Region &region,
                                     int64_t axis) {
-  if (op->getNumOperands() == 0 ||
-      op->getNumOperands() != op->getNumResults())
+  if (op->getNumOperands() == 0 || op->getNumOperands() != op->getNumResults())
     return op->emitOpError() << "needs as many results as operands";
   if (failed(verifySameTiles(op, op->getOperandTypes())) ||
       failed(verifySameTiles(op, op->getResultTypes())))
