@@ -97,149 +97,200 @@ static LogicalResult readModule(llvm::MemoryBufferRef source,
   return verify(*module);
 }
 
-FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
-                                  const CompileOptions &given,
-                                  MLIRContext &context) {
+namespace {
+
+/// A module on its way through the phases.
+class Compilation {
+public:
+  Compilation(const CompileOptions &given, MLIRContext &context)
+      : given(given), options(given), context(context) {}
+
+  LogicalResult run(llvm::MemoryBufferRef source);
+
   Compiled result;
-  CompileOptions options = given;
-  using Clock = std::chrono::steady_clock;
-  auto timed = [&](Phase phase, auto body) -> LogicalResult {
-    auto begin = Clock::now();
+
+private:
+  LogicalResult prepare();
+  LogicalResult enter(Phase phase);
+  LogicalResult chooseOptions(Phase phase);
+  void updateReport(Phase phase);
+  LogicalResult simulate();
+  std::string reportText(bool withTimes) const;
+
+  template <typename Body>
+  LogicalResult timed(Phase phase, Body body) {
+    auto begin = std::chrono::steady_clock::now();
     LogicalResult ok = body();
-    std::chrono::duration<double> time = Clock::now() - begin;
+    std::chrono::duration<double> time =
+        std::chrono::steady_clock::now() - begin;
     result.seconds.push_back({phase, time.count()});
     return ok;
-  };
+  }
+
+  const CompileOptions &given;
+  CompileOptions options; ///< with what was chosen
+  MLIRContext &context;
+  ModuleOp module;
+  Hardware hardware;
+  std::optional<Report> report;
+};
+
+/// What options leave open and the machine says.
+LogicalResult Compilation::prepare() {
+  std::string error;
+  FailureOr<Hardware> found = getHardware(options.hardware, error);
+  if (failed(found))
+    return module.emitError() << "--hardware: " << error;
+  hardware = *found;
+  if (!options.memoryLimit && !options.hardware.empty())
+    options.memoryLimit = static_cast<int64_t>(hardware.memoryBytes);
+  return success();
+}
+
+/// The report describes the program that is run, so it is made from the last
+/// phase that still has whole tensors; memory comes from the schedule.
+void Compilation::updateReport(Phase phase) {
+  if (phase == Phase::Partitioned || phase == Phase::Optimized ||
+      (phase == Phase::Fused && !report))
+    report = Report::of(module, options.entry, hardware);
+  else if (phase == Phase::Scheduled && report)
+    report->addSchedule(module);
+}
+
+/// Models a step of the scheduled program, for the report and the trace.
+LogicalResult Compilation::simulate() {
+  SimulationOptions simulation;
+  simulation.hardware = &hardware;
+  simulation.trace = true;
+  simulation.jitter = options.jitter;
+  for (auto [rank, factor] : options.stragglers) {
+    if (rank >= report->devices)
+      return module.emitError()
+             << "--straggler: there is no rank " << rank << ", the mesh has "
+             << report->devices << " devices";
+    simulation.slowdown.resize(static_cast<size_t>(report->devices), 1.0);
+    simulation.slowdown[static_cast<size_t>(rank)] = factor;
+  }
+  FailureOr<Simulation> s = simulateModule(
+      module, simulation, options.trace ? &result.trace : nullptr);
+  if (failed(s))
+    return failure();
+  if (!s->error.empty())
+    return module.emitError() << "simulation: " << s->error;
+  report->modelledStep = s->stepSeconds;
+  report->modelledExposed = s->exposedSeconds;
+  report->modelledCompute = s->computeSeconds;
+  report->modelledCommunication =
+      s->linkSeconds.empty() ? 0 : *llvm::max_element(s->linkSeconds);
+  report->modelledPath = s->criticalPathSeconds;
+  report->modelledLinks.clear();
+  for (auto [link, seconds] : llvm::zip(hardware.links, s->linkSeconds))
+    report->modelledLinks.push_back({link.name, seconds});
+  report->modelledPeakBytes = 0;
+  for (auto [time, bytes] : s->memory)
+    report->modelledPeakBytes = std::max(report->modelledPeakBytes, bytes);
+  report->ranksSimulated = s->ranksSimulated;
+  return success();
+}
+
+std::string Compilation::reportText(bool withTimes) const {
+  std::vector<std::pair<std::string, double>> seconds;
+  for (auto &[phase, time] : result.seconds)
+    if (withTimes)
+      seconds.push_back({stringifyPhase(phase).str(), time});
+  return report->json(seconds);
+}
+
+/// Options of this phase and of later ones that were not given: those that make
+/// the modelled step shortest, and then make it fit.
+LogicalResult Compilation::chooseOptions(Phase phase) {
+  bool reachesSchedule = options.to >= Phase::Scheduled;
+  if (phase == Phase::Sharded && options.choose &&
+      options.overlap != Overlap::None && options.memoryLimit > 0 &&
+      !options.hardware.empty()) {
+    if (reachesSchedule && failed(chooseFreeForms(module, hardware, options)))
+      return failure();
+    if (options.keep.empty() && failed(chooseKept(module, hardware, options)))
+      return failure();
+    if (failed(chooseAxisTimes(module, hardware, options)))
+      return failure();
+  }
+  // Neither pipelined loops nor chunked products are always faster: whole
+  // programs are made and judged.
+  bool first = phase == Phase::Optimized ||
+               (phase == Phase::Scheduled && options.from >= Phase::Optimized);
+  if (first && options.choose && reachesSchedule &&
+      options.overlap == Overlap::Loops && options.memoryLimit > 0 &&
+      failed(chooseProgram(module, phase, hardware, options,
+                           given.splitAllReduces.empty())))
+    return failure();
+  if (phase == Phase::Scheduled && options.memoryLimit > 0)
+    return fitProgram(module, hardware, options);
+  return success();
+}
+
+/// From the phase before to this one.
+LogicalResult Compilation::enter(Phase phase) {
+  if (phase == Phase::Binary) {
+    // Without times: the same input gives the same bytes.
+    if (report)
+      module->setAttr(reportAttrName,
+                      StringAttr::get(&context, reportText(false)));
+    return timed(phase,
+                 [&] { return makeBinary(module, options, result.binary); });
+  }
+  if (failed(timed(phase, [&]() -> LogicalResult {
+        if (failed(chooseOptions(phase)))
+          return failure();
+        return runPasses(module, [&](OpPassManager &pm) {
+          return buildPhasePipeline(pm, phase, options);
+        });
+      })))
+    return failure();
+  updateReport(phase);
+  if (phase == Phase::Scheduled && report &&
+      (options.report || options.trace) && failed(simulate()))
+    return failure();
+  return options.onPhase ? options.onPhase(phase, module) : success();
+}
+
+LogicalResult Compilation::run(llvm::MemoryBufferRef source) {
   if (failed(timed(options.from, [&] {
         return readModule(source, given, context, result.module, options.entry);
       })))
     return failure();
-  ModuleOp module = *result.module;
+  module = *result.module;
   if (options.onPhase && failed(options.onPhase(options.from, module)))
     return failure();
-
-  std::string hardwareError;
-  FailureOr<Hardware> hardware = getHardware(options.hardware, hardwareError);
-  if (failed(hardware))
-    return module.emitError() << "--hardware: " << hardwareError;
-  if (!options.memoryLimit && !options.hardware.empty())
-    options.memoryLimit = static_cast<int64_t>(hardware->memoryBytes);
-  std::optional<Report> report;
-  auto simulateProgram = [&]() -> LogicalResult {
-    SimulationOptions simulation;
-    simulation.hardware = &*hardware;
-    simulation.trace = true;
-    simulation.jitter = options.jitter;
-    for (auto [rank, factor] : options.stragglers) {
-      if (rank >= report->devices)
-        return module.emitError()
-               << "--straggler: there is no rank " << rank << ", the mesh has "
-               << report->devices << " devices";
-      simulation.slowdown.resize(static_cast<size_t>(report->devices), 1.0);
-      simulation.slowdown[static_cast<size_t>(rank)] = factor;
-    }
-    FailureOr<Simulation> s = simulateModule(
-        module, simulation, options.trace ? &result.trace : nullptr);
-    if (failed(s))
+  if (failed(prepare()))
+    return failure();
+  updateReport(options.from);
+  for (Phase phase : allPhases)
+    if (phase > options.from && phase <= options.to && failed(enter(phase)))
       return failure();
-    if (!s->error.empty())
-      return module.emitError() << "simulation: " << s->error;
-    report->modelledStep = s->stepSeconds;
-    report->modelledExposed = s->exposedSeconds;
-    report->modelledCompute = s->computeSeconds;
-    report->modelledCommunication =
-        s->linkSeconds.empty() ? 0 : *llvm::max_element(s->linkSeconds);
-    report->modelledPath = s->criticalPathSeconds;
-    report->modelledLinks.clear();
-    for (auto [link, seconds] : llvm::zip(hardware->links, s->linkSeconds))
-      report->modelledLinks.push_back({link.name, seconds});
-    report->modelledPeakBytes = 0;
-    for (auto [time, bytes] : s->memory)
-      report->modelledPeakBytes = std::max(report->modelledPeakBytes, bytes);
-    report->ranksSimulated = s->ranksSimulated;
-    return success();
-  };
-  auto gather = [&](Phase phase) {
-    // The report describes the program that is run, so it is made from the
-    // last phase that still has whole tensors; memory comes from the schedule.
-    if (phase == Phase::Partitioned || phase == Phase::Optimized ||
-        (phase == Phase::Fused && !report))
-      report = Report::of(module, options.entry, *hardware);
-    else if (phase == Phase::Scheduled && report)
-      report->addSchedule(module);
-  };
-  auto reportText = [&](bool withTimes) {
-    std::vector<std::pair<std::string, double>> seconds;
-    for (auto &[phase, time] : result.seconds)
-      if (withTimes)
-        seconds.push_back({stringifyPhase(phase).str(), time});
-    return report->json(seconds);
-  };
-  gather(options.from);
-  for (Phase phase : allPhases) {
-    if (phase <= options.from || phase > options.to)
-      continue;
-    if (phase == Phase::Binary) {
-      // Without times: the same input gives the same bytes.
-      if (report)
-        module->setAttr(reportAttrName,
-                        StringAttr::get(&context, reportText(false)));
-      if (failed(timed(phase, [&] {
-            return makeBinary(module, options, result.binary);
-          })))
-        return failure();
-      break;
-    }
-    if (failed(timed(phase, [&]() -> LogicalResult {
-          bool modelled = options.choose && options.overlap != Overlap::None &&
-                          options.memoryLimit > 0 && !options.hardware.empty();
-          if (phase == Phase::Sharded && modelled &&
-              options.to >= Phase::Scheduled &&
-              failed(chooseFreeForms(module, *hardware, options)))
-            return failure();
-          if (phase == Phase::Sharded && modelled && options.keep.empty() &&
-              failed(chooseKept(module, *hardware, options)))
-            return failure();
-          if (phase == Phase::Sharded && modelled &&
-              failed(chooseAxisTimes(module, *hardware, options)))
-            return failure();
-          // Neither pipelined loops nor chunked products are always faster:
-          // whole programs are made and judged.
-          bool first =
-              phase == Phase::Optimized ||
-              (phase == Phase::Scheduled && options.from >= Phase::Optimized);
-          if (first && options.choose && options.to >= Phase::Scheduled &&
-              options.overlap == Overlap::Loops && options.memoryLimit > 0 &&
-              failed(chooseProgram(module, phase, *hardware, options,
-                                   given.splitAllReduces.empty())))
-            return failure();
-          if (phase == Phase::Scheduled && options.memoryLimit > 0 &&
-              failed(fitProgram(module, *hardware, options)))
-            return failure();
-          return runPasses(module, [&](OpPassManager &pm) {
-            return buildPhasePipeline(pm, phase, options);
-          });
-        })))
-      return failure();
-    gather(phase);
-    if (phase == Phase::Scheduled && report &&
-        (options.report || options.trace) && failed(simulateProgram()))
-      return failure();
-    if (options.onPhase && failed(options.onPhase(phase, module)))
-      return failure();
-  }
   if (!options.emit.empty() && failed(runPasses(module, [&](OpPassManager &pm) {
         return buildExportPipeline(pm, options.emit);
       })))
     return failure();
-  if (options.report) {
-    if (!report)
-      return module.emitError()
-             << "--report: there is no program to report on in phase '"
-             << stringifyPhase(options.to) << "'";
-    result.report = reportText(true);
-  }
-  return result;
+  if (!options.report)
+    return success();
+  if (!report)
+    return module.emitError()
+           << "--report: there is no program to report on in phase '"
+           << stringifyPhase(options.to) << "'";
+  result.report = reportText(true);
+  return success();
+}
+
+} // namespace
+
+FailureOr<Compiled> compileModule(llvm::MemoryBufferRef source,
+                                  const CompileOptions &options,
+                                  MLIRContext &context) {
+  Compilation compilation(options, context);
+  if (failed(compilation.run(source)))
+    return failure();
+  return std::move(compilation.result);
 }
 
 } // namespace shoal
