@@ -50,6 +50,8 @@ public:
   bool improveRegions(size_t &budget);
 
 private:
+  class Forest;
+
   static double margin(double cost) { return 1e-6 * std::max(1.0, cost); }
   uint8_t defOf(const FormProblem::Slot &s) const {
     return problem.nodes[s.node].candidates[choice[s.node]].defs[s.index];
