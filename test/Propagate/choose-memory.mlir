@@ -1,9 +1,11 @@
 // RUN: shoal-compile %s --compile-to=sharded -o - | FileCheck %s
+// RUN: shoal-compile %s --compile-to=sharded --memory-limit=1000000 -o /dev/null 2>&1 | FileCheck %s --check-prefix=LIMIT
 
 // The weights of all layers are cut over the batch's axis (ZeRO-3). Gathered
 // before the two loops they would be sent once instead of twice, but all of
 // them would be held at once, which is what cutting them was to avoid: each
 // loop gathers the layer it is at.
+// LIMIT: remark: about 18.1 MB a device are held at once, more than the limit of 1.00 MB; no other choice of forms needs less
 sdy.mesh @mesh = <["d"=4]>
 
 // CHECK-LABEL: func.func @main
