@@ -100,4 +100,20 @@ std::optional<StackedRows> stackedIn(Value result, const StackLoop &loop) {
   return stacked;
 }
 
+std::optional<SmallVector<int64_t>> orderOfReads(const StackedRows &stack,
+                                                 const SlicedRow &row) {
+  stablehlo::DynamicUpdateSliceOp update = stack.op;
+  if (cast<RankedTensorType>(update.getType()).getDimSize(0) !=
+      static_cast<int64_t>(stack.at.size()))
+    return std::nullopt;
+  SmallVector<int64_t> order;
+  for (int64_t at : stack.at) {
+    auto *found = llvm::find(row.at, at);
+    if (found == row.at.end())
+      return std::nullopt;
+    order.push_back(found - row.at.begin());
+  }
+  return order;
+}
+
 } // namespace shoal

@@ -79,19 +79,11 @@ private:
       auto stacked = stackedIn(row->source, first);
       if (!stacked)
         continue;
-      order.clear();
-      for (int64_t at : stacked->at) {
-        auto *found = llvm::find(row->at, at);
-        if (found == row->at.end())
-          break;
-        order.push_back(found - row->at.begin());
-      }
-      if (order.size() != static_cast<size_t>(first.trips))
-        continue;
       // A stack of as many rows as iterations, so that ours can use the same.
-      if (cast<RankedTensorType>(row->source.getType()).getDimSize(0) !=
-          first.trips)
+      auto read = orderOfReads(*stacked, *row);
+      if (!read)
         continue;
+      order = std::move(*read);
       writeIndex = stacked->op.getStartIndices()[0];
       readIndex = slice.getStartIndices()[0];
       return true;

@@ -66,18 +66,11 @@ bool LoopPair::find() {
     auto stacked = stackedIn(row->source, first);
     if (!stacked)
       continue;
-    SmallVector<int64_t> at;
-    for (int64_t i : stacked->at) {
-      auto *it = llvm::find(row->at, i);
-      if (it != row->at.end())
-        at.push_back(it - row->at.begin());
-    }
-    auto whole = cast<RankedTensorType>(stacked->op.getType());
-    if (at.size() != size_t(first.trips) || (!order.empty() && at != order) ||
-        whole.getDimSize(0) != first.trips)
+    auto read = orderOfReads(*stacked, *row);
+    if (!read || (!order.empty() && *read != order))
       continue;
     if (order.empty()) {
-      order = at;
+      order = *read;
       writeIndex = stacked->op.getStartIndices()[0];
       readIndex = slice.getStartIndices()[0];
       ivOffset = first.counterAt(0) - stacked->at[0];
@@ -93,7 +86,7 @@ bool LoopPair::find() {
     Stack &stack = found[result];
     stack.result = result;
     stack.update = stacked->op;
-    stack.bytes = tensorBytesOf(whole);
+    stack.bytes = tensorBytesOf(stacked->op.getType());
     stack.reads.push_back(slice);
     stack.isRow = true;
     for (int64_t trip = 0; trip < first.trips; ++trip)

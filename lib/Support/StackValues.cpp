@@ -37,16 +37,16 @@ WhileOp stackValues(WhileOp loop, ValueRange values, Value index,
                     int64_t rows) {
   OpBuilder b(loop);
   Location loc = loop.getLoc();
-  SmallVector<Value> operands(loop->getOperands());
+  SmallVector<Value> stacks;
   for (Value value : values) {
     RankedTensorType type = stackOf(value.getType(), rows);
     Value zero =
         zeroOf(b, loc, RankedTensorType::get({}, type.getElementType()));
-    operands.push_back(stablehlo::BroadcastInDimOp::create(
-        b, loc, type, zero, ArrayRef<int64_t>{}));
+    stacks.push_back(stablehlo::BroadcastInDimOp::create(b, loc, type, zero,
+                                                         ArrayRef<int64_t>{}));
   }
   unsigned before = loop->getNumOperands();
-  WhileOp fresh = withMoreCarried(loop, ArrayRef(operands).drop_front(before));
+  WhileOp fresh = withMoreCarried(loop, stacks);
   Block &body = fresh.getBody().front();
   Operation *yield = body.getTerminator();
   b.setInsertionPoint(yield);

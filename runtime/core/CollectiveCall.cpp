@@ -127,8 +127,7 @@ std::string checkCall(const CollectiveCall &call, int64_t p) {
     }
     if (!ok)
       return "the sizes of its buffers do not fit";
-    if ((call.kind == Kind::AllReduce || call.kind == Kind::ReduceScatter) &&
-        !canReduce(b.type, call.reduction))
+    if (isReducing(call.kind) && !canReduce(b.type, call.reduction))
       return std::string("there is no reduction '") + toString(call.reduction) +
              "' for its element type";
   }

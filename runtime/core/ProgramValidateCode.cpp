@@ -2,6 +2,8 @@
 // nothing reaches outside its slot. See ProgramValidator.h.
 #include "ProgramValidator.h"
 
+#include "core/CollectiveCall.h"
+
 namespace shoal::program {
 
 /// Loops and branches deeper than this are refused.
@@ -28,9 +30,7 @@ bool Validator::checkCollective(const Instruction &in,
   const Group &group = all<Group>(Section::Groups)[static_cast<size_t>(ops[1])];
   int64_t p = group.groupSize;
   auto k = static_cast<CollectiveKind>(kind);
-  bool reduces =
-      k == CollectiveKind::AllReduce || k == CollectiveKind::ReduceScatter;
-  if (reduces != (reduction != 0))
+  if (rt::isReducing(k) != (reduction != 0))
     return fail("a collective has a reduction where none belongs, or none");
   bool ragged = k == CollectiveKind::RaggedAllToAll;
   if (ragged && n != 6)
@@ -238,8 +238,8 @@ bool Validator::checkInstruction(const Instruction &in) {
                    static_cast<uint64_t>(ops[3]) != (ops.size() - 4) / 2))
       return wrongCount();
     copies = true;
-    bool good = (isPart || expect(2)) && writable(ops[0]) &&
-                slotOf(ops[1], "a copy");
+    bool good =
+        (isPart || expect(2)) && writable(ops[0]) && slotOf(ops[1], "a copy");
     copies = false;
     if (!good)
       return false;

@@ -97,8 +97,7 @@ bool LocalTransport::perform(Rank &rank, Meeting &m) {
   } else {
     std::vector<DeviceCopy> copies;
     for (size_t b = 0; b < own.call.buffers.size(); ++b) {
-      if (own.call.kind == Kind::AllReduce ||
-          own.call.kind == Kind::ReduceScatter) {
+      if (rt::isReducing(own.call.kind)) {
         if (!reduce(rank, m, b))
           return false;
         continue;

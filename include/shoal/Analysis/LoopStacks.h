@@ -50,6 +50,12 @@ struct StackedRows {
 };
 std::optional<StackedRows> stackedIn(mlir::Value result, const StackLoop &loop);
 
+/// In which iteration of the second loop what each iteration of the first one
+/// has stacked is read. Nothing where not all rows are, or where the stack has
+/// others than one for each iteration.
+std::optional<llvm::SmallVector<int64_t>> orderOfReads(const StackedRows &stack,
+                                                       const SlicedRow &row);
+
 } // namespace shoal
 
 #endif // SHOAL_ANALYSIS_LOOPSTACKS_H
