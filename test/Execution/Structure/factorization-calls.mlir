@@ -32,6 +32,10 @@ func.func @main() {
   %q_r = call @product(%q, %r) : (tensor<2x3x3xf32>, tensor<2x3x3xf32>) -> tensor<2x3x3xf32>
   check.expect_almost_eq %q_r, %given {tolerance = 1.0e-5} : tensor<2x3x3xf32>
 
+  %qrb:2 = stablehlo.custom_call @cublas_geqrf_batched_ffi(%x) {mhlo.backend_config = {}} : (tensor<2x3x3xf32>) -> (tensor<2x3x3xf32>, tensor<2x3xf32>)
+  check.expect_eq %qrb#0, %qr#0 : tensor<2x3x3xf32>
+  check.expect_eq %qrb#1, %qr#1 : tensor<2x3xf32>
+
   // Eigenvectors times eigenvalues times their transposes.
   %v, %w = stablehlo.custom_call @Eigh(%x) {backend_config = "1,1,100,1e-6"} : (tensor<2x3x3xf32>) -> (tensor<2x3x3xf32>, tensor<2x3xf32>)
   %ww = stablehlo.broadcast_in_dim %w, dims = [0, 2] : (tensor<2x3xf32>) -> tensor<2x3x3xf32>
@@ -39,6 +43,16 @@ func.func @main() {
   %vt = stablehlo.transpose %v, dims = [0, 2, 1] : (tensor<2x3x3xf32>) -> tensor<2x3x3xf32>
   %vwv = call @product(%vw, %vt) : (tensor<2x3x3xf32>, tensor<2x3x3xf32>) -> tensor<2x3x3xf32>
   check.expect_almost_eq %vwv, %given {tolerance = 1.0e-5} : tensor<2x3x3xf32>
+
+  // The same eigenvalues from what does not know of symmetry, in any order.
+  %e:5 = stablehlo.custom_call @cuhybrid_eig_real(%x) {mhlo.backend_config = {left = false, right = true, magma = "auto"}} : (tensor<2x3x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3x3xcomplex<f32>>, tensor<2x3x3xcomplex<f32>>, tensor<2xi32>)
+  %sorted = "stablehlo.sort"(%e#0) ({
+  ^bb0(%l: tensor<f32>, %m: tensor<f32>):
+    %less = stablehlo.compare LT, %l, %m : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    stablehlo.return %less : tensor<i1>
+  }) {dimension = 1 : i64} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  check.expect_almost_eq %sorted, %w {tolerance = 1.0e-5} : tensor<2x3xf32>
+  check.expect_almost_eq_const %e#1, dense<0.0> : tensor<2x3xf32>
 
   // The same, upper triangle, on GPUs; singular values of what is positive definite.
   %g:3 = stablehlo.custom_call @cusolver_syevd_ffi(%x) {mhlo.backend_config = {algorithm = 0 : ui8, lower = false}} : (tensor<2x3x3xf32>) -> (tensor<2x3x3xf32>, tensor<2x3xf32>, tensor<2xi32>)
@@ -61,6 +75,9 @@ func.func @main() {
   check.expect_almost_eq_const %lu#0, dense<[[[8.0, 8.0, 16.0], [0.25, 6.0, 0.0], [0.125, 0.166666672, 2.0]], [[4.0, 1.0, 2.0], [0.5, 3.5, 0.0], [0.25, -0.0714285746, -0.5]]]> : tensor<2x3x3xf32>
   %cu:3 = stablehlo.custom_call @cusolver_getrf_ffi(%spread) {mhlo.backend_config = {}} : (tensor<2x3x3xf32>) -> (tensor<2x3x3xf32>, tensor<2x3xi32>, tensor<2xi32>)
   check.expect_eq_const %cu#1, dense<[[3, 2, 3], [2, 3, 3]]> : tensor<2x3xi32>
+  %cub:3 = stablehlo.custom_call @cublas_getrf_batched_ffi(%spread) {mhlo.backend_config = {}} : (tensor<2x3x3xf32>) -> (tensor<2x3x3xf32>, tensor<2x3xi32>, tensor<2xi32>)
+  check.expect_eq %cub#0, %cu#0 : tensor<2x3x3xf32>
+  check.expect_eq %cub#1, %cu#1 : tensor<2x3xi32>
   // More rows than pivots.
   %pivots = stablehlo.constant dense<[[2, 3], [1, 1]]> : tensor<2x2xi32>
   %order = stablehlo.custom_call @cu_lu_pivots_to_permutation(%pivots) : (tensor<2x2xi32>) -> tensor<2x4xi32>
